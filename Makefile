@@ -1,0 +1,79 @@
+# The targets are the CI jobs. Needs make, git and CPython 3.11 or newer; everything else goes into .venv.
+# Another interpreter: `make PYTHON=/path/to/python3.13 test`. More for pytest: `make test ARGS="-k cassette -x"`.
+
+PYTHON ?=
+ARGS   ?=
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+SHELL  := /bin/sh
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lint types layers cover format clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
+
+setup: $(STAMP) ## make .venv with everything in it
+
+# A name that exists may still not run (version managers leave such shims), so each candidate is tried.
+$(STAMP): pyproject.toml
+	@usable='import ensurepip, sys, venv; sys.exit(sys.implementation.name != "cpython" or sys.version_info < (3, 11))'; \
+	if ! $(BIN)/python -c "$$usable" 2>/dev/null; then \
+	  found=; \
+	  for candidate in $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python); do \
+	    if $$candidate -c "$$usable" 2>/dev/null; then found=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "CPython 3.11 or newer with its venv module is needed; $(if $(PYTHON),$(PYTHON) is not that,none was found)." >&2; \
+	    echo "Here python3 is: $$(python3 --version 2>&1 || true)" >&2; \
+	    echo "Install one (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python;" >&2; \
+	    echo "anywhere: python.org/downloads), or name it: make PYTHON=/path/to/python3.12 test" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "$(VENV) with $$found"; \
+	  "$$found" -m venv --clear $(VENV); \
+	fi
+	@echo "installing into $(VENV) (a minute, once)"
+	@$(PIP) install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## the whole story in one command, offline
+	@$(BIN)/replay demo
+
+test: $(STAMP) ## all tests except torture
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint types layers cover ## everything static, and the coverage gate
+
+lint: $(STAMP) ## ruff: rules and formatting
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(STAMP) ## mypy and pyright, both strict
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+
+layers: $(STAMP) ## who may import whom
+	@$(BIN)/lint-imports
+
+# Own tests of the pure core only: a line that is reached by accident from an end-to-end test is not covered.
+CORE := model cassette matching player
+cover: $(STAMP) ## full branch coverage of the pure core by its own tests
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest -q $(wildcard $(CORE:%=tests/%))
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --fail-under=100 \
+	  --include='replay/model/*,replay/cassette/*,replay/matching/*,replay/player/cursor.py'
+
+format: $(STAMP) ## put the formatting right
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	  .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

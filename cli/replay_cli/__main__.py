@@ -1,0 +1,5 @@
+"""`python -m replay_cli` is `replay`."""
+
+from replay_cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""One file per command; `replay_cli.main.COMMANDS` is the list."""

@@ -1,0 +1,53 @@
+"""Where output goes: results to stdout, everything else to stderr. The only place that makes rich consoles."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from replay_cli import options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def results() -> Console:
+    """A console on stdout. Markup, emoji and highlighting are off: text is shown as it is."""
+    return _console(stderr=False)
+
+
+def notes() -> Console:
+    """A console on stderr, for progress; silent when the user said --quiet."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    chosen = options.current()
+    return Console(
+        stderr=stderr,
+        quiet=stderr and chosen.quiet,
+        no_color=None if chosen.color else True,
+        color_system="auto" if chosen.color else None,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=False,
+        width=None if _knows_width(stderr=stderr) else 100,
+    )
+
+
+def _knows_width(*, stderr: bool) -> bool:
+    return (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
+
+
+def document(value: Any) -> None:
+    """Print the one JSON document of a `--json` command.
+
+    ASCII only: no recorded character can steer a terminal, and lone surrogates survive.
+    """
+    sys.stdout.write(json.dumps(value, ensure_ascii=True, indent=2 if sys.stdout.isatty() else None, allow_nan=False))
+    sys.stdout.write("\n")

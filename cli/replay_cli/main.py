@@ -1,0 +1,114 @@
+"""Entry point of `replay`: finds the command, runs it, and turns every outcome into an exit code.
+
+A command's module is imported when that command runs; `replay --help` reads the table below and imports none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn, cast
+
+import click
+
+from replay_cli import exits, options
+
+# name -> what it is for. The module is `replay_cli.commands.<name>`, with `-` as `_`; its click command is `command`.
+COMMANDS: dict[str, str] = {
+    "ls": "Cassettes: when, program, outcome, events, blind spots.",
+    "show": "The action path as a timeline; one event whole.",
+    "verify": "Is the cassette whole and unaltered?",
+}
+
+
+class Commands(click.Group):
+    """A group whose members are imported when they are run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"replay_cli.commands.{cmd_name.replace('-', '_')}")
+        return cast("click.Command", module.command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    if given and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"replay {version('agent-replay')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 same, 1 different, 125 cannot judge, 129 wrong usage; `record` exits as the program did.",
+)
+@options.common
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def group() -> None:
+    """Record one execution of an AI agent; replay it identically, offline, with no side effects."""
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit code. Never raises for anything that a user can cause."""
+    settings = options.Options()
+    try:
+        code: Any = group.main(
+            args=None if argv is None else list(argv), prog_name="replay", obj=settings, standalone_mode=False
+        )
+        sys.stdout.flush()
+    except click.UsageError as error:
+        error.show()
+        return exits.USAGE
+    except click.Abort:
+        _say("interrupted")
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered must not raise again while the interpreter shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.PIPE_CLOSED
+    except Exception as error:
+        return _failed(error, verbose=settings.verbose)
+    return code if isinstance(code, int) else exits.SAME
+
+
+def main() -> NoReturn:
+    """The console script."""
+    sys.exit(run())
+
+
+def _failed(error: Exception, *, verbose: bool) -> int:
+    from replay.model.errors import ReplayError
+
+    if verbose:
+        import traceback
+
+        traceback.print_exc()
+    if isinstance(error, ReplayError):
+        _say(str(error))
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        _say(error.format_message())
+    elif isinstance(error, OSError):
+        _say(str(error))
+    else:
+        _say(f"internal error: {type(error).__name__}: {error} (a bug of ours; --verbose shows where)")
+    return exits.CANNOT_JUDGE
+
+
+def _say(line: str) -> None:
+    from replay_cli.render.text import one_line
+
+    print(f"replay: {one_line(line)}", file=sys.stderr)
+
+

@@ -1,0 +1,76 @@
+"""What the user asked of every command: how much to say, and in which form.
+
+The flags may stand before the command or after it: `replay --json ls` and `replay ls --json` are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Options:
+    """`verbosity`: -1 quiet, 0 normal, 1 verbose."""
+
+    verbosity: int = 0
+    json: bool = False
+    color: bool = True
+
+    @property
+    def quiet(self) -> bool:
+        return self.verbosity < 0
+
+    @property
+    def verbose(self) -> bool:
+        return self.verbosity > 0
+
+
+def current() -> Options:
+    """The options of the command that is running."""
+    return click.get_current_context().ensure_object(Options)
+
+
+def _verbose(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    if given:
+        _set_verbosity(ctx, 1)
+
+
+def _quiet(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    if given:
+        _set_verbosity(ctx, -1)
+
+
+def _set_verbosity(ctx: click.Context, to: int) -> None:
+    options = ctx.ensure_object(Options)
+    if options.verbosity == -to:
+        raise click.UsageError("--verbose and --quiet contradict each other", ctx)
+    options.verbosity = to
+
+
+def _json(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    if given:
+        ctx.ensure_object(Options).json = True
+
+
+def _no_color(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+    if given:
+        ctx.ensure_object(Options).color = False
+
+
+def common(command: F) -> F:
+    """The flags that every command takes. Read them with `current()`; the command gets no parameters for them."""
+    flags = (
+        click.option("--no-color", is_flag=True, expose_value=False, callback=_no_color, help="Plain text."),
+        click.option("--json", is_flag=True, expose_value=False, callback=_json, help="One JSON document on stdout."),
+        click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_quiet, help="Results only."),
+        click.option("-v", "--verbose", is_flag=True, expose_value=False, callback=_verbose, help="Say more."),
+    )
+    for flag in flags:
+        command = flag(command)
+    return command

@@ -1,0 +1,1 @@
+"""Record an agent once; re-run that execution offline, as often as you like."""
