@@ -1,0 +1,98 @@
+"""The one door: a seam asks it and never knows whether it is recorded or replayed.
+
+    call = Call("http", "GET /orders/17", "read", request={...}, body=b"...")
+    lane = lanes.current()
+    if lane is None: return original(...)
+    return lane.door.cross(lane, call, perform, dump, load)
+
+Recorder (`replay.recorder`) and Player (`replay.player`) are the two doors.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+from replay.boundary.lanes import Lane
+from replay.model.event import Effect
+
+R = TypeVar("R")
+
+
+class Call(Generic[R]):
+    """One crossing, as a seam describes it.
+
+    Attributes:
+        kind, name, effect: see `replay.model.event.Event`.
+        request: what is asked, storable. body: the large part of it, as bytes, stored by prefix chain.
+        chain: calls with an equal chain key are likely to share the beginning of their body (an endpoint, say).
+        streams: pieces follow the result (`Door.pull`); the seam sets it before or while dumping the result.
+        meta: labels: agent, owner, …
+        dump, load: result to storable value and back.
+        event: the event's id, set by the door; None while nothing records it.
+    """
+
+    __slots__ = ("body", "chain", "dump", "effect", "event", "kind", "load", "meta", "name", "request", "streams")
+
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        effect: Effect,
+        request: Any = None,
+        body: bytes | None = None,
+        *,
+        chain: object = None,
+        meta: dict[str, Any] | None = None,
+        dump: Callable[[R], Any] | None = None,
+        load: Callable[[Any], R] | None = None,
+        streams: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.effect = effect
+        self.request = request
+        self.body = body
+        self.chain = chain
+        self.meta = meta
+        self.dump = dump
+        self.load = load
+        self.streams = streams
+        self.event: int | None = None
+
+
+class Door(ABC):
+    """What every seam may ask. All methods are called with the current lane (`lanes.current()`), from any thread."""
+
+    @abstractmethod
+    def new_lane(self, path: str) -> Lane:
+        """Make the lane of that path; called by `Lane.spawn`."""
+
+    @abstractmethod
+    def cross(self, lane: Lane, call: Call[R], perform: Callable[[], R]) -> R:
+        """The outcome of `call`: performed and recorded, or the recorded one. Exceptions are outcomes too."""
+
+    @abstractmethod
+    async def across(self, lane: Lane, call: Call[R], perform: Callable[[], Awaitable[R]]) -> R:
+        """`cross` for coroutines; whether it suspended is part of the schedule."""
+
+    @abstractmethod
+    def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any]) -> Any:
+        """The next piece of the stream that `call` opened; `step` gets the real one. StopIteration is its end."""
+
+    @abstractmethod
+    async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
+        """`pull` for asynchronous streams; StopAsyncIteration is its end."""
+
+    @abstractmethod
+    def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:
+        """A small read of clock or chance, called by an ambient wrapper: two frames below the reader."""
+
+    @abstractmethod
+    def step(self, lane: Lane, mark: int, number: int) -> None:
+        """A schedule entry: something of this lane is about to run (see `replay.boundary.schedule`)."""
+
+    @abstractmethod
+    def blind(self, what: str, detail: str) -> None:
+        """Something crossed that no seam saw."""

@@ -1,0 +1,98 @@
+"""Lanes: who is acting. A lane is a path of spawns, never an `id()` or a worker thread's name.
+
+    m          the thread that began the recording
+    m/t3       the third task it spawned
+    m/t3/e1    the first job that task gave to an executor
+    m/T2       the second thread
+
+Rules:
+- What runs on this thread now is `running.lane`; seams ask `current()`.
+- While a crossing is performed there is no lane: what the library does inside is its own business, and what it spawns
+  inside has no lane for life.
+- Event loop handles carry the lane of their context (`carrier`); running one makes it current (`runtime.loops`).
+- Thread lanes belong to the thread: a copied context that runs elsewhere doesn't carry its lane along.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from replay.boundary.door import Door
+
+SPAWN_MARKS = {"task": "t", "thread": "T", "job": "e", "finaliser": "g"}
+
+
+class Lane:
+    """One path of spawns in one session.
+
+    Attributes:
+        path: its name, such as `m/t3/e1`.
+        number: small integer that frames use instead of the path.
+        door: the session's door.
+        timers: how many timers this lane has set (they are named by that number).
+        loop: the event loop it runs on at present, if any.
+        state: what the door keeps per lane.
+    """
+
+    __slots__ = ("_spawned", "door", "hash", "loop", "number", "path", "state", "timers")
+
+    def __init__(self, path: str, number: int, door: Door) -> None:
+        self.path = path
+        self.number = number
+        self.door = door
+        self.timers = 0
+        self.loop: Any = None
+        self.state: Any = None
+        self.hash = crc32(path.encode())
+        self._spawned = dict.fromkeys(SPAWN_MARKS, 0)
+
+    def spawn(self, how: str) -> Lane:
+        """The next child lane: `how` is `task`, `thread`, `job` or `finaliser`."""
+        self._spawned[how] += 1
+        return self.door.new_lane(f"{self.path}/{SPAWN_MARKS[how]}{self._spawned[how]}")
+
+    def next_timer(self) -> int:
+        """Number of the timer that this lane sets now, from 1."""
+        self.timers += 1
+        return self.timers
+
+    def __repr__(self) -> str:
+        return f"<lane {self.path}>"
+
+
+class _Running(threading.local):
+    lane: Lane | None = None
+    inside: Lane | None = None
+
+
+running = _Running()
+carrier: ContextVar[Lane | None] = ContextVar("replay_lane", default=None)
+
+
+def current() -> Lane | None:
+    """The lane that acts on this thread now; None where nothing records or a crossing is being performed."""
+    return running.lane
+
+
+def become(lane: Lane | None) -> None:
+    """Make `lane` current on this thread and in this context."""
+    running.lane = lane
+    carrier.set(lane)
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Run a block without a lane: our own work, or what belongs to the interpreter."""
+    lane, carried = running.lane, carrier.get()
+    become(None)
+    try:
+        yield
+    finally:
+        running.lane = lane
+        carrier.set(carried)

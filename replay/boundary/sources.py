@@ -1,0 +1,34 @@
+"""Every source of a draw, once: recorder and player speak of them by position, so append only.
+
+Each is (name, kind): `clock` values are numbers as the function returned them, `entropy` values are bytes or numbers.
+"""
+
+from __future__ import annotations
+
+SOURCES: tuple[tuple[str, str], ...] = (
+    ("time.time", "clock"),
+    ("time.time_ns", "clock"),
+    ("time.monotonic", "clock"),
+    ("time.monotonic_ns", "clock"),
+    ("time.perf_counter", "clock"),
+    ("time.perf_counter_ns", "clock"),
+    ("time.process_time", "clock"),
+    ("time.process_time_ns", "clock"),
+    ("time.thread_time", "clock"),
+    ("time.thread_time_ns", "clock"),
+    ("time.clock_gettime", "clock"),
+    ("time.clock_gettime_ns", "clock"),
+    ("datetime.now", "clock"),
+    ("loop.time", "clock"),
+    ("os.urandom", "entropy"),
+    ("os.getrandom", "entropy"),
+    ("uuid.getnode", "entropy"),
+    ("os.getpid", "entropy"),
+    ("socket.gethostname", "entropy"),
+    ("os.times", "clock"),
+    ("threading.get_ident", "entropy"),
+    ("urllib3.is_connected", "entropy"),
+)
+
+NUMBER = {name: number for number, (name, _) in enumerate(SOURCES)}
+KIND = dict(SOURCES)

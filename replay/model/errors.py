@@ -1,0 +1,125 @@
+"""Errors that a user meets: each says what happened, where, and what to do, with a slug that leads to `docs/errors.md`.
+
+`ReplayError` is the family; only its members are raised. None of them is shown as a traceback by the command line.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ReplayError(Exception):
+    """Base of all errors of this product; never raised itself.
+
+    Attributes:
+        slug: a stable name, the anchor in `docs/errors.md`.
+        exit_code: what the command line exits with (125 cannot judge, 129 wrong usage, 1 different).
+
+    Example:
+        >>> str(CassetteMissing("no such cassette: x.cassette", hint="`replay ls` lists what there is"))
+        'no such cassette: x.cassette (`replay ls` lists what there is) [cassette-missing]'
+    """
+
+    slug: ClassVar[str] = "replay-error"
+    exit_code: ClassVar[int] = 125
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        if type(self) is ReplayError:
+            raise TypeError("raise a member of the family, not ReplayError itself")
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        remedy = f" ({self.hint})" if self.hint else ""
+        return f"{self.what}{remedy} [{self.slug}]"
+
+
+class UsageError(ReplayError):
+    """The caller asked for something that makes no sense."""
+
+    slug = "usage"
+    exit_code = 129
+
+
+class CassetteMissing(ReplayError):
+    """There is no file at that path, or no cassette of that name."""
+
+    slug = "cassette-missing"
+
+
+class CassetteExists(ReplayError):
+    """A recording would have overwritten an existing file."""
+
+    slug = "cassette-exists"
+
+
+class CassetteUnreadable(ReplayError):
+    """The file can't be opened or isn't a regular file (permissions, a directory, an I/O error)."""
+
+    slug = "cassette-unreadable"
+
+
+class CassetteEmpty(ReplayError):
+    """The file has no bytes: a recording died before its header was written, or the file was truncated to nothing."""
+
+    slug = "cassette-empty"
+
+
+class CassetteForeign(ReplayError):
+    """The file is something else."""
+
+    slug = "cassette-foreign"
+
+
+class CassetteNewer(ReplayError):
+    """The cassette was written by a later version of the format."""
+
+    slug = "cassette-newer"
+
+
+class CassetteDamaged(ReplayError):
+    """Bytes were altered, dropped or cut. `good_events` events before the damage are readable.
+
+    Attributes:
+        offset: where in the file the damage begins, in bytes.
+        good_events: how many events stand whole before it.
+    """
+
+    slug = "cassette-damaged"
+
+    def __init__(self, what: str, *, offset: int, good_events: int, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.offset = offset
+        self.good_events = good_events
+
+
+class NotStorable(ReplayError):
+    """A value outside the closed set of storable types.
+
+    Attributes:
+        type_name: the qualified name of the offending type.
+        where: the place inside the value, such as `result['items'][3]`.
+    """
+
+    slug = "not-storable"
+
+    def __init__(self, type_name: str, where: str = "value", *, hint: str = "") -> None:
+        super().__init__(
+            f"{where} is a {type_name}, which a cassette can't store",
+            hint=hint or f"register one: replay.codec({type_name.rpartition('.')[2]}, encode=…, decode=…)",
+        )
+        self.type_name = type_name
+        self.where = where
+
+
+class NotReplayable(ReplayError):
+    """The cassette is readable, but can't be re-executed here (nothing recorded, program missing, other platform)."""
+
+    slug = "not-replayable"
+
+
+class NotRecorded(ReplayError):
+    """The program ran, but nothing was recorded (another interpreter, `-I`, the package missing there)."""
+
+    slug = "not-recorded"

@@ -1,0 +1,1 @@
+"""The Door over a cassette writer."""

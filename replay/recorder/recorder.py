@@ -1,0 +1,365 @@
+"""The Recorder: performs every crossing for real and writes down what came of it.
+
+Rules:
+- An event is two frames, CALL before and RETURN after; what lies between in the file happened between. Requests are
+  packed before the crossing, so that a tool that changes its arguments can't change the record.
+- RETURN and stream pieces are written through before the program gets its answer: a killed process loses nothing that
+  had returned. CALL is written through where the crossing leaves the process or changes the world.
+- Schedule entries and draws gather in `_log` without a lock (`list.append` is atomic) and are written before the next
+  frame, so the file's order is the order of events.
+- Recording never harms the agent: what goes wrong here becomes a gap and one warning, and the program goes on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import Any, TypeVar
+
+from replay.boundary import originals, sites
+from replay.boundary.awaiting import Watched
+from replay.boundary.door import Call, Door
+from replay.boundary.lanes import Lane, become, carrier, running
+from replay.boundary.schedule import DRAW
+from replay.boundary.sources import KIND, NUMBER
+from replay.cassette.redact import Redactor
+from replay.cassette.writer import Writer
+from replay.model.errors import NotStorable
+
+R = TypeVar("R")
+
+_LOG_LIMIT = 4096
+_RESULT, _ERROR, _STREAM, _END = 0, 1, 2, 3
+
+
+class Recorder(Door):
+    """A Door over a cassette writer.
+
+    Args:
+        writer: an open writer; the recorder owns it from now on.
+        redactor: takes secrets out of what is written; the program sees the real values.
+        warn: called once, with one line, when something could not be recorded.
+    """
+
+    def __init__(self, writer: Writer, *, redactor: Redactor, warn: Callable[[str], None]) -> None:
+        self._writer = writer
+        self._redactor = redactor
+        self._warn = warn
+        self._warned = False
+        self._on = True
+        self._lock = originals.allocate_lock()
+        self._log: list[tuple[Any, ...]] = []
+        self._began = originals.clock_ns()
+        self._lanes = 0
+        self._site_numbers: dict[tuple[str, int], int] = {}
+        self._blind: dict[tuple[str, str, int | None], int] = {}
+        self.gaps = 0
+
+    # -- lanes and schedule ------------------------------------------------------------------------------------
+
+    def new_lane(self, path: str) -> Lane:
+        with self._lock:
+            number = self._lanes
+            self._lanes += 1
+            if self._on:
+                self._guard(self._writer.lane, number, path)
+        return Lane(path, number, self)
+
+    def step(self, lane: Lane, mark: int, number: int) -> None:
+        self._log.append((mark, lane.number, number))
+        if len(self._log) > _LOG_LIMIT:
+            self._flush_log()
+
+    def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:
+        value = real()
+        frame = originals.frame(2)
+        self._log.append((DRAW, lane.number, source, value, frame.f_code, frame.f_lasti))
+        if len(self._log) > _LOG_LIMIT:
+            self._flush_log()
+        return value
+
+    # -- crossings ---------------------------------------------------------------------------------------------
+
+    def cross(self, lane: Lane, call: Call[R], perform: Callable[[], R]) -> R:
+        self._begin(lane, call, originals.frame(1))
+        carried = carrier.get()
+        become(None)
+        try:
+            result = perform()
+        except BaseException as error:
+            running.lane = lane
+            carrier.set(carried)
+            self._failed(call, error, suspended=False)
+            raise
+        running.lane = lane
+        carrier.set(carried)
+        self._returned(call, result, suspended=False)
+        return result
+
+    async def across(self, lane: Lane, call: Call[R], perform: Callable[[], Awaitable[R]]) -> R:
+        self._begin(lane, call, originals.frame(1))
+        carried = carrier.get()
+        become(None)
+        watched: Watched[R] | None = None
+        try:
+            watched = Watched(perform())
+            result = await watched
+        except GeneratorExit:
+            # The coroutine is being thrown away (by the garbage collector, in whatever context): no outcome.
+            raise
+        except BaseException as error:
+            running.lane = lane
+            carrier.set(carried)
+            self._failed(call, error, suspended=watched is not None and watched.suspended)
+            raise
+        running.lane = lane
+        carrier.set(carried)
+        self._returned(call, result, suspended=watched.suspended)
+        return result
+
+    def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any]) -> Any:
+        carried = carrier.get()
+        become(None)
+        try:
+            piece = step()
+        except BaseException as error:
+            running.lane = lane
+            carrier.set(carried)
+            self._piece(lane, call, *_ended(error, StopIteration), suspended=False)
+            raise
+        running.lane = lane
+        carrier.set(carried)
+        self._piece(lane, call, _RESULT, piece, suspended=False)
+        return piece
+
+    async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
+        carried = carrier.get()
+        become(None)
+        watched: Watched[Any] | None = None
+        try:
+            watched = Watched(step())
+            piece = await watched
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            running.lane = lane
+            carrier.set(carried)
+            suspended = watched is not None and watched.suspended
+            self._piece(lane, call, *_ended(error, StopAsyncIteration), suspended=suspended)
+            raise
+        running.lane = lane
+        carrier.set(carried)
+        self._piece(lane, call, _RESULT, piece, suspended=watched.suspended)
+        return piece
+
+    # -- blind spots, gaps, the end ----------------------------------------------------------------------------
+
+    def blind(self, what: str, detail: str) -> None:
+        with self._lock:
+            if self._on:
+                self._guard(self._note_blind, what, detail, sites.caller())
+
+    def blind_spots(self) -> list[tuple[str, str, int]]:
+        """What was not seen so far: (what, detail, count)."""
+        return [(what, detail, count) for (what, detail, _), count in self._blind.items()]
+
+    def detach(self) -> None:
+        """Stop at once and forget the file: for the child after a fork, which must not write into it."""
+        self._lock = originals.allocate_lock()
+        self._on = False
+
+    def finish(self, outcome: dict[str, Any], *, seal: bool) -> None:
+        """Write what is pending, the blind spots and the program's outcome; seal or just close the cassette."""
+        with self._lock:
+            if not self._on:
+                return
+            self._guard(self._drain)
+            for (what, detail, site), count in self._blind.items():
+                self._guard(self._writer.blind, what, detail, site, count)
+            self._guard(self._writer.end, {**outcome, "took": self._now(), "gaps": self.gaps})
+            self._on = False
+            self._guard(self._writer.flush)
+            self._guard(self._writer.seal if seal else self._writer.close)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _now(self) -> int:
+        return (originals.clock_ns() - self._began) // 1000
+
+    def _begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> None:
+        with self._lock:
+            if not self._on:
+                return
+            try:
+                if self._log:
+                    self._drain()
+                request, body, meta = call.request, call.body, call.meta
+                if call.kind == "http":
+                    request = self._redactor.http_message(request)
+                site = self._site(sites.program_frame(frame))
+                call.event = self._writer.call(
+                    lane.number, call.kind, call.name, call.effect, self._now(), site, request, body, call.chain, meta
+                )
+                if call.effect == "write" or call.kind == "http":
+                    self._writer.flush()
+            except Exception as error:
+                self._gap(lane, call, error)
+
+    def _returned(self, call: Call[R], result: R, *, suspended: bool) -> None:
+        if call.event is None:
+            return
+        try:
+            value = result if call.dump is None else call.dump(result)
+            if call.kind == "http":
+                value = self._redactor.http_message(value)
+        except Exception as error:
+            self._outcome(call, _ERROR, error, suspended)
+            return
+        self._outcome(call, _STREAM if call.streams else _RESULT, value, suspended)
+
+    def _failed(self, call: Call[Any], error: BaseException, *, suspended: bool) -> None:
+        if call.event is not None:
+            self._outcome(call, _ERROR, error, suspended)
+
+    def _outcome(self, call: Call[Any], status: int, value: Any, suspended: bool) -> None:
+        with self._lock:
+            if not self._on or call.event is None:
+                return
+            try:
+                if self._log:
+                    self._drain()
+                self._writer.ret(call.event, self._now(), status, value, suspended)
+                self._writer.flush()
+            except Exception as error:
+                self._unstored(call, error, suspended)
+
+    def _piece(self, lane: Lane, call: Call[Any], status: int, value: Any, *, suspended: bool) -> None:
+        if call.event is None:
+            return
+        with self._lock:
+            if not self._on:
+                return
+            try:
+                if self._log:
+                    self._drain()
+                self._writer.chunk(call.event, lane.number, self._now(), status, value, suspended)
+                self._writer.flush()
+            except Exception as error:
+                self._trouble(error, call.name)
+
+    def _gap(self, lane: Lane, call: Call[Any], error: Exception) -> None:
+        """The request can't be stored: an event of kind `gap` stands in its place, and replay ends there."""
+        call.event = None
+        self._trouble(error, call.name)
+        if self._on:
+            request = {"kind": call.kind, "reason": str(error)}
+            site = self._site(sites.caller())
+            self._guard(
+                self._writer.event,
+                *(lane.number, "gap", call.name, call.effect, self._now(), site, request, None, None, None, 0, 0, None),
+            )
+            self._guard(self._writer.flush)
+
+    def _unstored(self, call: Call[Any], error: Exception, suspended: bool) -> None:
+        """The outcome can't be stored: the event keeps the reason instead, and replay ends there."""
+        self._trouble(error, call.name)
+        if self._on:
+            reason = {"gap": str(error)}
+            self._guard(self._writer.ret, call.event, self._now(), _ERROR, reason, suspended)
+            self._guard(self._writer.flush)
+
+    def _trouble(self, error: Exception, where: str) -> None:
+        self.gaps += 1
+        if isinstance(error, OSError):
+            self._on = False
+            self._say(f"recording stopped at {where}: {error}; the program goes on unrecorded")
+        elif isinstance(error, NotStorable):
+            self._say(f"not recorded, {where}: {error}")
+        else:
+            self._say(f"not recorded, {where}: {type(error).__name__}: {error} (a bug of agent-replay; please report)")
+
+    def _say(self, line: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(line)
+
+    def _guard(self, do: Callable[..., Any], *args: Any) -> None:
+        try:
+            do(*args)
+        except Exception as error:
+            self._trouble(error, getattr(do, "__name__", "recorder"))
+
+    def _note_blind(self, what: str, detail: str, frame: FrameType | None) -> None:
+        key = (what, detail, self._site(frame))
+        self._blind[key] = self._blind.get(key, 0) + 1
+
+    def _site(self, frame: FrameType | None) -> int | None:
+        if frame is None:
+            return None
+        return self._site_number(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+
+    def _site_number(self, file: str, line: int, function: str) -> int:
+        key = (file, line)
+        number = self._site_numbers.get(key)
+        if number is None:
+            number = self._site_numbers[key] = len(self._site_numbers)
+            self._writer.site(number, file, line, function)
+        return number
+
+    def _flush_log(self) -> None:
+        with self._lock:
+            if self._on:
+                self._guard(self._drain)
+                self._guard(self._writer.flush)
+
+    def _drain(self) -> None:
+        """Write the gathered schedule and draws: library draws into the track, the program's as events of their own."""
+        count = len(self._log)
+        entries, self._log[:count] = self._log[:count], ()
+        track: list[Any] = []
+        run: list[tuple[Any, ...]] = []
+        for entry in entries:
+            if entry[0] != DRAW:
+                if run:
+                    self._write_run(run)
+                    run = []
+                track += entry
+            elif sites.is_library(entry[4].co_filename):
+                if run:
+                    self._write_run(run)
+                    run = []
+                track += (DRAW, entry[1], NUMBER[entry[2]], entry[3])
+            else:
+                if track:
+                    self._writer.track(track)
+                    track = []
+                if run and (run[0][1] != entry[1] or KIND[run[0][2]] != KIND[entry[2]]):
+                    self._write_run(run)
+                    run = []
+                run.append(entry)
+        if run:
+            self._write_run(run)
+        if track:
+            self._writer.track(track)
+
+    def _write_run(self, run: list[tuple[Any, ...]]) -> None:
+        _, lane, first, _, code, lasti = run[0]
+        site = self._site_number(code.co_filename, sites.line_of(code, lasti), code.co_qualname)
+        names = [entry[2] for entry in run]
+        name = first if len(set(names)) == 1 else KIND[first]
+        self._writer.event(
+            *(lane, KIND[first], name, "draw", self._now(), site, names, None, None, None, 0, 0),
+            [entry[3] for entry in run],
+        )
+
+
+def _ended(error: BaseException, end: type[BaseException]) -> tuple[int, Any]:
+    return (_END, None) if isinstance(error, end) else (_ERROR, error)
+
+
+def warn_on_stderr(line: str) -> None:
+    """The default `warn`: one line on the real standard error."""
+    stream = sys.__stderr__
+    if stream is not None:
+        stream.write(f"replay: {line}\n")

@@ -1,0 +1,101 @@
+"""Event loop handles and tasks that know their lane.
+
+asyncio makes its handles through `events.Handle` and `events.TimerHandle` and its tasks through `tasks.Task`, looked up
+at each call, so replacing these three names covers every loop written in Python, without touching the loop.
+
+A handle's lane is that of its context *when it runs*: a task's context has no lane while the task is inside a crossing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from typing import Any
+
+from replay.boundary.lanes import Lane, carrier, current, running
+from replay.boundary.schedule import CALLBACK, STEP, TIMER
+
+_Handle: Any = asyncio.events.Handle
+_TimerHandle: Any = asyncio.events.TimerHandle
+_Task: Any = asyncio.tasks.Task
+
+
+def mark_of(handle: Any) -> int:
+    """STEP where the handle runs a task, CALLBACK where it runs anything else."""
+    return STEP if isinstance(getattr(handle._callback, "__self__", None), _Task) else CALLBACK
+
+
+class LaneHandle(_Handle):  # type: ignore[misc]
+    """A handle that makes its lane current while it runs and tells the door."""
+
+    __slots__ = ()
+
+    def lane(self) -> Lane | None:
+        """The lane on whose behalf this handle would run now."""
+        return self._context.get(carrier)  # type: ignore[no-any-return]
+
+    def _run(self) -> None:
+        lane = self._context.get(carrier)
+        before = running.lane
+        running.lane = lane
+        try:
+            if lane is not None:
+                lane.door.step(lane, mark_of(self), 0)
+            _Handle._run(self)
+        finally:
+            running.lane = before
+
+
+class LaneTimerHandle(_TimerHandle):  # type: ignore[misc]
+    """A timer that its lane has numbered."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, when: float, callback: Any, args: Any, loop: Any, context: Any = None) -> None:
+        super().__init__(when, callback, args, loop, context)
+        lane = self._context.get(carrier)
+        self.number = 0 if lane is None else lane.next_timer()
+
+    def lane(self) -> Lane | None:
+        """The lane that set the timer, unless it has gone inside a crossing meanwhile."""
+        return self._context.get(carrier)  # type: ignore[no-any-return]
+
+    def _run(self) -> None:
+        lane = self._context.get(carrier)
+        before = running.lane
+        running.lane = lane
+        try:
+            if lane is not None:
+                lane.door.step(lane, TIMER, self.number)
+            _TimerHandle._run(self)
+        finally:
+            running.lane = before
+
+
+class LaneTask(_Task):  # type: ignore[misc]
+    """A task in a lane of its own, named and hashed by it: sets of tasks iterate alike in every execution."""
+
+    def __init__(
+        self,
+        coro: Any,
+        *,
+        loop: Any = None,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+        **more: Any,
+    ) -> None:
+        parent = current()
+        self._replay_lane: Lane | None = None
+        if parent is not None:
+            lane = parent.spawn("task")
+            lane.loop = loop
+            self._replay_lane = lane
+            context = contextvars.copy_context() if context is None else context
+            context.run(carrier.set, lane)
+            if name is None:
+                name = f"Task-{lane.number}"
+        super().__init__(coro, loop=loop, name=name, context=context, **more)
+
+    def __hash__(self) -> int:
+        lane = self._replay_lane
+        return _Task.__hash__(self) if lane is None else lane.hash  # type: ignore[no-any-return]
