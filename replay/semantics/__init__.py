@@ -1,0 +1,26 @@
+"""Recorded bytes read as what they mean. Pure: no I/O, no clock; a better reading works on old recordings too.
+
+Example:
+    call = semantics.read(event)
+    if call is not None:
+        print(call.request_model, call.text, call.tool_calls, call.usage.input)
+"""
+
+from __future__ import annotations
+
+from replay.semantics.call import CallError, LLMCall, Message, Part, Tool, ToolCall, Usage
+from replay.semantics.links import read, tool_results
+from replay.semantics.otel import attributes
+
+__all__ = [
+    "CallError",
+    "LLMCall",
+    "Message",
+    "Part",
+    "Tool",
+    "ToolCall",
+    "Usage",
+    "attributes",
+    "read",
+    "tool_results",
+]

@@ -1,0 +1,18 @@
+"""The table of dialects, in the order in which they are asked. A new one is a file here and a line below."""
+
+from __future__ import annotations
+
+from replay.semantics.dialect import Dialect
+from replay.semantics.dialects import anthropic, bedrock, gemini, ollama, openai_chat, openai_other, openai_responses
+
+DIALECTS: tuple[Dialect, ...] = (
+    openai_chat.DIALECT,
+    openai_responses.DIALECT,
+    anthropic.DIALECT,
+    gemini.DIALECT,
+    bedrock.DIALECT,
+    ollama.CHAT,
+    ollama.GENERATE,
+    openai_other.COMPLETIONS,
+    openai_other.EMBEDDINGS,
+)

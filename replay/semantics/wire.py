@@ -1,0 +1,150 @@
+"""An http event as dialects see it: the URL in parts, the request's JSON, the response's bytes decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+from replay.model.event import Event
+from replay.semantics import bodies, eventstream, sse
+from replay.semantics.loose import arr, loads, obj, string
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message of a streamed answer: the event's name where the stream names it, and its JSON."""
+
+    event: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer.
+
+    Attributes:
+        host, path: of the URL; the host in lower case, the path percent-decoded and without a trailing slash.
+        request: the request body's JSON, {} when it isn't a JSON object.
+        status: None when no answer came.
+        body: the answer's bytes, content-decoded.
+        frames: the messages of a streamed answer, None for a whole one.
+        cut: the recording or the stream ended early.
+        failure: type and message of the exception instead of an answer.
+    """
+
+    host: str
+    path: str
+    request: dict[str, Any]
+    status: int | None
+    body: bytes
+    frames: tuple[Frame, ...] | None
+    cut: bool
+    failure: tuple[str, str] | None
+    warnings: tuple[str, ...]
+
+
+def header(headers: Any, name: str) -> str:
+    """The values of a header, joined by commas; empty when it is missing. `headers` = [[name, value], …].
+
+    Example:
+        >>> header([["Content-Type", "text/plain"]], "content-type")
+        'text/plain'
+    """
+    found: list[str] = []
+    for pair in cast("Sequence[Any]", headers) if isinstance(headers, (list, tuple)) else ():
+        match pair:
+            case [str(key), str(value)] if key.lower() == name:
+                found.append(value)
+            case _:
+                pass
+    return ", ".join(found)
+
+
+def address(event: Event) -> tuple[str, str] | None:
+    """(host, path) of an http event, None when it has no readable URL."""
+    url = string(obj(event.request).get("url"))
+    if event.kind != "http" or url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or ""), unquote(parts.path).rstrip("/")
+    except ValueError:
+        return None  # such as an unclosed [ of an IPv6 address
+
+
+def request_of(event: Event) -> dict[str, Any]:
+    """The request body's JSON object, {} when it isn't one."""
+    body, _ = bodies.decode(event.body or b"", header(obj(event.request).get("headers"), "content-encoding"))
+    return obj(loads(body))
+
+
+def read(event: Event, host: str, path: str, request: dict[str, Any]) -> Exchange:
+    """The whole exchange. Never raises; what can't be read is in `warnings`."""
+    response = obj(event.response)
+    headers = response.get("headers")
+    whole = response.get("body")
+    pieces = [piece.value for piece in event.pieces if piece.status == "piece" and isinstance(piece.value, bytes)]
+    body = b"".join([whole if isinstance(whole, bytes) else b"", *pieces])
+    body, warnings = bodies.decode(body, header(headers, "content-encoding"))
+    ends = [piece.status for piece in event.pieces if piece.status != "piece"]
+    cut = event.status == "open" or "error" in ends or (event.status == "streamed" and "end" not in ends)
+    status = response.get("status")
+    frames, problem = _frames(body, header(headers, "content-type").lower(), cut)
+    return Exchange(
+        host=host,
+        path=path,
+        request=request,
+        status=status if isinstance(status, int) else None,
+        body=body,
+        frames=None if frames is None else tuple(frames),
+        cut=cut,
+        failure=(event.error.type, event.error.message) if event.error else None,
+        warnings=(*warnings, *problem),
+    )
+
+
+def _frames(body: bytes, content_type: str, cut: bool) -> tuple[list[Frame] | None, list[str]]:
+    if "amazon.eventstream" in content_type:
+        found, problem = eventstream.parse(body)
+        frames = [
+            Frame(f.headers.get(":event-type") or f.headers.get(":exception-type", ""), loads(f.payload)) for f in found
+        ]
+        return frames, [problem] if problem else []
+    # Some gateways label a stream as plain text or JSON: the bytes decide.
+    if "event-stream" in content_type or body.startswith((b"data:", b"event:", b": ")):
+        return _sse(body)
+    lines = [line for line in body.splitlines() if line.strip()]
+    if "ndjson" in content_type or (len(lines) > 1 and loads(lines[0]) is not None and loads(lines[1]) is not None):
+        values = [loads(line) for line in lines]
+        return [Frame("", value) for value in values if value is not None], _unread(values)
+    if body.lstrip()[:1] == b"[":  # Gemini without alt=sse: one JSON array, sent element by element
+        return _array(body, cut)
+    return None, []
+
+
+def _sse(body: bytes) -> tuple[list[Frame], list[str]]:
+    events, pending = sse.parse([body])
+    texts = [(event.event, event.data) for event in events if event.data.strip() != "[DONE]"]
+    values = [loads(text) for _, text in texts]
+    frames = [Frame(name, value) for (name, _), value in zip(texts, values, strict=True) if value is not None]
+    if len(events) > len(texts):
+        frames.append(Frame("[DONE]", None))
+    return frames, [*_unread(values), *(["the stream is cut inside an event"] if pending else [])]
+
+
+def _unread(values: list[Any]) -> list[str]:
+    count = sum(value is None for value in values)
+    return [f"{count} of {len(values)} messages of the stream are not JSON"] if count else []
+
+
+def _array(body: bytes, cut: bool) -> tuple[list[Frame] | None, list[str]]:
+    whole = loads(body)
+    if whole is None and cut:  # close it after the last element that stands whole
+        text = body.rstrip(b" \r\n,")
+        while whole is None and text:
+            whole = loads(text + b"]")
+            text = text[: text.rfind(b"}", 0, len(text) - 1) + 1]
+        return [Frame("", item) for item in arr(whole)], ["the stream is cut inside a message"]
+    return (None, []) if whole is None else ([Frame("", item) for item in arr(whole)], [])
