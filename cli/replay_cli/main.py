@@ -109,6 +109,4 @@ def _failed(error: Exception, *, verbose: bool) -> int:
 def _say(line: str) -> None:
     from replay_cli.render.text import one_line
 
-    print(f"replay: {one_line(line)}", file=sys.stderr)
-
-
+    click.echo(f"replay: {one_line(line)}", err=True)

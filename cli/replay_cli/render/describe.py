@@ -1,0 +1,137 @@
+"""One event in words: a headline and the lines under it. Plain strings, not yet made safe for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from replay.model.event import Event
+from replay.semantics import LLMCall
+from replay_cli.render.brief import arguments, asked, brief
+from replay_cli.render.shapes import is_mapping, is_sequence, mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`tone`: `plain`, `soft` (of less weight), `write` (changes the world) or `bad` (an error, a loss)."""
+
+    text: str
+    tone: str = "plain"
+
+
+def describe(event: Event, call: LLMCall | None = None) -> list[Line]:
+    """What happened, headline first. `call` is the event's reading as an LLM call, where it is one."""
+    if call is not None:
+        return _llm(event, call)
+    match event.kind:
+        case "gap":
+            return [Line(f"{event.name}: not recorded: {_reason(event.request)}", "bad")]
+        case "http":
+            lines = _http(event)
+        case "output":
+            said = event.request if isinstance(event.request, str) else brief(event.request)
+            lines = [Line(f"{event.name}: {said}" if event.name else said)]
+        case "tool" | "memory" | "agent" | "entry":
+            lines = [_called(event)]
+        case _:
+            lines = [Line(" ".join(filter(None, (event.name, brief(event.request) if event.request else ""))))]
+            lines += _result(event)
+    return lines + _ending(event)
+
+
+def draws(events: Sequence[Event]) -> Line:
+    """A run of clock, entropy and environment events on one line: `14 draws: time.time ×10, uuid.uuid4 ×4`."""
+    counts: dict[str, int] = {}
+    for event in events:
+        names = event.request if is_sequence(event.request) else [event.name]
+        for name in names:
+            counts[str(name)] = counts.get(str(name), 0) + 1
+    total = sum(counts.values())
+    shown = ", ".join(name if count == 1 else f"{name} ×{count}" for name, count in counts.items())
+    return Line(f"{total} draws: {shown}" if total > 1 else f"1 draw: {shown}", "soft")
+
+
+def _llm(event: Event, call: LLMCall) -> list[Line]:
+    facts = [call.request_model or call.dialect, _plural(len(call.messages), "message")]
+    if call.usage.input is not None or call.usage.output is not None:
+        facts.append(f"{_count(call.usage.input)} + {_count(call.usage.output)} tokens")
+    if event.pieces:
+        facts.append(f"{_pieces(event)} chunks")
+    lines = [Line(" · ".join(facts))]
+    if call.reasoning:
+        lines.append(Line(f"thinks: {call.reasoning.strip()}", "soft"))
+    if call.text:
+        lines.append(Line(f"says: {call.text.strip()}"))
+    lines += [Line(f"asks: {asked(each)}") for each in call.tool_calls]
+    if call.error is not None and event.error is None:
+        lines.append(Line(f"error: {call.error.type}: {call.error.message}", "bad"))
+    return lines + _ending(event)
+
+
+def _called(event: Event) -> Line:
+    text = f"{event.name}({arguments(event.request)})"
+    if event.status == "done":
+        text += f" → {brief(event.response)}"
+    elif event.status == "streamed":
+        text += f" → {_pieces(event)} pieces"
+    return Line(text, "write" if event.effect == "write" else "plain")
+
+
+def _http(event: Event) -> list[Line]:
+    request, response = mapping(event.request), mapping(event.response)
+    text = f"{request.get('method', event.name)} {request.get('url', '')}"
+    if event.body:
+        text += f" ({_size(len(event.body))})"
+    tone = "write" if event.effect == "write" else "plain"
+    if "status" in response:
+        text += f" → {response['status']}"
+        body = response.get("body")
+        if event.pieces:
+            text += f" ({_pieces(event)} chunks)"
+        elif isinstance(body, bytes):
+            text += f" ({_size(len(body))})"
+    return [Line(text, tone)]
+
+
+def _result(event: Event) -> list[Line]:
+    if event.status == "done" and event.response is not None:
+        return [Line(f"→ {brief(event.response)}")]
+    return []
+
+
+def _ending(event: Event) -> list[Line]:
+    if event.error is not None:
+        return [Line(f"raised {event.error.type}: {event.error.message}", "bad")]
+    if event.status == "open":
+        return [Line("no outcome: the recording ends inside this call", "bad")]
+    broken = [piece for piece in event.pieces if piece.status == "error"]
+    if broken:
+        return [Line(f"the stream broke after {_pieces(event)} pieces: {broken[0].value}", "bad")]
+    if event.status == "streamed" and not any(piece.status == "end" for piece in event.pieces):
+        return [Line(f"the stream was not read to its end ({_pieces(event)} pieces)", "soft")]
+    return []
+
+
+def _reason(request: Any) -> str:
+    if is_mapping(request) and "reason" in request:
+        return str(request["reason"])
+    return brief(request)
+
+
+def _pieces(event: Event) -> int:
+    return sum(piece.status == "piece" for piece in event.pieces)
+
+
+def _count(tokens: int | None) -> str:
+    return "?" if tokens is None else str(tokens)
+
+
+def _size(count: int) -> str:
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,196 @@
+"""Events as the JSON that PRODUCT.md promises to scripts.
+
+Values that JSON doesn't have are objects with one `$` key: `{"$bytes": text}` (UTF-8), `{"$base64": text}` (other
+bytes), `{"$float": "nan"}`, `{"$set": [...]}`, `{"$pairs": [[key, value], …]}` (mappings whose keys aren't plain text),
+`{"$decimal": …}`, `{"$uuid": …}`, `{"$path": …}`, `{"$datetime": …}`, `{"$date": …}`, `{"$time": …}`,
+`{"$seconds": number}`. Objects of named classes are `{"$type": "module.Class", …}`, with `"$value"` for their state
+(fields, an enum member's value, an exception's message). Tuples are arrays.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime as dt
+import decimal
+import math
+import pathlib
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from replay.cassette.named import Named
+from replay.model.event import BlindSpot, Event, Failure, Piece
+from replay_cli.render.shapes import is_mapping, is_sequence, mapping
+
+if TYPE_CHECKING:
+    from replay.semantics import LLMCall
+
+
+def value(item: Any) -> Any:
+    """A storable value as JSON can have it. Never raises: what is unknown becomes its type and `repr`."""
+    if item is None or isinstance(item, (bool, str)) or type(item) is int:
+        return item
+    if isinstance(item, float):
+        return item if math.isfinite(item) else {"$float": str(item)}
+    if isinstance(item, bytes):
+        return _bytes(item)
+    if is_mapping(item):
+        return _mapping(item)
+    if is_sequence(item):
+        return [value(each) for each in item]
+    for kind, render in _SCALARS:
+        if isinstance(item, kind):
+            return render(item)
+    return _object(item)
+
+
+_SCALARS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
+    (int, int),
+    ((set, frozenset), lambda v: {"$set": sorted(map(value, v), key=repr)}),
+    (dt.datetime, lambda v: {"$datetime": v.isoformat()}),
+    (dt.date, lambda v: {"$date": v.isoformat()}),
+    (dt.time, lambda v: {"$time": v.isoformat()}),
+    (dt.timedelta, lambda v: {"$seconds": v.total_seconds()}),
+    (decimal.Decimal, lambda v: {"$decimal": str(v)}),
+    (uuid.UUID, lambda v: {"$uuid": str(v)}),
+    (pathlib.PurePath, lambda v: {"$path": str(v)}),
+)
+
+
+def event(item: Event, call: LLMCall | None = None) -> dict[str, Any]:
+    """One event. `call` is its reading as an LLM call: then its kind is `llm` and its name the model."""
+    shown: dict[str, Any] = {
+        "id": item.id,
+        "kind": item.kind if call is None else "llm",
+        "name": item.name if call is None else call.request_model or item.name,
+        "lane": item.lane,
+        "agent": item.meta.get("agent"),
+        "effect": item.effect,
+        "at": item.at / 1e6,
+        "took": None if item.took is None else item.took / 1e6,
+        "status": item.status,
+        "request": _with_body(item.request, item.body),
+    }
+    if item.error is not None:
+        shown["error"] = failure(item.error)
+    else:
+        shown["response"] = _message(item.response)
+    shown["site"] = None if item.site is None else str(item.site)
+    shown["links"] = value(item.meta.get("links", {}))
+    meta = {key: value(each) for key, each in item.meta.items() if key not in {"agent", "links"}}
+    if meta:
+        shown["meta"] = meta
+    if item.pieces:
+        shown["pieces"] = [_piece(piece) for piece in item.pieces]
+    if call is not None:
+        shown["llm"] = llm(call)
+    return shown
+
+
+def llm(call: LLMCall) -> dict[str, Any]:
+    """The reading of an exchange as an LLM call; what the wire said stays in the event's request and response."""
+    return {
+        "dialect": call.dialect,
+        "operation": call.operation,
+        "provider": call.provider,
+        "request_model": call.request_model,
+        "response_model": call.response_model,
+        "messages": len(call.messages),
+        "tools": [tool.name for tool in call.tools],
+        "stream": call.stream,
+        "text": call.text,
+        "reasoning": call.reasoning,
+        "tool_calls": [
+            {"id": asked.id, "name": asked.name, "arguments": asked.arguments, "parsed": value(asked.parsed)}
+            for asked in call.tool_calls
+        ],
+        "usage": {
+            "input": call.usage.input,
+            "output": call.usage.output,
+            "cached": call.usage.cached,
+            "reasoning": call.usage.reasoning,
+        },
+        "finish_reason": call.finish_reason,
+        "error": None if call.error is None else value(dataclasses.asdict(call.error)),
+        "warnings": list(call.warnings),
+    }
+
+
+def failure(item: Failure) -> dict[str, Any]:
+    """A recorded exception."""
+    return {"type": item.type, "message": item.message}
+
+
+def blind_spot(item: BlindSpot) -> dict[str, Any]:
+    """Something no seam saw."""
+    site = None if item.site is None else str(item.site)
+    return {"what": item.what, "detail": item.detail, "site": site, "count": item.count}
+
+
+def _piece(item: Piece) -> dict[str, Any]:
+    content = failure(item.value) if isinstance(item.value, Failure) else value(item.value)
+    return {"at": item.at / 1e6, "status": item.status, "value": content}
+
+
+def _with_body(request: Any, body: bytes | None) -> Any:
+    if body is None:
+        return value(request)
+    if is_mapping(request):
+        return {**_mapping(request), "body": content(body)}
+    return {"value": value(request), "body": content(body)}
+
+
+def _message(response: Any) -> Any:
+    """A response: an http body that is JSON is shown as such."""
+    shown = value(response)
+    body = mapping(response).get("body")
+    if isinstance(body, bytes) and "$pairs" not in shown:
+        shown["body"] = content(body)
+    return shown
+
+
+def content(body: bytes) -> Any:
+    """A body: its JSON where it is JSON, else `$bytes` or `$base64`."""
+    import json
+
+    try:
+        return value(json.loads(body))
+    except (ValueError, RecursionError):
+        return _bytes(body)
+
+
+def _bytes(raw: bytes) -> dict[str, str]:
+    try:
+        return {"$bytes": raw.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"$base64": base64.b64encode(raw).decode("ascii")}
+
+
+def _mapping(item: Mapping[Any, Any]) -> dict[str, Any]:
+    if all(isinstance(key, str) and not key.startswith("$") for key in item):
+        return {key: value(each) for key, each in item.items()}
+    return {"$pairs": [[value(key), value(each)] for key, each in item.items()]}
+
+
+def _object(item: Any) -> dict[str, Any]:
+    if isinstance(item, Named):
+        return {"$type": item.type_name, "$value": value(state(item))}
+    if isinstance(item, Failure):
+        return {"$type": item.type, "$value": item.message}
+    return {"$type": f"{type(item).__module__}.{type(item).__qualname__}", "$value": repr(item)}
+
+
+def state(item: Named) -> Any:
+    """What a reader wants of an inert record: its fields, its value, its message."""
+    match item.form, item.state:
+        case "exception", {"text": text}:
+            return text
+        case "pydantic", {"dict": fields}:
+            return fields
+        case "enum", [_, member]:
+            return member
+        case "subclass", [plain, *_]:
+            return plain
+        case _, other:
+            return other

@@ -1,0 +1,77 @@
+"""The action path as a table: event, time, lane (when there are several), kind, and what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+from replay import semantics
+from replay.model.event import Event
+from replay_cli.render.describe import Line, describe, draws
+from replay_cli.render.text import one_line
+
+_QUIET_KINDS = frozenset({"clock", "entropy", "env"})
+_TONES = {"plain": "", "soft": "dim", "write": "bold yellow", "bad": "bold red"}
+_KINDS = {"llm": "bold cyan", "tool": "bold green", "memory": "bold magenta", "gap": "bold red", "output": "bold"}
+_WIDEST = 4000  # characters of one line, with --verbose
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the path: a single event, or a run of draws."""
+
+    first: Event
+    last: Event
+    kind: str
+    lines: list[Line]
+
+
+def rows(events: Sequence[Event], *, collapse: bool = True) -> Iterator[Row]:
+    """The rows of the path; with `collapse`, neighbouring draws of one lane and kind share a row."""
+    run: list[Event] = []
+    for event in events:
+        quiet = collapse and event.kind in _QUIET_KINDS and event.status == "done"
+        if run and not (quiet and event.kind == run[0].kind and event.lane == run[0].lane):
+            yield Row(run[0], run[-1], run[0].kind, [draws(run)])
+            run = []
+        if quiet:
+            run.append(event)
+            continue
+        call = semantics.read(event)
+        yield Row(event, event, event.kind if call is None else "llm", describe(event, call))
+    if run:
+        yield Row(run[0], run[-1], run[0].kind, [draws(run)])
+
+
+def timeline(events: Sequence[Event], *, verbose: bool = False) -> Table:
+    """The table. Without `verbose` each line is cut at the terminal's edge."""
+    lanes = len({event.lane for event in events}) > 1
+    table = Table(box=None, padding=(0, 1, 0, 0), show_header=True, header_style="dim", expand=True, pad_edge=False)
+    table.add_column("event", justify="right", no_wrap=True, min_width=5)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    if lanes:
+        table.add_column("lane", no_wrap=True, max_width=12, overflow="ellipsis")
+    table.add_column("kind", no_wrap=True)
+    table.add_column("what", ratio=1, no_wrap=not verbose, overflow="fold" if verbose else "ellipsis")
+    for row in rows(events, collapse=not verbose):
+        number = str(row.first.id) if row.first is row.last else f"{row.first.id}-{row.last.id}"
+        cells = [Text(number), Text(f"{row.first.at / 1e6:.3f}", style="dim")]
+        if lanes:
+            cells.append(Text(one_line(row.first.lane), style="dim"))
+        cells.append(Text(one_line(row.kind), style=_KINDS.get(row.kind, "")))
+        table.add_row(*cells, _lines(row, verbose=verbose))
+    return table
+
+
+def _lines(row: Row, *, verbose: bool) -> Text:
+    text = Text()
+    for number, line in enumerate(row.lines):
+        if number:
+            text.append("\n  ")
+        text.append(one_line(line.text, _WIDEST if verbose else 400), style=_TONES[line.tone])
+    if verbose and row.first.site is not None:
+        text.append(f"\n  at {one_line(str(row.first.site))}", style="dim")
+    return text
