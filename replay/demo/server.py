@@ -61,8 +61,8 @@ class RandomServer:
     Args:
         seed: makes the answers (not their timing) repeatable as long as requests come one after the other.
         delay: the least and the greatest delay of an answer in milliseconds, of which those in `STEPS` occur.
-        errors: how often a model endpoint answers 429, 500 or 503 with `Retry-After` instead. A request that the
-            client marks as a second retry is always answered.
+        errors: how often a model endpoint answers 429, 500 or 503 with `Retry-After` instead. A request that an SDK
+            marks as its second retry is always answered.
     """
 
     def __init__(self, *, seed: int | None = None, delay: tuple[int, int] = (0, 10), errors: float = 0.0) -> None:
@@ -210,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._pause()
         if self.chance.happens(self.owner.errors) and int(self.headers.get("x-stainless-retry-count") or 0) < 2:
             status, kind = self.chance.source.choice(_ERRORS)
-            after = {"Retry-After": self.chance.pick(("0.01", "0.02", "0.05"))}
+            after = {"Retry-After": "0", "Retry-After-Ms": self.chance.pick(("10", "20", "50"))}
             self._json(dialect.error(kind, "try again, please"), status, after)
             return
         answer = think(dialect.read(request), self.chance)
