@@ -31,10 +31,10 @@ def ask(path: str, body: Mapping[str, Any]) -> Asked:
         body,
         ("contents", "systemInstruction", "system_instruction", "tools", "generationConfig", "generation_config"),
     )
-    contents = body.get("contents")
+    contents = objs(body.get("contents")) or objs([body.get("contents")])  # the API takes a single one as well
     return Asked(
         model=found.group(1) if found else None,
-        messages=tuple(_message(item) for item in objs(contents) or [obj(contents)]),  # a single one is allowed
+        messages=tuple(_message(item) for item in contents),
         system=tuple(_part(part) for part in objs(system.get("parts"))),
         tools=tuple(tool for raw in objs(body.get("tools")) for tool in _tools(raw)),
         params={**config, **left},

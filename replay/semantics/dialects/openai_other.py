@@ -25,8 +25,8 @@ def speaks_embeddings(path: str, body: Mapping[str, Any]) -> bool:
 def ask(path: str, body: Mapping[str, Any]) -> Asked:
     """The request half of both: each prompt or text is one user message; token ids are kept as JSON text."""
     given = body.get("prompt", body.get("input"))
-    several = isinstance(given, list) and all(not isinstance(item, int) for item in arr(given))
-    texts = [string(item) or dumps(item) for item in (arr(given) if several else [given])]
+    one = not arr(given) or any(number(item) is not None for item in arr(given))
+    texts = [string(item) or dumps(item) for item in ([given] if one else arr(given))]
     asked = openai_chat.ask(path, body)
     return Asked(
         model=asked.model,
