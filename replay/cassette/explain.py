@@ -1,0 +1,50 @@
+"""Where in a value the part is that can't be stored. Only for error messages: it packs each level again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, cast
+
+from replay.model.errors import NotStorable
+
+_DEPTH: Final = 40
+
+
+def explain(value: object, where: str, error: NotStorable, pack: Callable[[object], object]) -> NotStorable:
+    """The error that names the innermost part of `value` that `pack` refuses, and its place.
+
+    Example:
+        >>> explain({"items": [1, object()]}, "value", NotStorable("object"), pack).where
+        "value['items'][1]"
+    """
+    for _ in range(_DEPTH):
+        for place, part in _parts(value):
+            try:
+                pack(part)
+            except NotStorable as inner:
+                value, where, error = part, where + place, inner
+                break
+        else:
+            break
+    return NotStorable(error.type_name, where, hint=error.hint)
+
+
+def _parts(value: object) -> Iterator[tuple[str, object]]:
+    """(place, part) of everything directly inside."""
+    if isinstance(value, Mapping):
+        for key, item in cast("Mapping[Any, object]", value).items():
+            yield f" key {key!r:.40}", key
+            yield f"[{key!r:.40}]", item
+    elif isinstance(value, (set, frozenset)):
+        for item in cast("Iterable[object]", value):
+            yield f"{{{item!r:.40}}}", item
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        yield from zip((f".{name}" for name in value._fields), cast("Iterable[object]", value), strict=False)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(cast("Iterable[object]", value)):
+            yield f"[{index}]", item
+    elif dataclasses.is_dataclass(value) or "__pydantic_fields_set__" in dir(type(value)):
+        names: Iterable[str] = getattr(value, "__dict__", None) or getattr(type(value), "__dataclass_fields__", ())
+        for name in names:
+            yield f".{name}", getattr(value, name, None)

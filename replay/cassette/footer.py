@@ -1,0 +1,125 @@
+"""The footer of a sealed cassette: where the segments lie, and the tables a reader needs before it reads any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+from replay.cassette import frame as f
+from replay.cassette._msgpack import BAD_INPUT, plain, unplain
+from zlib import crc32
+
+
+class Segment(NamedTuple):
+    """A run of whole frames in the unpacked file.
+
+    Attributes:
+        offset: where it begins, in the unpacked file.
+        seed: crc of the frame before it.
+        first: id of the first event that begins in it, or behind it.
+    """
+
+    offset: int
+    seed: int
+    first: int
+
+
+class Stored(NamedTuple):
+    """Where a segment lies in the file on the disk: `packed` as a BLOCK frame of `size` bytes, or as it was."""
+
+    offset: int
+    size: int
+    packed: bool
+
+
+Sites = Sequence[tuple[int, str, int, str]]
+Blind = Sequence[tuple[str, str, "int | None", int]]
+
+
+@dataclass(slots=True)
+class Footer:
+    """What INDEX holds.
+
+    Attributes:
+        segments: in order, without a hole. stored: where each of them lies; same length.
+        size: bytes of the unpacked file. events: how many.
+        strays: event -> segments with frames of it other than the one it began in.
+        gaps: ids of events of kind `gap`.
+    """
+
+    segments: list[Segment]
+    size: int
+    events: int
+    strays: dict[int, list[int]]
+    lanes: Sequence[tuple[int, str]]
+    sites: Sites
+    blind: Blind
+    gaps: Sequence[int]
+    stored: list[Stored] = field(default_factory=list[Stored])
+
+    def pack(self) -> bytes:
+        """The payload of the INDEX frame."""
+        numbers: list[int] = []
+        for segment, stored in zip(self.segments, self.stored, strict=True):
+            numbers += (*segment, stored.offset, stored.size, int(stored.packed))
+        tables = plain([self.lanes, self.sites, self.blind])
+        return plain({
+            "segments": numbers,
+            "size": self.size,
+            "events": self.events,
+            "strays": self.strays,
+            "gaps": self.gaps,
+            "tables": tables,
+        })
+
+
+@dataclass(slots=True)
+class Tables:
+    """Lanes, sites and blind spots, as announced."""
+
+    lanes: dict[int, str]
+    sites: dict[int, tuple[str, int, str]]
+    blind: list[tuple[str, str, int | None, int]]
+
+
+def unpack(payload: bytes) -> tuple[Footer, bytes]:
+    """The footer without its tables, and their bytes for `unpack_tables` (most readers of one event need few of them).
+
+    Raises:
+        ValueError: not such a footer.
+    """
+    try:
+        raw: Any = unplain(payload, int_keys=True)
+        numbers = cast("list[int]", raw["segments"])
+        if not all(type(n) is int and n >= 0 for n in numbers) or len(numbers) % 6 or not numbers:
+            raise ValueError("segments that are none")
+        rows = list(zip(*[iter(numbers)] * 6, strict=True))
+        footer = Footer(
+            segments=[Segment(*row[:3]) for row in rows],
+            size=int(raw["size"]),
+            events=int(raw["events"]),
+            strays={int(k): [int(n) for n in v] for k, v in raw["strays"].items()},
+            lanes=(),
+            sites=(),
+            blind=(),
+            gaps=[int(n) for n in raw["gaps"]],
+            stored=[Stored(row[3], row[4], bool(row[5])) for row in rows],
+        )
+        return footer, bytes(raw["tables"])
+    except (*BAD_INPUT, AttributeError) as error:
+        raise ValueError(f"not a footer: {error}") from None
+
+
+def trailer(index_at: int, seed: int) -> bytes:
+    """The last 24 bytes of a sealed cassette: where the INDEX frame is, and the seed of its crc."""
+    start = f.TRAILER.pack(index_at, seed, 0, b"")[:12]
+    return f.TRAILER.pack(index_at, seed, crc32(start), f.TRAILER_MARK)
+
+
+def find(data: bytes) -> tuple[int, int] | None:
+    """(offset of INDEX, seed) if `data`, the last 24 bytes of a file, is a trailer."""
+    if len(data) != f.TRAILER.size:
+        return None
+    index_at, seed, crc, mark = f.TRAILER.unpack(data)
+    return (index_at, seed) if mark == f.TRAILER_MARK and crc == crc32(data[:12]) else None

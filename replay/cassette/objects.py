@@ -1,0 +1,178 @@
+"""Objects of named classes -> inert records. Reads attributes; calls nothing but `str()` of an exception and codecs."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from replay.cassette.named import Form, Named
+from replay.model.errors import NotStorable, UsageError
+
+_HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
+
+BUILTIN_BASES: Final[tuple[type, ...]] = (dict, list, str, int, float, bytes, bytearray, tuple, set, frozenset)
+FACTORIES: Final[dict[str, Callable[[], Any]]] = {
+    t.__name__: t for t in (dict, list, str, int, float, bytes, bytearray, tuple, set, frozenset, bool)
+}
+"""Default factories of a defaultdict that can be stored, by name."""
+
+EXCEPTION_ATTRS: Final[dict[type[BaseException], tuple[str, ...]]] = {
+    OSError: ("errno", "strerror", "filename", "filename2"),
+    StopIteration: ("value",),
+    SystemExit: ("code",),
+    ImportError: ("msg", "name", "path"),
+    SyntaxError: ("msg", "filename", "lineno", "offset", "text", "end_lineno", "end_offset"),
+    UnicodeError: ("encoding", "object", "start", "end", "reason"),
+    AttributeError: ("name",),
+    NameError: ("name",),
+}
+"""What built-in exceptions keep outside `args` and `__dict__`."""
+
+
+class Codec(NamedTuple):
+    """How the objects of one class become storable values and back."""
+
+    name: str
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+
+
+_by_type: dict[type, Codec] = {}
+_by_name: dict[str, Codec] = {}
+
+
+def register_codec(
+    type_: type, *, encode: Callable[[Any], Any], decode: Callable[[Any], Any], name: str | None = None
+) -> None:
+    """Makes the objects of `type_` (exactly, not of its subclasses) storable. `replay.codec` is this function.
+
+    Args:
+        encode: object -> value of the closed set.
+        decode: that value -> an equal object. Called when a value is revived, never when a cassette is only read.
+        name: what stands in the cassette; `module.qualname` by default. Keep it when the class moves.
+
+    Raises:
+        UsageError: the name belongs to another class already.
+
+    Example:
+        >>> register_codec(complex, encode=lambda c: [c.real, c.imag], decode=lambda v: complex(*v), name="complex")
+    """
+    codec = Codec(name or f"{type_.__module__}.{type_.__qualname__}", encode, decode)
+    old = _by_name.get(codec.name)
+    if old is not None and _by_type.get(type_) is not old:
+        raise UsageError(f"a codec named {codec.name!r} is registered for another class", hint="give it another name=")
+    _by_type[type_] = _by_name[codec.name] = codec
+
+
+def codec_named(name: str) -> Codec | None:
+    """The codec that stands in a cassette under `name`, if this process registered one."""
+    return _by_name.get(name)
+
+
+def static_base(cls: type) -> type:
+    """The nearest base class that is written in C: its `__new__` and `__init__` run no code of the user's."""
+    return next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
+
+
+def describe(value: object, part: Callable[[object], object]) -> Named | None:
+    """The inert record of `value`, one level deep; None where its class is none of the storable ones.
+
+    Args:
+        part: turns a part of an exception into something storable: itself, or an opaque record where it isn't, because
+            half an error beats none.
+    """
+    cls = type(value)
+    codec = _by_type.get(cls)
+    if codec is not None:
+        return Named("", codec.name, "codec", codec.encode(value))
+    if isinstance(value, Named):
+        return value
+    found = _describe(value, cls, part)
+    if found is None:
+        return None
+    form, state = found
+    return Named(cls.__module__, cls.__qualname__, form, state)
+
+
+def _describe(value: Any, cls: type, part: Callable[[object], object]) -> tuple[Form, Any] | None:
+    if isinstance(value, enum.Enum):
+        return "enum", [value._name_, value._value_]
+    if isinstance(value, BaseException):
+        return "exception", _exception(value, cls, part)
+    if isinstance(value, type):
+        return None
+    if dataclasses.is_dataclass(value):
+        state = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if hasattr(value, f.name)}
+        return "dataclass", {**state, **_attributes(value)}
+    if "__pydantic_fields_set__" in dir(cls):
+        return "pydantic", _pydantic(value)
+    if isinstance(value, tuple) and hasattr(cls, "_fields"):
+        return "namedtuple", dict(zip(cls._fields, tuple.__iter__(value), strict=True))
+    return _subclass(value, cls)
+
+
+def _subclass(value: Any, cls: type) -> tuple[Form, Any] | None:
+    """A subclass of a built-in type that keeps its content there: OrderedDict, defaultdict, Counter, `class Id(str)`."""
+    base = static_base(cls)
+    factory: str | None = None
+    if base is defaultdict:
+        factory = getattr(value.default_factory, "__name__", None)
+        if value.default_factory is not None and FACTORIES.get(factory or "") is not value.default_factory:
+            raise NotStorable("function", "its default_factory", hint="use a built-in type as the default_factory")
+        base = dict
+    elif base is OrderedDict:
+        return "subclass", [dict(OrderedDict.items(value)), _attributes(value), None]
+    if base not in BUILTIN_BASES:
+        return None
+    plain = base.__new__(base, value) if base not in (dict, list, set, bytearray) else _copied(base, value)
+    return "subclass", [plain, _attributes(value), factory]
+
+
+def _copied(base: type, value: Any) -> Any:
+    """The content of a mutable built-in, read through the built-in's own methods (a subclass may override its own)."""
+    if base is dict:
+        return dict(dict.items(value))
+    return base(base.__iter__(value)) if base is not bytearray else bytearray(bytes(value))
+
+
+def _attributes(value: object) -> dict[str, Any]:
+    return dict(getattr(value, "__dict__", {}))
+
+
+def _pydantic(value: object) -> dict[str, Any]:
+    return {
+        "dict": _attributes(value),
+        "fields_set": getattr(value, "__pydantic_fields_set__", None),
+        "extra": getattr(value, "__pydantic_extra__", None),
+        "private": getattr(value, "__pydantic_private__", None),
+    }
+
+
+def _exception(error: BaseException, cls: type, part: Callable[[object], object]) -> dict[str, Any]:
+    attrs: dict[str, object] = {}
+    for base, names in EXCEPTION_ATTRS.items():
+        if issubclass(cls, base):
+            attrs.update((name, part(getattr(error, name, None))) for name in names)
+    state: dict[str, Any] = {
+        "args": tuple(part(arg) for arg in error.args),
+        "text": _text(error),
+        "dict": {key: part(item) for key, item in error.__dict__.items() if key != "__notes__"},
+        "attrs": {name: item for name, item in attrs.items() if item is not None},
+        "suppress": error.__suppress_context__,
+    }
+    if error.__cause__ is not None:  # a ring of causes ends at the codec's limit of depth
+        state["cause"] = part(error.__cause__)
+    notes = getattr(error, "__notes__", None)
+    if isinstance(notes, list):
+        state["notes"] = [note for note in notes if isinstance(note, str)]  # pyright: ignore[reportUnknownVariableType]
+    return state
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a broken __str__ of the user's must not cost the event
+        return ""

@@ -1,0 +1,173 @@
+"""Inert records -> real objects, of classes that this process has imported already. Imports nothing, runs no `__init__`.
+
+What does run: the `decode` of a registered codec, `__new__` and `__init__` of base classes written in C, and `__hash__` /
+`__eq__` of revived objects that are keys. A module's `__getattr__` (which may import) is not asked.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict, defaultdict
+from dataclasses import is_dataclass
+from enum import Enum, Flag
+from typing import Any, Final, cast
+
+from replay.cassette.codec import Decoder
+from replay.cassette.named import Named, Opaque, RemoteError
+from replay.cassette.objects import BUILTIN_BASES, EXCEPTION_ATTRS, FACTORIES, codec_named, static_base
+
+
+def revive(value: Any) -> Any:
+    """`value` with every `Named` inside it made a real object, where its class is imported; a new value, deep.
+
+    A record whose class isn't imported, or whose state doesn't fit it, stays a `Named`; of an exception it becomes a
+    `RemoteError`, which can be raised.
+
+    Example:
+        >>> revive(Named("builtins", "ValueError", "exception", {"args": ("no",), "text": "no"}))
+        ValueError('no')
+    """
+    cls = type(value)
+    if cls is dict:
+        return {revive(key): revive(item) for key, item in value.items()}
+    if cls is list or cls is tuple or cls is set or cls is frozenset:
+        return cls(revive(item) for item in value)
+    if cls is Named:
+        return make(Named(value.module, value.qualname, value.form, revive(value.state)))
+    return value
+
+
+def make(named: Named) -> Any:
+    """One record whose state is revived already."""
+    if named.form == "codec":
+        codec = codec_named(named.qualname)
+        return named if codec is None else codec.decode(named.state)
+    if named.form == "opaque":
+        return Opaque(named.type_name)
+    cls = imported(named.module, named.qualname)
+    try:
+        return _MAKERS[named.form](cls, named.state) if cls is not None else _stand_in(named)
+    except _Unfit:
+        return _stand_in(named)
+    except (TypeError, ValueError, KeyError, AttributeError):  # the state of another version of the class, or a forged one
+        return _stand_in(named)
+
+
+LIVE: Final = Decoder(make)
+
+
+def unpack_live(data: bytes | memoryview) -> Any:
+    """`revive(unpack(data))` in one pass.
+
+    Raises:
+        CassetteDamaged: not one whole value.
+    """
+    return LIVE.unpack(data)
+
+
+def imported(module: str, qualname: str) -> type | None:
+    """The class of that name, if its module is imported and has it."""
+    found: object = sys.modules.get(module)
+    for name in qualname.split("."):
+        found = getattr(found, "__dict__", {}).get(name)
+    return found if isinstance(found, type) else None
+
+
+class _Unfit(Exception):
+    """The class isn't of the form that was recorded."""
+
+
+def _need(fits: bool) -> None:
+    if not fits:
+        raise _Unfit
+
+
+def _stand_in(named: Named) -> object:
+    return RemoteError(named) if named.form == "exception" else named
+
+
+def _enum(cls: type, state: Any) -> object:
+    name, value = state
+    _need(issubclass(cls, Enum))
+    members: dict[str, object] = cls._member_map_  # type: ignore[attr-defined]  # pyright: ignore
+    if name in members:
+        return members[name]
+    _need(issubclass(cls, Flag) and type(value) is int)
+    return cast("Any", Flag)._missing_.__func__(cls, value)  # a combination of flags
+
+
+def _dataclass(cls: type, state: dict[str, Any]) -> object:
+    _need(is_dataclass(cls))
+    made = static_base(cls).__new__(cls)
+    for name, value in state.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def _namedtuple(cls: type, state: dict[str, Any]) -> object:
+    _need(issubclass(cls, tuple) and getattr(cls, "_fields", None) == tuple(state))
+    return tuple.__new__(cls, state.values())
+
+
+def _pydantic(cls: type, state: dict[str, Any]) -> object:
+    _need("__pydantic_fields_set__" in dir(cls))
+    made = object.__new__(cls)
+    object.__setattr__(made, "__dict__", state["dict"])
+    for name in ("fields_set", "extra", "private"):
+        object.__setattr__(made, f"__pydantic_{name}__", state[name])
+    return made
+
+
+def _subclass(cls: type, state: Any) -> object:
+    plain, attributes, factory = state
+    base = static_base(cls)
+    made: Any
+    if base is OrderedDict or base is defaultdict or base is dict:
+        made = base.__new__(cls)
+        fill = OrderedDict.__setitem__ if base is OrderedDict else dict.__setitem__
+        for key, value in plain.items():
+            fill(made, key, value)
+        if base is defaultdict:
+            made.default_factory = FACTORIES[factory] if factory else None
+    elif base is list or base is set or base is bytearray:
+        made = base.__new__(cls)
+        base.__init__(made, plain)
+    else:
+        _need(base in BUILTIN_BASES and type(plain) is base)
+        made = base.__new__(cls, plain)
+    if attributes:
+        made.__dict__.update(attributes)
+    return made
+
+
+def _exception(cls: type, state: dict[str, Any]) -> BaseException:
+    _need(issubclass(cls, BaseException))
+    base = cast("type[Any]", static_base(cls))
+    args: tuple[Any, ...] = state["args"]
+    made: Any = base.__new__(cls, *args)
+    try:
+        base.__init__(made, *args)
+    except TypeError:  # a subclass with arguments of its own
+        made.args = args
+    for owner, names in EXCEPTION_ATTRS.items():
+        for name in names if issubclass(cls, owner) else ():
+            if name in state["attrs"]:
+                setattr(made, name, state["attrs"][name])
+    made.__dict__.update(state["dict"])
+    cause = state.get("cause")
+    if isinstance(cause, BaseException):
+        made.__cause__ = cause
+    made.__suppress_context__ = state["suppress"]
+    for note in state.get("notes", ()):
+        made.add_note(note)
+    return cast("BaseException", made)
+
+
+_MAKERS: Final = {
+    "enum": _enum,
+    "dataclass": _dataclass,
+    "namedtuple": _namedtuple,
+    "exception": _exception,
+    "pydantic": _pydantic,
+    "subclass": _subclass,
+}

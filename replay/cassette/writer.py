@@ -1,0 +1,414 @@
+"""Writing a cassette: frames go to a pending list, `flush` gives them to the system in one write.
+
+After `flush` has returned, the frames survive kill -9. The writer takes no lock: whoever records holds one. Nothing here
+reads a clock after the header, and nothing compresses before `seal`.
+
+Tried and rejected: a buffered file object (1 µs slower, and its buffer dies with the process), a thread that writes (the
+GIL makes the main thread no faster), an index kept per event (memory grows with the recording).
+"""
+
+from __future__ import annotations
+
+import os
+from errno import ENOSPC
+from collections.abc import Hashable, Mapping, Sequence
+from hashlib import sha256
+from os import write as os_write  # bound now: seams patch the module's attribute
+from struct import Struct
+from typing import Any, Final
+from zlib import crc32
+
+from replay.cassette import frame as f
+from replay.cassette import header as head
+from replay.cassette import sealing
+from replay.cassette._msgpack import ext, plain
+from replay.cassette.codec import EXT_DELTA, Encoder
+from replay.cassette.delta import difference
+from replay.cassette.explain import explain
+from replay.cassette.lru import Recent
+from replay.cassette.footer import Footer, Segment
+from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable
+
+INLINE: Final = 256
+"""Bodies shorter than this are stored whole."""
+
+_BASES: Final = 16
+_SEGMENT: Final = 128 * 1024
+_CHAIN_EVERY: Final = 2  # segments
+BACKLOG: Final = 8 << 20
+"""How many bytes wait for a disk that takes none, before the writer gives up."""
+
+_cover: Final = Struct(">IBI").pack
+
+
+class Writer:
+    """One cassette being recorded.
+
+    Attributes:
+        path: where.
+        header: what was written first.
+        events: how many events there are, which is the id of the next one.
+        size: bytes so far, pending ones too.
+        broken: the disk took nothing for so long that frames were thrown away; the file ends where it did.
+
+    Example:
+        >>> writer = Writer.create("x.cassette", {"program": "demo"})
+        >>> writer.lane(0, "m")
+        >>> writer.event(0, "tool", "add", "read", 12, None, [1, 2], None, None, None, 3, 0, 3)
+        0
+        >>> writer.flush(); writer.end({"exit_code": 0}); writer.seal(); writer.close()
+    """
+
+    def __init__(self, fd: int, path: str, header: dict[str, Any]) -> None:
+        """Takes over `fd`, an empty file. Use `create`."""
+        self.path = path
+        self.header = header
+        self.events = 0
+        self.size = len(f.PREAMBLE)
+        self.broken = False
+        self._fd = fd
+        self._encoder = Encoder()
+        self._pack = self._encoder.pack
+        self._pending: list[bytes] = [f.PREAMBLE]
+        self._stuck = False  # the last write failed
+        self._written = 0
+        self._crc = 0
+        self._sha = sha256()
+        self._unhashed: list[bytes] = [f.PREAMBLE]
+        self._bases: Recent[Hashable, tuple[int, bytes]] = Recent(_BASES)
+        self._turn_at = _SEGMENT
+        self._segments = [Segment(self.size, 0, 0)]
+        self._first = 0  # first event of the current segment
+        self._strays: dict[int, list[int]] = {}
+        self._gaps: list[int] = []
+        self._lanes: list[tuple[int, str]] = []
+        self._sites: list[tuple[int, str, int, str]] = []
+        self._blind: list[tuple[str, str, int | None, int]] = []
+        self._ended = False
+        self._emit(f.HEADER, f.NO_EVENT, self._pack(header))
+        self._cut()
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], header: Mapping[str, Any]) -> Writer:
+        """A new file, 0600, with its header on the disk.
+
+        Args:
+            path: in a directory that exists.
+            header: storable; `format`, `writer`, `created`, `id`, `flags` are added.
+
+        Raises:
+            CassetteExists: there is something at `path`; it is left as it is.
+            CassetteMissing: the directory isn't there.
+            CassetteUnreadable: no permission to create it.
+            NotStorable: the header.
+            OSError: the disk is full.
+        """
+        where = os.fspath(path)
+        whole = head.complete(header)
+        try:
+            Encoder().pack(whole)
+        except NotStorable as error:
+            raise explain(whole, "header", error, Encoder().pack) from None
+        try:
+            fd = os.open(where, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
+        except FileExistsError:
+            raise CassetteExists(f"{where} exists already", hint="a recording never overwrites; choose another -o") from None
+        except FileNotFoundError:
+            raise CassetteMissing(f"no directory for {where}", hint="create it first") from None
+        except (PermissionError, NotADirectoryError) as error:
+            raise CassetteUnreadable(f"can't create {where}: {error.strerror}") from None
+        writer = cls(fd, where, whole)
+        try:
+            writer.flush()
+        except OSError:
+            os.close(fd)
+            os.unlink(where)  # ours, and without a header: a cassette that says nothing
+            raise
+        return writer
+
+    # What a recorder says. Each of these adds one frame to what is pending.
+
+    def event(
+        self,
+        lane: int,
+        kind: str,
+        name: str,
+        effect: str,
+        at: int,
+        site: int | None,
+        request: object,
+        body: bytes | None,
+        chain: Hashable | None,
+        meta: Mapping[str, Any] | None,
+        took: int,
+        status: int,
+        value: object,
+    ) -> int:
+        """A whole event: what was asked and what came of it. Returns its id.
+
+        Args:
+            lane: number announced by `lane`. site: number announced by `site`, or None.
+            at, took: microseconds since the recording began / until the outcome.
+            body: the large part of the request. chain: any key; the body is stored as a difference to the last one
+                with the same key.
+            status: 0 result, 1 error, 2 a stream was opened.
+
+        Raises:
+            NotStorable: nothing was added, the id is still free.
+        """
+        try:
+            if body is None:
+                payload = self._pack([lane, kind, name, effect, at, site, request, None, meta, took, status, value])
+            else:
+                stored = body if chain is None or len(body) < INLINE else self._difference(chain, body)
+                payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta, took, status, value])
+        except NotStorable as error:
+            raise self._explained(error, request, meta, value) from None
+        event = self.events
+        self.events = event + 1
+        # The frame is made here and not by _emit: this is the hot path, and a call costs a tenth of it.
+        covered = _cover(len(payload), 4, event) + payload
+        self._crc = crc = crc32(covered, self._crc)
+        frame = crc.to_bytes(4, "big") + covered
+        self._pending.append(frame)
+        self._unhashed.append(frame)
+        self.size = size = self.size + len(frame)
+        if kind == "gap":
+            self._gaps.append(event)
+        if body is not None and chain is not None:
+            self._bases.put(chain, (event, body))
+        if size >= self._turn_at:
+            self._turn()
+        return event
+
+    def call(
+        self,
+        lane: int,
+        kind: str,
+        name: str,
+        effect: str,
+        at: int,
+        site: int | None,
+        request: object,
+        body: bytes | None,
+        chain: Hashable | None,
+        meta: Mapping[str, Any] | None,
+    ) -> int:
+        """The first half of an event, as in `event`; `ret` is the other. Returns its id.
+
+        Raises:
+            NotStorable: nothing was added, the id is still free.
+        """
+        try:
+            stored = body
+            if body is not None and chain is not None and len(body) >= INLINE:
+                stored = self._difference(chain, body)
+            payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta])
+        except NotStorable as error:
+            raise self._explained(error, request, meta, None) from None
+        event = self.events
+        self.events = event + 1
+        if kind == "gap":
+            self._gaps.append(event)
+        if body is not None and chain is not None:
+            self._bases.put(chain, (event, body))
+        self._emit(f.CALL, event, payload)
+        return event
+
+    def ret(self, event_id: int, at: int, status: int, value: object, suspended: bool) -> None:
+        """The outcome of an event that `call` began.
+
+        Args:
+            status: 0 result, 1 error, 2 a stream was opened: `value` is its head, chunks follow.
+            suspended: whether the lane gave way to others while it waited.
+        """
+        try:
+            payload = self._pack([at, status, value, suspended])
+        except NotStorable as error:
+            raise self._explained(error, None, None, value) from None
+        if event_id < self._first:
+            self._stray(event_id)
+        self._emit(f.RETURN, event_id, payload)
+
+    def chunk(self, event_id: int, lane: int, at: int, status: int, value: object, suspended: bool) -> None:
+        """A piece of the stream that an event opened. status: 0 piece, 1 error, 3 end."""
+        try:
+            payload = self._pack([lane, at, status, value, suspended])
+        except NotStorable as error:
+            raise self._explained(error, None, None, value) from None
+        if event_id < self._first:
+            self._stray(event_id)
+        self._emit(f.CHUNK, event_id, payload)
+
+    def track(self, entries: Sequence[object]) -> None:
+        """A piece of the schedule, flat."""
+        self._emit(f.TRACK, f.NO_EVENT, self._pack(list(entries)))
+
+    def lane(self, number: int, path: str) -> None:
+        """Announces a lane, before its first use."""
+        self._emit(f.LANE, f.NO_EVENT, self._pack([number, path]))
+        self._lanes.append((number, path))
+
+    def site(self, number: int, file: str, line: int, function: str) -> None:
+        """Announces a call site, before its first use."""
+        self._emit(f.SITE, f.NO_EVENT, self._pack([number, file, line, function]))
+        self._sites.append((number, file, line, function))
+
+    def blind(self, what: str, detail: str, site: int | None, count: int) -> None:
+        """Something that no seam saw. A later one with the same `what`, `detail` and `site` replaces the count."""
+        self._emit(f.BLIND, f.NO_EVENT, self._pack([what, detail, site, count]))
+        self._blind.append((what, detail, site, count))
+
+    def end(self, outcome: Mapping[str, Any]) -> None:
+        """The program's outcome, behind a CHAIN over everything, both on the disk. Nothing comes after it but `seal`.
+
+        Raises:
+            NotStorable: nothing was added.
+        """
+        try:
+            payload = self._pack(dict(outcome))
+        except NotStorable as error:
+            raise explain(dict(outcome), "outcome", error, self._pack) from None
+        if not self._ended:
+            self._chain()
+            self._cut()
+            self._ended = True
+            self._emit(f.END, f.NO_EVENT, payload)
+            self._cut()
+        self.flush()
+
+    # To the disk.
+
+    def flush(self) -> None:
+        """Writes what is pending.
+
+        Raises:
+            OSError: such as a full disk. What wasn't written stays pending, also the rest of a frame of which a part was,
+                so a later flush goes on where this one stopped. Beyond BACKLOG `broken` is set: the file is cut
+                back to its last whole frame, and nothing more is written.
+        """
+        pending = self._pending
+        if not pending:
+            return
+        if self._stuck:
+            self._retry()
+            return
+        data = pending[0] if len(pending) == 1 else b"".join(pending)
+        done = 0
+        try:
+            done = os_write(self._fd, data)
+            while done < len(data):
+                done += os_write(self._fd, data[done:])
+        except OSError:
+            self._pending = [data[done:]]
+            self._written += done
+            self._stuck = True
+            raise
+        self._written += done
+        self._pending = []
+
+    def _retry(self) -> None:
+        """After a failure: piece by piece, so that an attempt that fails again costs one call."""
+        pending = self._pending
+        if self.broken:
+            pending.clear()
+            raise OSError(ENOSPC, "the recording was given up, its disk was full", self.path)
+        try:
+            while pending:
+                done = os_write(self._fd, pending[0])
+                self._written += done
+                pending[0] = pending[0][done:]
+                if not pending[0]:
+                    del pending[0]
+        except OSError:
+            if self.size - self._written > BACKLOG:
+                self._give_up()
+            raise
+        self._stuck = False
+
+    def _give_up(self) -> None:
+        """Cuts the file back to its last whole frame, if the system allows that much; a reader copes with either."""
+        self.broken = True
+        self._pending.clear()
+        whole = next(s for s in reversed(self._segments) if s.offset <= self._written)
+        try:
+            tail = sealing.read_all(self._fd, whole.offset, self._written - whole.offset)
+            os.ftruncate(self._fd, whole.offset + f.parse(tail, whole.seed).end)
+        except OSError:
+            pass
+
+    def seal(self) -> None:
+        """Packs the file and gives it a footer: written beside, then put in its place in one step.
+
+        Raises:
+            OSError: the disk is full or the path is gone; the unsealed file is still there, whole.
+        """
+        if not self._ended:
+            self.end({})
+        self.flush()
+        footer = Footer(
+            segments=self._segments[:-1],  # the last is empty: `end` cut
+            size=self.size,
+            events=self.events,
+            strays=self._strays,
+            lanes=self._lanes,
+            sites=self._sites,
+            blind=self._blind,
+            gaps=self._gaps,
+        )
+        self._fd = sealing.seal(self._fd, self.path, footer, self._crc)
+
+    def close(self) -> None:
+        """Lets go of the file. Doesn't flush and doesn't seal."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    # Inside.
+
+    def _emit(self, type_: int, event: int, payload: bytes) -> None:
+        covered = _cover(len(payload), type_, event) + payload
+        self._crc = crc = crc32(covered, self._crc)
+        frame = crc.to_bytes(4, "big") + covered
+        self._pending.append(frame)
+        self._unhashed.append(frame)
+        self.size += len(frame)
+        if self.size >= self._turn_at:
+            self._turn()
+
+    def _difference(self, chain: Hashable, body: bytes) -> object:
+        last = self._bases.get(chain)
+        delta = None if last is None else difference(last[0], last[1], body)
+        return body if delta is None else ext(EXT_DELTA, plain(list(delta)))
+
+    def _stray(self, event: int) -> None:
+        segments = self._strays.setdefault(event, [])
+        number = len(self._segments) - 1
+        if not segments or segments[-1] != number:
+            segments.append(number)
+
+    def _turn(self) -> None:
+        """A segment is full."""
+        self._turn_at = self.size + _SEGMENT
+        if len(self._segments) % _CHAIN_EVERY == 0:
+            self._chain()
+        self._cut()
+
+    def _cut(self) -> None:
+        self._segments.append(Segment(self.size, self._crc, self.events))
+        self._first = self.events
+        self._turn_at = self.size + _SEGMENT
+
+    def _chain(self) -> None:
+        """A CHAIN frame over all bytes so far. Hashed here and not per frame: one call for 256 KB."""
+        self._sha.update(b"".join(self._unhashed))
+        self._unhashed.clear()
+        self._emit(f.CHAIN, f.NO_EVENT, self._pack([self._sha.digest()]))
+
+    def _explained(self, error: NotStorable, request: object, meta: object, value: object) -> NotStorable:
+        for where, part in (("request", request), ("result", value), ("meta", meta)):
+            try:
+                self._pack(part)
+            except NotStorable as inner:
+                return explain(part, where, inner, self._pack)
+        return error
