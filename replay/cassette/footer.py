@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
+from zlib import crc32
 
 from replay.cassette import frame as f
 from replay.cassette._msgpack import BAD_INPUT, plain, unplain
-from zlib import crc32
+from replay.model.event import Site
 
 
 class Segment(NamedTuple):
@@ -79,8 +80,28 @@ class Tables:
     """Lanes, sites and blind spots, as announced."""
 
     lanes: dict[int, str]
-    sites: dict[int, tuple[str, int, str]]
+    sites: dict[int, Site]
     blind: list[tuple[str, str, int | None, int]]
+
+    def add_lane(self, number: object, path: object) -> None:
+        """From a LANE frame. This and the others raise ValueError for values of other types."""
+        if type(number) is not int or type(path) is not str:
+            raise ValueError("a lane of another shape")
+        self.lanes[number] = path
+
+    def add_site(self, number: object, file: object, line: object, function: object) -> None:
+        """From a SITE frame."""
+        if type(number) is not int or type(file) is not str or type(line) is not int or type(function) is not str:
+            raise ValueError("a site of another shape")
+        self.sites[number] = Site(file, line, function)
+
+    def add_blind(self, what: object, detail: object, site: object, count: object) -> None:
+        """From a BLIND frame."""
+        if type(what) is not str or type(detail) is not str or type(count) is not int:
+            raise ValueError("a blind spot of another shape")
+        if site is not None and type(site) is not int:
+            raise ValueError("a blind spot at no site")
+        self.blind.append((what, detail, site, count))
 
 
 def unpack(payload: bytes) -> tuple[Footer, bytes]:
@@ -109,6 +130,22 @@ def unpack(payload: bytes) -> tuple[Footer, bytes]:
         return footer, bytes(raw["tables"])
     except (*BAD_INPUT, AttributeError) as error:
         raise ValueError(f"not a footer: {error}") from None
+
+
+def unpack_tables(data: bytes) -> Tables:
+    """Lanes, sites and blind spots of a sealed cassette. Raises ValueError."""
+    tables = Tables({}, {}, [])
+    try:
+        lanes, sites, blind = unplain(data)
+        for lane in lanes:
+            tables.add_lane(*lane)
+        for site in sites:
+            tables.add_site(*site)
+        for spot in blind:
+            tables.add_blind(*spot)
+    except BAD_INPUT as error:
+        raise ValueError(f"the footer's tables: {error}") from None
+    return tables
 
 
 def trailer(index_at: int, seed: int) -> bytes:

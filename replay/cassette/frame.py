@@ -89,7 +89,8 @@ def encode(type_: int, event: int, payload: bytes, seed: int) -> tuple[bytes, in
 
 
 def parse(data: bytes, seed: int, start: int = 0, limit: int = -1) -> Parsed:
-    """All whole frames of `data[start:]`, in order, checksums verified; stops at the first that isn't whole or right.
+    """All whole frames of `data[start:]`, in order, checksums verified; stops at the first that isn't whole or right, and
+    behind a BLOCK or INDEX: what they envelop comes before what follows.
 
     Give the rest (`data[end:]`) again in front of the bytes that come next, with `crc` as the seed.
 
@@ -113,16 +114,18 @@ def parse(data: bytes, seed: int, start: int = 0, limit: int = -1) -> Parsed:
             break
         if crc32(view[pos + 4 : end], seed) != crc:
             return Parsed(frames, seed, pos, "checksum doesn't fit")
-        seed = crc
         append((type_, event, pos + 13, end))
         pos = end
+        if type_ > 11:  # BLOCK, INDEX: envelopes, not links of the chain
+            break
+        seed = crc
         limit -= 1
     return Parsed(frames, seed, pos, None)
 
 
-def missing(data: bytes, pos: int) -> int:
-    """How many bytes the frame at `pos` still lacks, as far as can be told (at least 1; a head first)."""
+def whole_size(data: bytes, pos: int) -> int:
+    """Bytes of the frame at `pos`, as its head claims; those of the head while that isn't whole."""
     if len(data) - pos < 13:
-        return 13 - (len(data) - pos)
+        return 13
     length: int = _head(data, pos)[1]
-    return max(1, pos + 13 + length - len(data))
+    return 13 + length

@@ -1,0 +1,100 @@
+"""How a cassette lies on the disk: from its footer, or from a scan where it has none that is right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from replay.cassette import footer as foot
+from replay.cassette import frame as f
+from replay.cassette.codec import unpack
+from replay.cassette.footer import Footer, Tables
+from replay.cassette.scan import Damage, Scan, check_preamble
+from replay.cassette.source import ByteSource
+from replay.model.errors import CassetteDamaged
+
+State: TypeAlias = Literal["sealed", "open", "torn"]
+
+_START = 4096  # holds most headers
+
+
+@dataclass(slots=True)
+class Layout:
+    """What is known of a cassette once it is open.
+
+    Attributes:
+        tables: None while they are still packed, in `packed_tables`.
+        outcome: payload of END, as far as it is known without reading further.
+        index_at: offset of the INDEX frame, or where the readable part ends.
+    """
+
+    status: State
+    footer: Footer
+    index_at: int
+    tables: Tables | None = None
+    packed_tables: bytes = b""
+    outcome: bytes | None = None
+    damage: Damage | None = None
+
+
+def header(source: ByteSource) -> dict[str, Any]:
+    """The map of the HEADER frame.
+
+    Raises:
+        CassetteEmpty, CassetteForeign, CassetteNewer, CassetteDamaged.
+    """
+    start = len(f.PREAMBLE)
+    data = source.read_at(0, _START)
+    check_preamble(data[:start], source.name)
+    size = f.whole_size(data, start)
+    if len(data) < start + size <= source.size:
+        data = source.read_at(0, start + size)
+    parsed = f.parse(data, 0, start, limit=1)
+    if not parsed.frames:
+        what = parsed.problem or "it was cut"
+        raise CassetteDamaged(f"{source.name}: its header can't be read: {what}", offset=start, good_events=0)
+    type_, _, begin, end = parsed.frames[0]
+    found: Any = unpack(data[begin:end]) if type_ == f.HEADER else None
+    if type(found) is not dict:
+        raise CassetteDamaged(f"{source.name} doesn't begin with a header", offset=start, good_events=0)
+    return found  # pyright: ignore[reportUnknownVariableType]
+
+
+def of(source: ByteSource) -> Layout:
+    """The layout of a cassette whose header is right."""
+    return _sealed(source) or _scanned(source)
+
+
+def _sealed(source: ByteSource) -> Layout | None:
+    """From the footer; None if there is none, or one that isn't right."""
+    end = source.size - f.TRAILER.size
+    found = foot.find(source.read_at(max(end, 0), f.TRAILER.size))
+    if found is None or found[0] >= end:
+        return None
+    index_at, seed = found
+    data = source.read_at(index_at, end - index_at)
+    frames = f.parse(data, seed).frames
+    if len(frames) != 1 or frames[0][0] != f.INDEX or frames[0][3] != len(data):
+        return None
+    try:
+        footer, tables = foot.unpack(data[frames[0][2] :])
+    except ValueError:
+        return None
+    return Layout("sealed", footer, index_at, packed_tables=tables)
+
+
+def _scanned(source: ByteSource) -> Layout:
+    scan = Scan(source)
+    for _ in scan.runs():
+        pass
+    damage = scan.damage
+    if damage is None and scan.index_at is not None:
+        damage = Damage(scan.index_end, "the footer was altered or cut", scan.footer.events)
+    return Layout(
+        status="open" if damage is None else "torn",
+        footer=scan.footer,
+        index_at=source.size if damage is None else damage.offset,
+        tables=scan.tables,
+        outcome=scan.outcome,
+        damage=damage,
+    )

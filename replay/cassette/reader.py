@@ -1,0 +1,320 @@
+"""Reading a cassette: lazily, at random, without changing it and without executing anything.
+
+A sealed file is opened through its footer (one read at each end); any other is scanned once, with checksums. From there
+both are the same: segments, of which the last few used are kept unpacked.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any, Final, Literal, TypeAlias
+
+from replay.cassette import footer as foot
+from replay.cassette import frame as f
+from replay.cassette import header as head
+from replay.cassette import layout, records
+from replay.cassette.codec import unpack
+from replay.cassette.delta import Delta, rebuild
+from replay.cassette.footer import Tables
+from replay.cassette.lru import Recent
+from replay.cassette.named import Named, text_of
+from replay.cassette.scan import Damage, unblock
+from replay.cassette.source import ByteSource, FileSource
+from replay.model.errors import CassetteDamaged
+from replay.model.event import BlindSpot, Event, Failure, Piece, Site
+
+Record: TypeAlias = tuple[int, int, bytes]
+"""(type, event, payload) of a frame. `replay.cassette.frame` has the types, `records` decodes the payloads."""
+
+_SEGMENTS_KEPT: Final = 8
+_BODIES_KEPT: Final = 4
+_PIECES: Final[dict[int, Literal["piece", "error", "end"]]] = {0: "piece", 1: "error", 3: "end"}
+
+
+class Reader:
+    """Random access to one cassette; for one thread at a time.
+
+    Attributes:
+        header: what the recorder said first.
+        status: `sealed` has a footer; `open` ends with a whole frame (being recorded, or its writer died); `torn` ends
+            within a frame, or has a damaged one.
+        damage: where and why it is torn; None otherwise.
+
+    Example:
+        >>> with Reader.open("x.cassette") as reader:
+        ...     reader.event(-1).name
+        'add'
+    """
+
+    def __init__(self, source: ByteSource, known_flags: frozenset[str] = head.KNOWN_FLAGS) -> None:
+        """Takes over `source`. Raises as `open` does."""
+        self.source = source
+        self.header: dict[str, Any] = layout.header(source)
+        head.check(self.header, source.name, known_flags)
+        self._layout = layout.of(source)
+        self._footer = self._layout.footer
+        self.status: layout.State = self._layout.status
+        self.damage: Damage | None = self._layout.damage
+        self._tables = self._layout.tables
+        self._gaps: list[int] | None = None
+        self._firsts = [segment.first for segment in self._footer.segments]
+        self._runs: Recent[int, _Run] = Recent(_SEGMENTS_KEPT)
+        self._bodies: Recent[int, bytes] = Recent(_BODIES_KEPT)
+
+    @classmethod
+    def open(
+        cls, path: str | os.PathLike[str] | ByteSource, known_flags: frozenset[str] = head.KNOWN_FLAGS
+    ) -> Reader:
+        """Opens the cassette at `path`.
+
+        Raises:
+            CassetteMissing, CassetteUnreadable: the file.
+            CassetteEmpty, CassetteForeign, CassetteNewer: its first bytes.
+            CassetteDamaged: not even its header can be read. Damage behind that is no error here: see `damage`.
+        """
+        source = FileSource(path) if isinstance(path, (str, os.PathLike)) else path
+        try:
+            return cls(source, known_flags)
+        except BaseException:
+            source.close()
+            raise
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self.source.close()
+
+    def __len__(self) -> int:
+        """How many events begin in the readable part."""
+        return self._footer.events
+
+    # Frames, for those who read everything in order.
+
+    def frames(self) -> Iterator[Record]:
+        """All readable frames in the order they were recorded.
+
+        Raises:
+            CassetteDamaged: while iterating, at the first damage that the footer didn't know of.
+        """
+        for number in range(len(self._footer.segments)):
+            yield from self._run(number).frames
+
+    def frames_of(self, event: int) -> list[Record]:
+        """The frames of one event: CALL or EVENT first, then RETURN and CHUNKs. Raises IndexError, CassetteDamaged."""
+        if not 0 <= event < len(self):
+            raise IndexError(f"event {event} of {len(self)}")
+        number = bisect_right(self._firsts, event) - 1
+        found = list(self._run(number).of(event))
+        for stray in self._footer.strays.get(event, ()):
+            found += self._run(stray).of(event)
+        if not found or found[0][0] not in (f.CALL, f.EVENT):
+            raise self._damaged(number, f"event {event} isn't where the footer says")
+        return found
+
+    @property
+    def track(self) -> Iterator[list[Any]]:
+        """The schedule: the list of each TRACK frame, in order."""
+        for type_, _, payload in self.frames():
+            if type_ == f.TRACK:
+                yield unpack(payload)
+
+    # Events.
+
+    def event(self, number: int) -> Event:
+        """Event `number`, from the end where negative, with its outcome, its pieces and its whole body.
+
+        Raises:
+            IndexError: there is none.
+            CassetteDamaged: it can't be read.
+        """
+        number = number + len(self) if number < 0 else number
+        first, *rest = self.frames_of(number)
+        outcome: records.Return | None = None
+        call: records.Call | records.Whole
+        if first[0] == f.EVENT:
+            call = event = records.whole(first[2])
+            outcome = records.Return(event.at + event.took, event.status, event.value, False)
+        else:
+            call = records.call(first[2])
+        pieces: list[Piece] = []
+        for type_, _, payload in rest:
+            if type_ == f.RETURN:
+                outcome = records.ret(payload)
+            elif type_ == f.CHUNK:
+                chunk = records.chunk(payload)
+                pieces.append(Piece(chunk.at, _PIECES.get(chunk.status, "piece"), chunk.value))
+        failed = outcome is not None and outcome.status == 1
+        return Event(
+            id=number,
+            kind=call.kind,
+            name=call.name,
+            effect=call.effect,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            lane=self.lanes.get(call.lane, f"?{call.lane}"),
+            at=call.at,
+            took=None if outcome is None else outcome.at - call.at,
+            site=None if call.site is None else self.sites.get(call.site),
+            request=call.request,
+            body=self.body(number, call.body),
+            status=_status(outcome),
+            response=None if outcome is None or failed else outcome.value,
+            error=_failure(outcome.value) if outcome is not None and failed else None,
+            pieces=tuple(pieces),
+            meta=call.meta or {},
+        )
+
+    def body(self, event: int, stored: bytes | Delta | None) -> bytes | None:
+        """The whole body of `event`, whose frame holds `stored`.
+
+        Raises:
+            CassetteDamaged: a delta that doesn't fit its base.
+        """
+        if stored is None or isinstance(stored, bytes):
+            return stored
+        links: list[Delta] = []
+        body: bytes | Delta | None = stored
+        base = event
+        while isinstance(body, Delta):
+            links.append(body)
+            if not 0 <= body.base < base:
+                raise self._damaged(None, f"event {base} is a difference to event {body.base}")
+            base = body.base
+            body = self._bodies.get(base) or self._stored_body(base)
+        if body is None:
+            raise self._damaged(None, f"event {event} is a difference to event {base}, which has no body")
+        try:
+            whole = rebuild(body, reversed(links))
+        except ValueError as error:
+            raise self._damaged(None, f"event {event}: {error}") from None
+        self._bodies.put(event, whole)
+        return whole
+
+    # Tables.
+
+    @property
+    def tables(self) -> Tables:
+        """Lanes, sites and blind spots as announced."""
+        if self._tables is None:
+            try:
+                self._tables = foot.unpack_tables(self._layout.packed_tables)
+            except ValueError as error:
+                raise self._damaged(None, str(error)) from None
+        return self._tables
+
+    @property
+    def lanes(self) -> dict[int, str]:
+        """Number -> path."""
+        return self.tables.lanes
+
+    @property
+    def sites(self) -> dict[int, Site]:
+        """Number -> place in the source."""
+        return self.tables.sites
+
+    @property
+    def blind_spots(self) -> list[BlindSpot]:
+        """What no seam saw; each once, with its last count."""
+        sites = self.sites
+        last = {(what, detail, site): count for what, detail, site, count in self.tables.blind}
+        return [
+            BlindSpot(what, detail, None if site is None else sites.get(site), count)
+            for (what, detail, site), count in last.items()
+        ]
+
+    @property
+    def gaps(self) -> list[int]:
+        """Ids of the events that were seen but not stored (kind `gap`). Reads everything where there is no footer."""
+        if self.status == "sealed":
+            return list(self._footer.gaps)
+        if self._gaps is None:
+            self._gaps = [
+                event
+                for type_, event, payload in self.frames()
+                if type_ in (f.CALL, f.EVENT) and b"\xa3gap" in payload and unpack(payload)[1] == "gap"
+            ]
+        return list(self._gaps)
+
+    @property
+    def outcome(self) -> dict[str, Any] | None:
+        """What END says of the program's end; None if the recording has none."""
+        payload = self._layout.outcome
+        if payload is None and self.status == "sealed":
+            payload = next((p for t, _, p in self._run(len(self._firsts) - 1).frames if t == f.END), None)
+        if payload is None:
+            return None
+        outcome: Any = unpack(payload)
+        if type(outcome) is not dict:
+            raise self._damaged(None, "END holds no map")
+        return outcome  # pyright: ignore[reportUnknownVariableType]
+
+    # Inside.
+
+    def _run(self, number: int) -> _Run:
+        run = self._runs.get(number)
+        if run is None:
+            run = _Run(self._read(number))
+            self._runs.put(number, run)
+        return run
+
+    def _read(self, number: int) -> list[Record]:
+        """The frames of a segment, checksums verified."""
+        segment, stored = self._footer.segments[number], self._footer.stored[number]
+        data = self.source.read_at(stored.offset, stored.size)
+        seed = segment.seed
+        if stored.packed:
+            envelope = f.parse(data, seed).frames
+            if len(envelope) != 1 or envelope[0][0] != f.BLOCK or envelope[0][3] != len(data):
+                raise self._damaged(number, "a BLOCK was altered or cut")
+            data = unblock(data[envelope[0][2] :])
+        parsed = f.parse(data, seed)
+        if parsed.end != len(data):
+            good = sum(frame[0] in (f.CALL, f.EVENT) for frame in parsed.frames)
+            offset = stored.offset if stored.packed else stored.offset + parsed.end
+            what = f"{self.source.name}: {parsed.problem or 'cut'} at byte {offset}"
+            raise CassetteDamaged(what, offset=offset, good_events=segment.first + good)
+        return [(type_, event, data[start:end]) for type_, event, start, end in parsed.frames]
+
+    def _stored_body(self, event: int) -> bytes | Delta | None:
+        type_, _, payload = self.frames_of(event)[0]
+        return (records.whole(payload) if type_ == f.EVENT else records.call(payload)).body
+
+    def _damaged(self, number: int | None, what: str) -> CassetteDamaged:
+        """Damage in segment `number`; None: of the footer or of what frames say."""
+        offset = self._layout.index_at if number is None else self._footer.stored[number].offset
+        good = len(self) if number is None else self._firsts[number]
+        return CassetteDamaged(f"{self.source.name}: {what}", offset=offset, good_events=good)
+
+
+class _Run:
+    """The frames of one segment, by event on demand."""
+
+    __slots__ = ("_events", "frames")
+
+    def __init__(self, frames: list[Record]) -> None:
+        self.frames = frames
+        self._events: dict[int, list[Record]] | None = None
+
+    def of(self, event: int) -> list[Record]:
+        if self._events is None:
+            self._events = {}
+            for frame in self.frames:
+                self._events.setdefault(frame[1], []).append(frame)
+        return self._events.get(event, [])
+
+
+def _status(outcome: records.Return | None) -> Literal["done", "failed", "streamed", "open"]:
+    if outcome is None:
+        return "open"
+    return "failed" if outcome.status == 1 else "streamed" if outcome.status == 2 else "done"
+
+
+def _failure(value: Any) -> Failure:
+    if isinstance(value, Named):
+        return Failure(value.type_name, text_of(value), value)
+    return Failure(type(value).__name__, str(value), value)  # a recorder may store something simpler
