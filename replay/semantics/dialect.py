@@ -132,7 +132,8 @@ def read(dialect: Dialect, exchange: Exchange) -> LLMCall:
         messages=asked.messages,
         tools=asked.tools,
         params=asked.params,
-        stream=exchange.frames is not None or asked.stream,
+        # a JSON array reads like a stream, but only the request can tell that it was one
+        stream=asked.stream or (exchange.frames is not None and exchange.body.lstrip()[:1] != b"["),
         output=answered.output,
         tool_calls=tool_calls(first, asked.messages) if first else (),
         usage=answered.usage,

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from replay.semantics.dialect import Dialect
-from replay.semantics.dialects import anthropic, bedrock, gemini, ollama, openai_chat, openai_other, openai_responses
+from replay.semantics.dialects import (
+    anthropic,
+    bedrock,
+    cohere,
+    gemini,
+    ollama,
+    openai_chat,
+    openai_other,
+    openai_responses,
+    tgi,
+)
 
 DIALECTS: tuple[Dialect, ...] = (
     openai_chat.DIALECT,
@@ -13,6 +23,8 @@ DIALECTS: tuple[Dialect, ...] = (
     bedrock.DIALECT,
     ollama.CHAT,
     ollama.GENERATE,
+    cohere.DIALECT,
+    tgi.DIALECT,
     openai_other.COMPLETIONS,
     openai_other.EMBEDDINGS,
 )

@@ -1,0 +1,151 @@
+"""Every recorded exchange with a model is read whole; cut anywhere, it gives what had come by then."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replay import semantics
+from replay.model.event import Event, Piece
+from tests.semantics.wires import FIXTURES, events
+
+ALL = [(path.stem, event) for path in sorted(FIXTURES.rglob("*.yaml")) for event in events(path)]
+READ = [(name, event, call) for name, event in ALL if (call := semantics.read(event)) is not None]
+STREAMED = [(name, event, call) for name, event, call in READ if event.status == "streamed" and call.error is None]
+
+
+def test_every_dialect_is_among_the_recordings() -> None:
+    counts = Counter(call.dialect for _, _, call in READ)
+    assert counts == {
+        "openai.chat": 24,
+        "openai.responses": 29,
+        "anthropic.messages": 18,
+        "bedrock.converse": 9,
+        "gemini": 11,
+        "cohere.chat": 1,
+        "openai.embeddings": 2,
+        "ollama.chat": 1,
+        "ollama.generate": 1,
+        "tgi.generate": 1,
+    }
+
+
+def test_what_is_no_llm_call_stays_plain_http() -> None:
+    hosts = {event.request["url"].split("/")[2] for _, event in ALL if semantics.read(event) is None}
+    assert hosts == {"app.crewai.com", "mcp.deepwiki.com"}
+
+
+@pytest.mark.parametrize(("name", "event", "call"), READ, ids=[f"{name}-{event.id}" for name, event, _ in READ])
+def test_decodes_whole(name: str, event: Event, call: semantics.LLMCall) -> None:
+    del name
+    assert call.warnings == ()
+    assert call.request_model or call.dialect == "tgi.generate"
+    assert all(part.type for message in call.messages for part in message.parts)
+    if call.error is None:
+        assert call.output
+        assert any(message.parts for message in call.output)
+    else:
+        assert call.error.message
+        assert call.error.type
+    assert semantics.attributes(call)["gen_ai.operation.name"] == call.operation
+    assert semantics.read(event) == call
+
+
+def test_tool_results_carry_the_ids_of_earlier_calls() -> None:
+    linked = 0
+    by_file: dict[str, list[semantics.LLMCall]] = {}
+    for name, _, call in READ:
+        by_file.setdefault(name, []).append(call)
+    for calls in by_file.values():
+        asked: set[str] = set()
+        for call in calls:
+            for message in call.messages:
+                asked |= {tool.id for tool in semantics.dialect.tool_calls(message)}
+            for tool_id, _ in semantics.tool_results(call):
+                linked += tool_id in asked
+                assert tool_id in asked or call.params.get("previous_response_id") or "#" in tool_id
+            asked |= {tool.id for tool in call.tool_calls}
+    assert linked > 30
+
+
+def _cut(event: Event, size: int) -> Event:
+    body = b"".join(piece.value for piece in event.pieces if piece.status == "piece")
+    return dataclasses.replace(event, pieces=(Piece(0, "piece", body[:size]), Piece(1, "error", None)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_a_cut_stream_gives_what_had_come(data: st.DataObject) -> None:
+    _, event, whole = data.draw(st.sampled_from(STREAMED))
+    size = sum(len(piece.value) for piece in event.pieces if piece.status == "piece")
+    call = semantics.read(_cut(event, data.draw(st.integers(0, size - 1))))
+    assert call is not None
+    assert whole.text.startswith(call.text)
+    assert whole.reasoning.startswith(call.reasoning)
+    if call.output[:1] != whole.output[:1]:
+        assert call.warnings
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_reading_never_raises(data: st.DataObject) -> None:
+    """Damage anywhere in request or response gives a call with less in it, or None."""
+    _, event = data.draw(st.sampled_from(ALL))
+    body, whole = event.body or b"", event.response.get("body", b"")
+    streamed = b"".join(piece.value for piece in event.pieces if piece.status == "piece")
+
+    def damage(raw: bytes) -> bytes:
+        at = data.draw(st.integers(0, len(raw)))
+        new = data.draw(st.sampled_from([b"", b"\xff", b"null", b"[]", b"{}", b'"', b"1", b"\n\n", b"}", b'":{}']))
+        return raw[:at] + new + raw[at + data.draw(st.integers(0, 9)) :]
+
+    pieces = (Piece(0, "piece", damage(streamed)), Piece(1, "end", None)) if event.pieces else ()
+    damaged = dataclasses.replace(
+        event, body=damage(body), response={**event.response, "body": damage(whole)}, pieces=pieces
+    )
+    call = semantics.read(damaged)
+    if call is not None:
+        semantics.attributes(call)
+        semantics.tool_results(call)
+
+
+def _walk(value: Any, data: st.DataObject, junk: Any) -> Any:
+    """The value with something at a random place replaced."""
+    if data.draw(st.integers(0, 5)) == 0 or not value:
+        return junk
+    if isinstance(value, dict):
+        key = data.draw(st.sampled_from(sorted(value)))
+        return {**value, key: _walk(value[key], data, junk)}
+    if isinstance(value, list):
+        at = data.draw(st.integers(0, len(value) - 1))
+        return [*value[:at], _walk(value[at], data, junk), *value[at + 1 :]]
+    return junk
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.data(), st.sampled_from([None, [], {}, 1, True, "x", [None], [[]], [{}], {"type": 5}, {"index": "x"}, 1.5]))
+def test_fields_of_another_type_never_raise(data: st.DataObject, junk: Any) -> None:
+    import json
+
+    _, event = data.draw(st.sampled_from(ALL))
+    request = _walk(json.loads(event.body or b"{}"), data, junk)
+    response: dict[str, Any] = dict(event.response)
+    pieces: tuple[Piece, ...] = event.pieces
+    if "body" in response and response["body"][:1] == b"{":
+        response["body"] = json.dumps(_walk(json.loads(response["body"]), data, junk)).encode()
+    if pieces and b"".join(p.value for p in pieces if p.value)[:1] in b"de":
+        lines = b"".join(p.value for p in pieces if p.value).split(b"\n")
+        places = [i for i, line in enumerate(lines) if line.startswith(b"data: {")]
+        at = data.draw(st.sampled_from(places))
+        lines[at] = b"data: " + json.dumps(_walk(json.loads(lines[at][6:]), data, junk)).encode()
+        pieces = (Piece(0, "piece", b"\n".join(lines)), Piece(1, "end", None))
+    body = json.dumps(request).encode()
+    call = semantics.read(dataclasses.replace(event, body=body, response=response, pieces=pieces))
+    if call is not None:
+        semantics.attributes(call)
+        semantics.tool_results(call)
