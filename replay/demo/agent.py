@@ -22,10 +22,21 @@ Look an order up before you refund it. Write the customer an e-mail about what y
 What you noted in earlier conversations:
 {notes}"""
 
-notes_file = Path(sys.argv[1] if len(sys.argv) > 1 else "notes.json")
-store: dict[str, str] = json.loads(notes_file.read_text()) if notes_file.exists() else {}
-notes = replay.memory(store, name="notes")
-refunded: set[str] = set()
+
+class NoteFile(dict[str, str]):
+    """Notes by topic, in a file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(json.loads(path.read_text()) if path.exists() else {})
+        self.path = path
+
+    def __setitem__(self, topic: str, text: str) -> None:
+        super().__setitem__(topic, text)
+        self.path.write_text(json.dumps(self, indent=1))
+
+
+notes = replay.memory(NoteFile(Path(sys.argv[1] if len(sys.argv) > 1 else "notes.json")), name="notes")
+used: list[tuple[str, str]] = []
 
 
 def call(path: str, body: dict[str, Any] | None = None) -> Any:
@@ -44,7 +55,6 @@ def lookup_order(order_id: str) -> Any:
 @replay.tool(effect="write", owner="payments")
 def refund(order_id: str, amount: float) -> Any:
     """Pay an order's money back."""
-    refunded.add(order_id)
     return call("/refunds", {"order_id": order_id, "amount": amount})
 
 
@@ -54,15 +64,18 @@ def send_email(to: str, subject: str, body: str) -> Any:
     return call("/emails", {"to": to, "subject": subject, "body": body})
 
 
-@replay.tool(effect="write", owner="support")
-def save_note(topic: str, text: str) -> Any:
+def save_note(topic: str, text: str) -> Any:  # recorded as what it is, a write to memory
     """Remember something for later conversations."""
     notes[topic] = text
-    notes_file.write_text(json.dumps(store, indent=1))
     return {"saved": topic}
 
 
 TOOLS: dict[str, Callable[..., Any]] = {tool.__name__: tool for tool in (lookup_order, refund, send_email, save_note)}
+
+
+def use(name: str, arguments: str) -> Any:
+    used.append((name, arguments))
+    return TOOLS[name](**json.loads(arguments))
 
 
 def described(tool: Callable[..., Any]) -> Any:
@@ -89,7 +102,7 @@ def answer(ticket: str) -> str:
             return reply.content or ""
         for made in reply.tool_calls:
             if made.type == "function":
-                result = TOOLS[made.function.name](**json.loads(made.function.arguments))
+                result = use(made.function.name, made.function.arguments)
                 print(f"  {made.function.name}({made.function.arguments}) -> {json.dumps(result)}")
                 messages.append({"role": "tool", "tool_call_id": made.id, "content": json.dumps(result)})
 

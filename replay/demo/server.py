@@ -352,6 +352,12 @@ def spawn(
             process.wait()
 
 
+def environment(url: str) -> dict[str, str]:
+    """This process's environment for a program that talks to the server: its address, and no proxy in between."""
+    direct = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1")))
+    return {**os.environ, "AGENT_BASE_URL": url, "NO_PROXY": direct, "no_proxy": direct}
+
+
 def _gone(parent: int) -> Callable[[], bool]:
     """Tells whether the process `parent` is gone; our own parent's end shows even while it is a zombie."""
     if os.getppid() == parent:

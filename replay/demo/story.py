@@ -61,13 +61,13 @@ class Fix:
 
 
 GUARD = Fix(
-    "a guard in the tool",
-    "    refunded.add(order_id)\n",
-    "    if order_id in refunded:\n"
-    '        return {"status": "already refunded", "order_id": order_id}\n'
-    "    refunded.add(order_id)\n",
+    "a guard against repeated refunds",
+    "    used.append((name, arguments))\n",
+    '    if name == "refund" and (name, arguments) in used:\n'
+    '        return {"status": "already refunded"}\n'
+    "    used.append((name, arguments))\n",
 )
-"""The tool refuses a second refund. The model still asks for it."""
+"""The agent refuses a second refund, before the tool is reached. The model still asks for it."""
 
 RULE = Fix(
     "a rule in the system prompt",
