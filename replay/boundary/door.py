@@ -90,8 +90,16 @@ class Door(ABC):
         """A small read of clock or chance, called by an ambient wrapper: two frames below the reader."""
 
     @abstractmethod
+    def sleep(self, lane: Lane, seconds: float, real: Callable[[float], None]) -> None:
+        """The lane sleeps; at replay no time passes."""
+
+    @abstractmethod
     def step(self, lane: Lane, mark: int, number: int) -> None:
         """A schedule entry: something of this lane is about to run (see `replay.boundary.schedule`)."""
+
+    @abstractmethod
+    def environ(self, lane: Lane, key: str, value: str | None, *, own: bool = False) -> None:
+        """The program read (or, `own`, set) an environment variable; None where it isn't there."""
 
     @abstractmethod
     def blind(self, what: str, detail: str) -> None:

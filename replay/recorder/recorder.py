@@ -52,6 +52,7 @@ class Recorder(Door):
         self._log: list[tuple[Any, ...]] = []
         self._began = originals.clock_ns()
         self._lanes = 0
+        self._environ: set[str] = set()
         self._site_numbers: dict[tuple[str, int], int] = {}
         self._blind: dict[tuple[str, str, int | None], int] = {}
         self.gaps = 0
@@ -78,6 +79,9 @@ class Recorder(Door):
         if len(self._log) > _LOG_LIMIT:
             self._flush_log()
         return value
+
+    def sleep(self, lane: Lane, seconds: float, real: Callable[[float], None]) -> None:
+        real(seconds)
 
     # -- crossings ---------------------------------------------------------------------------------------------
 
@@ -152,6 +156,21 @@ class Recorder(Door):
         carrier.set(carried)
         self._piece(lane, call, _RESULT, piece, suspended=watched.suspended)
         return piece
+
+    def environ(self, lane: Lane, key: str, value: str | None, *, own: bool = False) -> None:
+        if key in self._environ:
+            return
+        self._environ.add(key)
+        if own:
+            return
+        safe = None if value is None else self._redactor.env(key, value)
+        with self._lock:
+            if self._on:
+                site = self._site(sites.caller())
+                self._guard(
+                    self._writer.event,
+                    *(lane.number, "env", key, "read", self._now(), site, key, None, None, None, 0, _RESULT, safe),
+                )
 
     # -- blind spots, gaps, the end ----------------------------------------------------------------------------
 

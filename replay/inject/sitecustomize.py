@@ -1,0 +1,33 @@
+"""Found first on `PYTHONPATH` by a Python that `replay` starts: it begins recording or replaying before the program does.
+
+It takes itself out of the way, so that the program sees its own environment and its own `sitecustomize`.
+"""
+
+import os
+import sys
+
+
+def _boot() -> None:
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != here]
+    spec = os.environ.pop("REPLAY_BOOT", None)
+    mine = sys.modules.pop("sitecustomize", None)
+    try:
+        import sitecustomize  # noqa: F401 - the environment's own, if it has one
+    except ImportError:
+        if mine is not None:
+            sys.modules["sitecustomize"] = mine
+    if spec is None:
+        return
+    try:
+        from replay.bootstrap import boot
+    except ImportError as error:
+        sys.stderr.write(
+            f"replay: nothing is recorded: {sys.executable} can't import agent-replay ({error}); "
+            "install it in the environment that runs the program [not-recorded]\n"
+        )
+        return
+    boot(spec)
+
+
+_boot()

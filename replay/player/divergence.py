@@ -1,0 +1,170 @@
+"""Explaining a divergence: what was expected, what came, from where, what resembles it, and the likely cause. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from replay.boundary.door import Call
+from replay.matching.cause import likely_cause
+from replay.matching.compare import Request, same
+from replay.matching.explain import Difference, explain
+from replay.matching.nearest import nearest
+from replay.model.verdict import Candidate, Crossing, Divergence
+from replay.player.tape import Entry, Tape
+
+_LOOK_AHEAD = 200
+_BODY_SHOWN = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about the program's source then and now.
+
+    Attributes:
+        changed: recorded source files that differ now; None where the recording doesn't say.
+    """
+
+    changed: tuple[str, ...] | None = None
+
+    @property
+    def source_changed(self) -> bool | None:
+        """Whether the source differs, or None."""
+        return None if self.changed is None else bool(self.changed)
+
+
+def request_of(entry: Entry) -> Request:
+    """The request of a call entry."""
+    kind, name, _effect, _site, request, body, _meta = entry.detail
+    return Request(kind, name, request, body)
+
+
+def phrase(entry: Entry | None) -> str:
+    """An entry in words."""
+    if entry is None:
+        return "nothing more"
+    if entry.op == "call":
+        return f"{entry.detail[0]} {entry.detail[1]}"
+    if entry.op == "draw":
+        return f"reads {entry.detail[0]}"
+    if entry.op in ("return", "chunk"):
+        return f"the {'outcome' if entry.op == 'return' else 'next piece'} of event {entry.event}"
+    return f"a {entry.op} of its event loop"
+
+
+def of_call(
+    tape: Tape, lane: str, entry: Entry | None, what: str, call: Call[Any] | None, frame: FrameType | None, facts: Facts
+) -> Divergence:
+    """The program asked something else than its lane did in the recording.
+
+    Args:
+        entry: what the lane did; None past its end. what: what it does now, in words. call: the same, if a crossing.
+    """
+    expected = request_of(entry) if entry is not None and entry.op == "call" else None
+    got = None if call is None else Request(call.kind, call.name, call.request, call.body)
+    difference = explain(expected, got) if expected is not None and got is not None else None
+    ahead = tape.calls_ahead(_LOOK_AHEAD)
+    elsewhere = [f"event {other.event} in lane {other.lane}" for other in ahead if got and same(request_of(other), got)]
+    cause = likely_cause(
+        expected, got, source_changed=facts.source_changed, elsewhere=elsewhere, difference=difference
+    )
+    why = cause.why
+    if cause.cause == "code changed" and facts.changed:
+        why = f"{why} ({', '.join(_short(path) for path in facts.changed[:3])})"
+    candidates = _candidates(ahead, got)
+    return Divergence(
+        event=None if entry is None or entry.event < 0 else entry.event,
+        reason=_reason(lane, entry, what, expected, got),
+        expected=_crossing(entry, expected, lane),
+        got=Crossing(what, lane, None if got is None else got.request, _text(None if got is None else got.body)),
+        recorded_site=_recorded_site(tape, entry),
+        site=None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}",
+        cause=cause.cause,
+        why=why,
+        changes=_changes(difference),
+        candidates=candidates,
+    )
+
+
+def of_order(
+    tape: Tape, entry: Entry | None, reason: str, waiting: Mapping[str, str], frame: FrameType | None
+) -> Divergence:
+    """What the recording says comes next can't come. `waiting`: lane → the turn it waits for."""
+    lanes = "; ".join(f"{lane} waits for {turn}" for lane, turn in sorted(waiting.items()))
+    return Divergence(
+        event=None if entry is None or entry.event < 0 else entry.event,
+        reason=f"{reason}{f' ({lanes})' if lanes else ''}",
+        expected=_crossing(entry, None, "" if entry is None else entry.lane),
+        got=None,
+        recorded_site=_recorded_site(tape, entry),
+        site=None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}",
+        cause="order",
+        why="lanes ran in another order than recorded",
+    )
+
+
+def of_early_end(tape: Tape, entry: Entry, facts: Facts) -> Divergence:
+    """The program has ended before the recording."""
+    expected = request_of(entry) if entry.op == "call" else None
+    cause = likely_cause(expected, None, source_changed=facts.source_changed)
+    return Divergence(
+        event=None if entry.event < 0 else entry.event,
+        reason=f"the program ended; the recording goes on with {phrase(entry)} in lane {entry.lane}",
+        expected=_crossing(entry, expected, entry.lane),
+        got=None,
+        recorded_site=_recorded_site(tape, entry),
+        cause=cause.cause,
+        why=cause.why,
+    )
+
+
+def _reason(lane: str, entry: Entry | None, what: str, expected: Request | None, got: Request | None) -> str:
+    if entry is None:
+        return f"lane {lane} did nothing more in the recording; now: {what}"
+    if expected is not None and got is not None and (expected.kind, expected.name) == (got.kind, got.name):
+        return f"{what}: the same call with another request"
+    return f"expected {phrase(entry)}, got {what} (lane {lane})"
+
+
+def _crossing(entry: Entry | None, request: Request | None, lane: str) -> Crossing:
+    if request is None:
+        return Crossing(phrase(entry), lane)
+    return Crossing(phrase(entry), lane, request.request, _text(request.body))
+
+
+def _recorded_site(tape: Tape, entry: Entry | None) -> str | None:
+    if entry is None or entry.op not in ("call", "draw"):
+        return None
+    site = tape.site(entry.detail[3] if entry.op == "call" else entry.detail[2])
+    return None if site is None else str(site)
+
+
+def _candidates(ahead: list[Entry], got: Request | None) -> tuple[Candidate, ...]:
+    if got is None:
+        return ()
+    alike = [entry for entry in ahead if entry.detail[0] == got.kind]
+    found = nearest(got, [request_of(entry) for entry in alike])
+    return tuple(
+        Candidate(alike[near.position].event, phrase(alike[near.position]), near.score, near.why) for near in found
+    )
+
+
+def _changes(difference: Difference | None) -> tuple[str, ...]:
+    if difference is None:
+        return ()
+    lines = [str(change) for change in difference.changes]
+    return (*lines, f"… and {difference.more} more changes") if difference.more else tuple(lines)
+
+
+def _text(body: bytes | None) -> str | None:
+    if body is None:
+        return None
+    text = body.decode("utf-8", "backslashreplace")
+    return text if len(text) <= _BODY_SHOWN else f"{text[:_BODY_SHOWN]}… ({len(text)} characters)"
+
+
+def _short(path: str) -> str:
+    return path.rpartition("/")[2]
+

@@ -1,0 +1,39 @@
+"""Decoded frames for the tape: the one place where the player touches a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from replay.cassette.codec import unpack
+from replay.cassette.reader import Reader
+from replay.player.tape import CALL, CHUNK, EVENT, LANE, RETURN, SITE, TRACK, Frame
+
+_USED = frozenset((CALL, RETURN, EVENT, CHUNK, TRACK, LANE, SITE))
+_BODY = 7
+
+
+def decoded(reader: Reader) -> Iterator[Frame]:
+    """Frames that the tape uses, in file order; bodies whole.
+
+    Raises:
+        CassetteDamaged: while iterating, where the file turns out to be damaged.
+    """
+    for type_, event, payload in reader.frames():
+        if type_ not in _USED:
+            continue
+        fields: Any = unpack(payload)
+        if type_ in (CALL, EVENT) and fields[_BODY] is not None:
+            fields[_BODY] = reader.body(event, fields[_BODY])
+        yield type_, event, fields
+
+
+def environment_of(reader: Reader) -> dict[str, str | None]:
+    """The environment variables the program read, with their recorded values; None where one wasn't set."""
+    found: dict[str, str | None] = {}
+    for type_, _, payload in reader.frames():
+        if type_ == EVENT and b"\xa3env" in payload:
+            fields: Any = unpack(payload)
+            if fields[1] == "env":
+                found[fields[6]] = fields[11]
+    return found

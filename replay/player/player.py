@@ -1,0 +1,334 @@
+"""The Player: answers every crossing with its recorded outcome, in the recorded order.
+
+Rules:
+- A crossing is compared with what its lane did next in the recording: kind, name, request, body. The first difference
+  is latched in the verdict and ends the replay (`on_stop`); no exception handler of the program can undo that.
+- Then it waits until its turn has come in the total order, so that threads interleave as recorded. What can't get its
+  turn any more is a divergence that names the waiting lanes, never a hang.
+- A crossing that had suspended its task is answered by the event loop, when the loop reaches that entry
+  (`runtime.replay_loop`).
+- Nothing is performed, ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+from replay.boundary import originals, sites
+from replay.boundary.door import Call, Door
+from replay.boundary.lanes import Lane
+from replay.boundary.sources import SOURCES
+from replay.cassette.codec import pack, unpack
+from replay.cassette.revive import revive
+from replay.matching.compare import Request, same
+from replay.model.errors import NotStorable
+from replay.model.verdict import Divergence, Escape, Verdict
+from replay.player import divergence as explain
+from replay.player.tape import Entry, Frame, Tape
+
+R = TypeVar("R")
+
+_RESULT, _ERROR, _STREAM, _END = 0, 1, 2, 3
+_STUCK_AFTER = 10.0
+"""Seconds without progress and without use of the processor after which a waiting lane gives up."""
+
+
+class Stopped(BaseException):
+    """The replay has ended; raised through the program where ending the process isn't wanted.
+
+    Not an `Exception`: SDKs retry and swallow those. The verdict is latched either way.
+    """
+
+
+class Player(Door):
+    """A Door over the frames of a cassette.
+
+    Args:
+        frames: iterator of decoded frames, in file order.
+        complete: the recording reached its end (it was not killed or torn).
+        lenient: answer a differing request of the same call at the same place, and count it as drift.
+        on_stop: called once with the verdict when the replay ends early; a process of its own ends there.
+        facts: what is known about code and environment now and then, for the likely cause.
+    """
+
+    def __init__(
+        self,
+        frames: Iterable[Frame],
+        *,
+        complete: bool,
+        lenient: bool = False,
+        on_stop: Callable[[Verdict], None],
+        facts: explain.Facts,
+        until: int | None = None,
+    ) -> None:
+        self.tape = Tape(iter(frames), tuple(name for name, _ in SOURCES))
+        self.verdict = Verdict()
+        self.changed = originals.Condition(originals.RLock())
+        self.pending: dict[Entry, PendingFuture] = {}
+        self._complete = complete
+        self._lenient = lenient
+        self._on_stop = on_stop
+        self._facts = facts
+        self._until = until
+        self._waiting: dict[str, str] = {}
+        self._extra_lanes = 1_000_000
+        self.stopped = False
+        self.now = 0
+        self.call_count = 0
+
+    # -- Door --------------------------------------------------------------------------------------------------
+
+    def new_lane(self, path: str) -> Lane:
+        with self.changed:
+            number = self.tape.number_of(path)
+            if number is None:
+                self._extra_lanes += 1
+                number = self._extra_lanes
+        return Lane(path, number, self)
+
+    def step(self, lane: Lane, mark: int, number: int) -> None:
+        """Nothing to do: the replay loop ran this because the tape said so."""
+
+    def sleep(self, lane: Lane, seconds: float, real: Callable[[float], None]) -> None:
+        """No time passes: what the sleep waited for comes in its recorded order."""
+
+    def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:
+        with self.changed:
+            self._check()
+            entry = self.tape.next_of(lane.path)
+            if entry is None or entry.op != "draw" or entry.detail[0] != source:
+                self._diverge(lane, entry, f"reads {source}", None, originals.frame(2))
+            self.tape.take(entry)
+            return entry.detail[1]
+
+    def cross(self, lane: Lane, call: Call[R], perform: Callable[[], R]) -> R:
+        with self.changed:
+            self._begin(lane, call, originals.frame(1))
+            assert call.event is not None
+            outcome = self.tape.outcome(call.event)
+            if outcome is None:
+                self._never_returned(lane, call)
+            self._turn(outcome)
+        return self._answer(call, outcome)
+
+    async def across(self, lane: Lane, call: Call[R], perform: Callable[[], Awaitable[R]]) -> R:
+        with self.changed:
+            self._begin(lane, call, originals.frame(1))
+            assert call.event is not None
+            outcome = self.tape.outcome(call.event)
+            if outcome is not None and not outcome.suspended:
+                self._turn(outcome)
+        if outcome is None or outcome.suspended:
+            await self._until_turn(outcome)
+        assert outcome is not None
+        return self._answer(call, outcome)
+
+    def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any]) -> Any:
+        with self.changed:
+            entry = self._piece(lane, call, originals.frame(1))
+            if entry is None:
+                self._never_returned(lane, call)
+            self._turn(entry)
+        return self._next(call, entry, StopIteration)
+
+    async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
+        with self.changed:
+            entry = self._piece(lane, call, originals.frame(1))
+            if entry is not None and not entry.suspended:
+                self._turn(entry)
+        if entry is None or entry.suspended:
+            await self._until_turn(entry)
+        assert entry is not None
+        return self._next(call, entry, StopAsyncIteration)
+
+    def environ(self, lane: Lane, key: str, value: str | None, *, own: bool = False) -> None:
+        """The process was started with the recorded values."""
+
+    def blind(self, what: str, detail: str) -> None:
+        """Blind spots are a matter of the recording; what gets out at replay is an escape."""
+
+    # -- for the runtime ---------------------------------------------------------------------------------------
+
+    def consume(self, entry: Entry) -> None:
+        """Take an entry whose turn has come, for the loop. Called with `changed` held."""
+        if not self.tape.take(entry):
+            self.stop_for(entry, f"lane {entry.lane} has not done what it did before this", None)
+        self.now = max(self.now, entry.at)
+        self.changed.notify_all()
+
+    def escape(self, what: str, detail: str) -> None:
+        """Latch an attempt to get past the door."""
+        frame = sites.caller()
+        site = None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        self.verdict.escapes.append(Escape(what, detail, site))
+
+    def stop_for(self, entry: Entry | None, reason: str, frame: FrameType | None) -> NoReturn:
+        """Latch a divergence of order at `entry` and end the replay."""
+        divergence = explain.of_order(self.tape, entry, reason, dict(self._waiting), frame)
+        self._end(divergence)
+
+    def ran_out(self) -> NoReturn:
+        """The tape has ended while the program goes on: the cut of an unfinished recording, or a divergence."""
+        if self._complete:
+            self.stop_for(None, "the recording ends here, but the program waits for more", None)
+        self._cut()
+
+    def finish(self) -> Verdict:
+        """The program has ended: what the recording still expected is a divergence."""
+        with self.changed:
+            if self.stopped:
+                return self.verdict
+            self.verdict.events = self.call_count
+            left = self.tape.left()
+            if left is not None:
+                if left.op == "return" and not self._complete:
+                    self.verdict.cut = True
+                else:
+                    self.verdict.divergence = explain.of_early_end(self.tape, left, self._facts)
+            else:
+                self.verdict.finished = self._complete
+                self.verdict.cut = not self._complete
+            self.stopped = True
+            return self.verdict
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        if self.stopped:
+            raise Stopped
+
+    def _begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> None:
+        self._check()
+        entry = self.tape.next_of(lane.path)
+        if entry is None or entry.op != "call":
+            self._diverge(lane, entry, f"{call.kind} {call.name}", call, frame)
+        kind, name, _effect, _site, request, body, _meta = entry.detail
+        if kind == "gap" and name == call.name:
+            self._gap(f"event {entry.event} was not stored: {request['reason']}")
+        if self._until is not None and entry.event >= self._until:
+            self._cut()
+        expected, got = Request(kind, name, request, body), Request(call.kind, call.name, call.request, call.body)
+        if not same(expected, got) and not same(expected, _as_stored(got)):
+            if not (self._lenient and kind == call.kind and name == call.name):
+                self._diverge(lane, entry, f"{call.kind} {call.name}", call, frame)
+            self.verdict.drift += 1
+        call.event = entry.event
+        self.call_count += 1
+        self._turn(entry)
+
+    def _piece(self, lane: Lane, call: Call[Any], frame: FrameType) -> Entry | None:
+        self._check()
+        assert call.event is not None
+        entry = self.tape.piece(call.event)
+        if entry is not None and entry.lane != lane.path:
+            self._diverge(lane, entry, f"reads the stream of {call.name}", None, frame)
+        return entry
+
+    def _turn(self, entry: Entry) -> None:
+        """Wait until the total order reaches `entry`, then take it. Called with `changed` held."""
+        if self.tape.head() is not entry:
+            self._await_turn(entry)
+        if not self.tape.take(entry):
+            ahead = self.tape.next_of(entry.lane)
+            self.stop_for(ahead, f"lane {entry.lane} skipped something it had done in the recording", None)
+        if entry.at > self.now:
+            self.now = entry.at
+        if self._waiting:
+            self.changed.notify_all()
+
+    def _await_turn(self, entry: Entry) -> None:
+        self._waiting[entry.lane] = f"{entry.op} of event {entry.event}"
+        try:
+            self.wait(lambda: self.tape.head() is entry, entry)
+        finally:
+            self._waiting.pop(entry.lane, None)
+
+    def wait(self, ready: Callable[[], bool], entry: Entry | None) -> None:
+        """Wait until `ready()`; no progress and no use of the processor for long is a divergence, not a hang."""
+        head, used = self.tape.head(), originals.REAL_TIME.process_time()
+        while not ready():
+            if self.stopped:
+                raise Stopped
+            if self.changed.wait(_STUCK_AFTER) or ready():
+                continue
+            head_now, used_now = self.tape.head(), originals.REAL_TIME.process_time()
+            if head_now is head and used_now - used < _STUCK_AFTER / 100:
+                self.stop_for(self.tape.head(), "nothing moves any more: lanes wait for a turn that can't come", None)
+            head, used = head_now, used_now
+
+    async def _until_turn(self, entry: Entry | None) -> None:
+        """Wait for the loop to reach `entry`; an outcome that was never recorded never comes."""
+        future = PendingFuture(loop=asyncio.get_running_loop())
+        if entry is not None:
+            self.pending[entry] = future
+        await future
+
+    def _never_returned(self, lane: Lane, call: Call[Any]) -> NoReturn:
+        if not self._complete:
+            self._cut()
+        self.stop_for(None, f"{call.name} never returned in the recording (lane {lane.path})", None)
+
+    def _answer(self, call: Call[R], outcome: Entry) -> R:
+        status, value = outcome.detail
+        if status == _ERROR:
+            if isinstance(value, dict) and "gap" in value:
+                self._gap(f"the outcome of event {outcome.event} was not stored: {value['gap']}")
+            raise revive(value)
+        if status == _STREAM:
+            call.streams = True
+        value = revive(value)
+        return value if call.load is None else call.load(value)  # type: ignore[no-any-return]
+
+    def _next(self, call: Call[Any], entry: Entry, end: type[BaseException]) -> Any:
+        status, value = entry.detail
+        if status == _END:
+            raise end
+        if status == _ERROR:
+            raise revive(value)
+        return revive(value)
+
+    def _diverge(self, lane: Lane, entry: Entry | None, what: str, call: Call[Any] | None, frame: FrameType) -> NoReturn:
+        if entry is None and not self._complete:
+            self._cut()
+        program = sites.program_frame(frame)
+        self._end(explain.of_call(self.tape, lane.path, entry, what, call, program, self._facts))
+
+    def _cut(self) -> NoReturn:
+        self.verdict.cut = True
+        self._end(None)
+
+    def _gap(self, reason: str) -> NoReturn:
+        self.verdict.gap = reason
+        self._end(None)
+
+    def _end(self, divergence: Divergence | None) -> NoReturn:
+        self.stopped = True
+        self.verdict.events = self.call_count
+        self.verdict.divergence = divergence
+        self.changed.notify_all()
+        self._on_stop(self.verdict)
+        raise Stopped
+
+
+def _as_stored(got: Request) -> Request:
+    """`got` as a cassette would give it back: objects of named classes are inert there."""
+    try:
+        return got._replace(request=unpack(pack(got.request)))
+    except NotStorable:
+        return got
+
+
+class PendingFuture(asyncio.Future[None]):
+    """What a task awaits inside a crossing at replay. Cancelling it does nothing: the recorded outcome says whether the
+    crossing was cancelled, and when."""
+
+    def cancel(self, msg: Any = None) -> bool:
+        return True
+
+    def deliver(self) -> None:
+        """The crossing's turn has come."""
+        super().set_result(None)
+

@@ -1,0 +1,216 @@
+"""The tape: a cassette's frames as one order of entries plus a queue for each lane. Pure: no I/O, no clock, no globals.
+
+Rules:
+- *Gated* entries happen in one total order: beginnings and outcomes of crossings, pieces of streams, schedule steps.
+  An entry's turn has come when it is the head of `order`.
+- *Draws* only keep their order within a lane; they wait for nobody.
+- Every entry is in its lane's queue, in recorded order; what a lane does next must be the head of that queue.
+- Frames are read as far as somebody needs: memory follows the distance between lanes, not the length of the run.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from replay.model.event import Site
+
+HEADER, CALL, RETURN, EVENT, CHUNK, TRACK, LANE, SITE = range(1, 9)
+
+STEP_OPS = ("step", "callback", "timer", "stop")
+_DRAW, _ACQUIRE = 4, 5
+
+Frame = tuple[int, int, Any]
+"""(type, event id, decoded payload) as `docs/format.md` has them."""
+
+
+class Entry:
+    """One thing that happened.
+
+    Attributes:
+        op: call, return, chunk, draw, or one of the schedule's words (step, callback, timer, stop, acquire).
+        lane: path of the lane.
+        event: the event id, -1 where there is none.
+        detail: by op: call (kind, name, effect, site number, request, body, meta) / return and chunk (status, value) /
+            draw (source name, value) / timer and acquire: the number.
+        suspended: return and chunk: the lane went back to its loop meanwhile.
+        at: microseconds since the recording began, where the frame says so.
+    """
+
+    __slots__ = ("at", "detail", "event", "lane", "op", "suspended")
+
+    def __init__(self, op: str, lane: str, event: int, detail: Any, at: int = 0, suspended: bool = False) -> None:
+        self.op = op
+        self.lane = lane
+        self.event = event
+        self.detail = detail
+        self.at = at
+        self.suspended = suspended
+
+    def __repr__(self) -> str:
+        return f"<{self.op} {self.lane} event={self.event} {self.detail!r}>"
+
+
+class Tape:
+    """Entries of a recording, read on demand.
+
+    Args:
+        frames: decoded frames in file order.
+        sources: names of draw sources by position (`replay.boundary.sources`).
+
+    Example:
+        >>> tape = Tape(iter([(7, -1, [0, "m"]), (6, -1, [0, 0, 0])]), ())
+        >>> tape.head().op, tape.next_of("m").op
+        ('step', 'step')
+    """
+
+    def __init__(self, frames: Iterator[Frame], sources: tuple[str, ...]) -> None:
+        self._frames = frames
+        self._sources = sources
+        self._lanes: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
+        self._sites: dict[int, Site] = {}
+        self._lane_of: dict[int, str] = {}
+        self._queues: dict[str, deque[Entry]] = {}
+        self._outcomes: dict[int, Entry] = {}
+        self._pieces: dict[int, deque[Entry]] = {}
+        self.order: deque[Entry] = deque()
+        self.exhausted = False
+
+    def head(self) -> Entry | None:
+        """The gated entry whose turn it is; None at the end of the recording."""
+        while not self.order:
+            if not self._read():
+                return None
+        return self.order[0]
+
+    def next_of(self, lane: str) -> Entry | None:
+        """What that lane does next; None where the recording has nothing more of it."""
+        queue = self._queues.get(lane)
+        while not queue:
+            if not self._read():
+                return None
+            queue = self._queues.get(lane)
+        return queue[0]
+
+    def outcome(self, event: int) -> Entry | None:
+        """The `return` entry of a call; None where the recording ended or the call was abandoned before it."""
+        while event not in self._outcomes:
+            if not self._read():
+                return None
+        return self._outcomes.pop(event)
+
+    def piece(self, event: int) -> Entry | None:
+        """The next `chunk` entry of an event's stream."""
+        queue = self._pieces.get(event)
+        while not queue:
+            if not self._read():
+                return None
+            queue = self._pieces.get(event)
+        return queue.popleft()
+
+    def take(self, entry: Entry) -> bool:
+        """Consume an entry whose turn has come. False where its lane should have done something else before."""
+        queue = self._queues[entry.lane]
+        if queue[0] is not entry:
+            return False
+        queue.popleft()
+        if entry.op != "draw":
+            self.order.popleft()
+        return True
+
+    def number_of(self, lane: str) -> int | None:
+        """The recorded number of a lane; None where that lane was never recorded."""
+        while lane not in self._numbers:
+            if not self._read():
+                return None
+        return self._numbers[lane]
+
+    def site(self, number: int | None) -> Site | None:
+        """The call site of that number."""
+        return None if number is None else self._sites.get(number)
+
+    def calls_ahead(self, limit: int) -> list[Entry]:
+        """Up to `limit` recorded calls that have not happened yet: the candidates for an explanation."""
+        while sum(entry.op == "call" for entry in self.order) < limit and self._read():
+            pass
+        return [entry for entry in self.order if entry.op == "call"][:limit]
+
+    def left(self) -> Entry | None:
+        """The first call, outcome, piece or draw of the program that never happened; schedule entries don't count."""
+        while self._read():
+            pass
+        return next((entry for entry in self.order if entry.op in ("call", "return", "chunk")), None)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def _read(self) -> bool:
+        if self.exhausted:
+            return False
+        for type_, event, payload in self._frames:
+            if type_ == CALL:
+                lane, kind, name, effect, at, site, request, body, meta = payload
+                self._lane_of[event] = path = self._lanes[lane]
+                self._gate(Entry("call", path, event, (kind, name, effect, site, request, body, meta), at))
+            elif type_ == RETURN:
+                at, status, value, suspended = payload
+                entry = Entry("return", self._lane_of.pop(event), event, (status, value), at, suspended)
+                self._outcomes[event] = entry
+                self._gate(entry)
+            elif type_ == CHUNK:
+                lane, at, status, value, suspended = payload
+                entry = Entry("chunk", self._lanes[lane], event, (status, value), at, suspended)
+                self._pieces.setdefault(event, deque()).append(entry)
+                self._gate(entry)
+            elif type_ == EVENT:
+                self._event(event, payload)
+            elif type_ == TRACK:
+                self._track(payload)
+            elif type_ == LANE:
+                number, path = payload
+                self._lanes[number] = path
+                self._numbers[path] = number
+                self._queues.setdefault(path, deque())
+            elif type_ == SITE:
+                number, file, line, function = payload
+                self._sites[number] = Site(file, line, function)
+                continue
+            else:
+                continue
+            return True
+        self.exhausted = True
+        return False
+
+    def _gate(self, entry: Entry) -> None:
+        self.order.append(entry)
+        self._queues[entry.lane].append(entry)
+
+    def _event(self, event: int, payload: Any) -> None:
+        lane, kind, name, effect, at, site, request, body, meta, _took, status, value = payload
+        path = self._lanes[lane]
+        if kind == "env":
+            return  # an input of the whole process, in place before it started
+        if effect == "draw":
+            queue = self._queues[path]
+            for source, drawn in zip(request, value, strict=True):
+                queue.append(Entry("draw", path, event, (source, drawn, site), at))
+            return
+        self._gate(Entry("call", path, event, (kind, name, effect, site, request, body, meta), at))
+        outcome = Entry("return", path, event, (status, value), at)
+        self._outcomes[event] = outcome
+        self._gate(outcome)
+
+    def _track(self, flat: list[Any]) -> None:
+        position = 0
+        while position < len(flat):
+            mark, lane, argument = flat[position : position + 3]
+            path = self._lanes[lane]
+            if mark == _DRAW:
+                value = flat[position + 3]
+                self._queues[path].append(Entry("draw", path, -1, (self._sources[argument], value, None)))
+                position += 4
+                continue
+            op = "acquire" if mark == _ACQUIRE else STEP_OPS[mark]
+            self._gate(Entry(op, path, -1, argument))
+            position += 3

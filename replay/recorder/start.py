@@ -1,0 +1,21 @@
+"""Starting a recorder on a new cassette."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from replay.boundary import originals
+from replay.cassette.redact import Redactor
+from replay.cassette.writer import Writer
+from replay.recorder.recorder import Recorder, warn_on_stderr
+
+
+def start_recorder(path: str, header: Mapping[str, Any]) -> Recorder:
+    """A recorder over a new file.
+
+    Raises:
+        CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable: as `Writer.create`.
+    """
+    redactor = Redactor(originals.urandom(16))
+    return Recorder(Writer.create(path, header), redactor=redactor, warn=warn_on_stderr)

@@ -1,0 +1,96 @@
+"""What is known about code and environment: for the header of a recording, and for the likely cause of a divergence."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from replay.boundary import sites
+
+
+def environment() -> dict[str, Any]:
+    """Interpreter, platform and installed distributions of this process.
+
+    Example:
+        >>> sorted(environment())
+        ['distributions', 'hash_seed', 'implementation', 'platform', 'python']
+    """
+    return {
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "platform": f"{sys.platform}-{platform.machine()}",
+        "hash_seed": os.environ.get("PYTHONHASHSEED", "random"),
+        "distributions": distributions(sys.path),
+    }
+
+
+def distributions(paths: Iterable[str]) -> dict[str, str]:
+    """Name → version of what is installed in these folders, by the names of their metadata folders.
+
+    Reads directory listings only: `importlib.metadata` opens a file per distribution, 100 times slower.
+    """
+    found: dict[str, str] = {}
+    for path in paths:
+        try:
+            names = os.listdir(path or ".")
+        except OSError:
+            continue
+        for entry in names:
+            stem, dot, suffix = entry.rpartition(".")
+            if dot and suffix in ("dist-info", "egg-info"):
+                name, _, version = stem.partition("-")
+                found.setdefault(name.replace("_", "-").lower(), version)
+    return dict(sorted(found.items()))
+
+
+def git(directory: str) -> dict[str, Any] | None:
+    """`{"commit": hash, "dirty": bool, "root": path}` of the repository around `directory`; None where there is none."""
+
+    def ask(*words: str) -> str | None:
+        command = ["git", "-C", directory, *words]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = ask("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {
+        "commit": commit,
+        "dirty": bool(ask("status", "--porcelain", "--untracked-files=no")),
+        "root": ask("rev-parse", "--show-toplevel"),
+    }
+
+
+def digest(path: str) -> str | None:
+    """Digest of a source file; None where it can't be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.blake2b(file.read(), digest_size=8).hexdigest()
+    except OSError:
+        return None
+
+
+def program_sources() -> dict[str, str]:
+    """Path → digest of the program's own modules that are imported now."""
+    found: dict[str, str] = {}
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and file.endswith(".py") and not sites.is_library(file):
+            path = os.path.abspath(file)
+            known = digest(path)
+            if known is not None:
+                found[path] = known
+    return found
+
+
+def changed_sources(recorded: Mapping[str, str]) -> list[str]:
+    """Those recorded source files that differ now, or are gone."""
+    return [path for path, known in recorded.items() if digest(path) != known]

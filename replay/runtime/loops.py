@@ -1,0 +1,107 @@
+"""asyncio under record and replay: lanes for tasks and handles, the schedule, and one loop class at replay.
+
+Installed when asyncio is imported. What asyncio does for itself (its clock, its self-pipe, its transports' readers)
+stays out of the record; when the loop leaves `run_forever` is in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.base_events
+import asyncio.selector_events
+import concurrent.futures._base
+from types import FrameType
+from typing import Any
+
+from replay.boundary import lanes, originals
+from replay.boundary.door import Call
+from replay.boundary.schedule import STOP
+from replay.runtime.handles import LaneHandle, LaneTask, LaneTimerHandle
+
+_installed = False
+
+
+def install() -> None:
+    """Give handles and tasks lanes; idempotent. Costs nothing to programs that nobody records."""
+    global _installed
+    if _installed:
+        return
+    _installed = True
+    events: Any = asyncio.events
+    tasks: Any = asyncio.tasks
+    package: Any = asyncio
+    events.Handle = package.Handle = LaneHandle
+    events.TimerHandle = package.TimerHandle = LaneTimerHandle
+    tasks.Task = package.Task = LaneTask
+    base: Any = asyncio.base_events
+    base.time = originals.REAL_TIME
+    concurrent_base: Any = concurrent.futures._base
+    concurrent_base.time = originals.REAL_TIME
+    _patch_loop(base.BaseEventLoop)
+    _patch_readers(asyncio.selector_events.BaseSelectorEventLoop)
+
+
+def is_asyncio(frame: FrameType) -> bool:
+    """Whether asyncio itself asks: its timers' arithmetic is not an input of the program."""
+    return str(frame.f_globals.get("__name__", "")).startswith("asyncio.")
+
+
+def _patch_loop(loop_class: Any) -> None:
+    run_forever, shutdown_executor, loop_time = (
+        loop_class.run_forever,
+        loop_class.shutdown_default_executor,
+        loop_class.time,
+    )
+
+    def patched_run_forever(self: Any) -> None:
+        lane = lanes.current()
+        try:
+            run_forever(self)
+        finally:
+            if lane is not None:
+                lane.door.step(lane, STOP, 0)
+
+    async def patched_shutdown(self: Any, *args: Any) -> None:
+        lane = lanes.current()
+        if lane is None or self._default_executor is None:
+            await shutdown_executor(self, *args)
+            return
+        call: Call[None] = Call("order", "loop.shutdown_default_executor", "read")
+        await lane.door.across(lane, call, lambda: shutdown_executor(self, *args))
+        self._executor_shutdown_called = True
+        # At replay the crossing did nothing; when recording, this returns at once.
+        self._default_executor.shutdown(wait=True)
+
+    def patched_time(self: Any) -> float:
+        lane = lanes.current()
+        if lane is None or is_asyncio(originals.frame(1)):
+            return loop_time(self)  # type: ignore[no-any-return]
+        return lane.door.draw(lane, "loop.time", lambda: loop_time(self))  # type: ignore[no-any-return]
+
+    loop_class.run_forever = patched_run_forever
+    loop_class.shutdown_default_executor = patched_shutdown
+    loop_class.time = patched_time
+
+
+def _patch_readers(loop_class: Any) -> None:
+    """Reader and writer callbacks run transports: the interpreter's business, in nobody's lane."""
+    for name in ("_add_reader", "_add_writer"):
+        original = getattr(loop_class, name)
+
+        def patched(self: Any, *args: Any, _original: Any = original) -> Any:
+            with lanes.nobody():
+                return _original(self, *args)
+
+        setattr(loop_class, name, patched)
+
+
+def use_replay_loop(player: Any) -> None:
+    """From now on every new loop of this process follows `player`'s tape."""
+    from replay.runtime.replay_loop import ReplayLoop
+
+    ReplayLoop.player = player
+    package: Any = asyncio
+    package.SelectorEventLoop = ReplayLoop
+    unix: Any = asyncio.unix_events
+    unix.SelectorEventLoop = ReplayLoop
+    unix._UnixDefaultEventLoopPolicy._loop_factory = ReplayLoop

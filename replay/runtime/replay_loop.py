@@ -1,0 +1,184 @@
+"""The event loop of a replay: it runs what the tape says ran, in that order. Nothing blocks, no time passes.
+
+Rules, for the tape's head entry:
+
+    step, callback   run the first ready handle of that lane and kind
+    timer n          fire the lane's n-th timer, whenever it was due
+    return, chunk    of a crossing that had suspended: answer it and run the task it wakes, at once
+    stop             leave `run_forever`, if it is ours
+    anything else    belongs to another thread: wait for it
+
+Handles without a lane belong to the interpreter or to a library's inside; they run as soon as they are ready. An entry
+for which nothing is ready, and that no other thread can bring about, is a divergence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from replay.boundary import lanes, originals
+from replay.boundary.lanes import Lane
+from replay.boundary.schedule import CALLBACK, STEP
+from replay.player.player import Player
+from replay.player.tape import Entry
+from replay.runtime.handles import LaneTimerHandle, mark_of
+from replay.runtime.loops import is_asyncio
+
+_MARK = {"step": STEP, "callback": CALLBACK}
+
+
+class ReplayLoop(asyncio.SelectorEventLoop):
+    """A selector loop that never selects. `player` is set once per process, by `runtime.loops`."""
+
+    player: Player
+
+    def __init__(self, *args: Any) -> None:
+        with lanes.nobody():
+            super().__init__(*args)
+        self._timers: dict[tuple[str, int], Any] = {}
+        self._driver: Lane | None = None
+        self._ready: Any
+
+    def time(self) -> float:
+        """Virtual seconds for asyncio's own timers (where the recording is); the program gets what it got then."""
+        lane = lanes.current()
+        if lane is None or is_asyncio(originals.frame(1)):
+            return self.player.now / 1e6
+        return lane.door.draw(lane, "loop.time", lambda: 0.0)  # type: ignore[no-any-return]
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        self._check_closed()  # type: ignore[attr-defined]
+        timer = LaneTimerHandle(when, callback, args, self, context)
+        lane = timer.lane()
+        if lane is not None:
+            self._timers[lane.path, timer.number] = timer
+        return timer
+
+    def _timer_handle_cancelled(self, handle: Any) -> None:
+        """Cancelled timers stay in `_timers`; the tape never asks for them."""
+
+    def _write_to_self(self) -> None:
+        """Another thread has scheduled something: wake the loop where it waits."""
+        with self.player.changed:
+            self.player.changed.notify_all()
+
+    def run_forever(self) -> None:
+        before, self._driver = self._driver, lanes.current()
+        if self._driver is not None:
+            self._driver.loop = self
+        try:
+            super().run_forever()
+        finally:
+            self._consume_stop()
+            self._driver = before
+
+    def _consume_stop(self) -> None:
+        """An exception may have left the loop before it came to its own end."""
+        player = self.player
+        with player.changed:
+            head = player.tape.head()
+            if head is not None and self._is_my_stop(head) and not player.stopped:
+                player.consume(head)
+
+    def _is_my_stop(self, entry: Entry) -> bool:
+        return entry.op == "stop" and self._driver is not None and entry.lane == self._driver.path
+
+    def _run_once(self) -> None:
+        player = self.player
+        if self._driver is None:
+            self._run_ready()
+            return
+        while True:
+            self._run_internal()
+            with player.changed:
+                handle = self._next_handle(player)
+            if handle is None:
+                return
+            if not handle._cancelled:
+                handle._run()
+
+    def _next_handle(self, player: Player) -> Any:
+        """The handle of the head entry, consumed; None to leave the loop. Waits where another thread has to move."""
+        while True:
+            entry = player.tape.head()
+            if entry is None:
+                player.ran_out()
+            if self._is_my_stop(entry):
+                if not getattr(self, "_stopping"):
+                    player.stop_for(entry, "the loop stopped here in the recording; now it runs on", None)
+                return None
+            handle = self._handle_for(entry, player)
+            if handle is not None:
+                player.consume(entry)
+                return handle
+            if self._has_internal():
+                return _Nothing
+            player.wait(lambda entry=entry: self._can_move(entry, player), entry)  # type: ignore[misc]
+
+    def _can_move(self, entry: Entry, player: Player) -> bool:
+        return player.tape.head() is not entry or self._has_internal() or self._find(entry) is not None
+
+    def _handle_for(self, entry: Entry, player: Player) -> Any:
+        if entry.op in ("return", "chunk"):
+            future = player.pending.get(entry)
+            if future is None or future.get_loop() is not self:
+                return None
+            del player.pending[entry]
+            future.deliver()
+            return self._ready.pop()
+        if entry.op == "timer":
+            return self._timers.pop((entry.lane, entry.detail), None)
+        handle = self._find(entry)
+        if handle is not None:
+            self._ready.remove(handle)
+        return handle
+
+    def _find(self, entry: Entry) -> Any:
+        if entry.op == "timer":
+            return self._timers.get((entry.lane, entry.detail))
+        mark = _MARK.get(entry.op)
+        if mark is None:
+            return None
+        for handle in tuple(self._ready):
+            if handle._cancelled:
+                continue
+            lane = handle.lane()
+            if lane is not None and lane.path == entry.lane and mark_of(handle) == mark:
+                return handle
+        return None
+
+    def _has_internal(self) -> bool:
+        return any(handle._cancelled or handle.lane() is None for handle in tuple(self._ready))
+
+    def _run_internal(self) -> None:
+        while self._has_internal():
+            for handle in tuple(self._ready):
+                if handle._cancelled:
+                    self._ready.remove(handle)
+                elif handle.lane() is None:
+                    self._ready.remove(handle)
+                    handle._run()
+
+    def _run_ready(self) -> None:
+        """A loop that no lane drives (inside a crossing, say): plain first in, first out."""
+        player = self.player
+        with player.changed:
+            if not self._ready and not getattr(self, "_stopping"):
+                player.changed.wait(1)
+        for _ in range(len(self._ready)):
+            handle = self._ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+
+class _NothingHandle:
+    """Stands for "look again": internal handles have become ready."""
+
+    _cancelled = False
+
+    def _run(self) -> None:
+        return
+
+
+_Nothing = _NothingHandle()
