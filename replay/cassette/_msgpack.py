@@ -28,6 +28,7 @@ BAD_INPUT: tuple[type[Exception], ...] = (
     RecursionError,
     ArithmeticError,  # a decimal that is none
     LookupError,  # a path of an unknown flavour
+    AttributeError,  # a map where a list is due
 )
 """Whatever `unpack` raises for bytes that aren't one well-formed value."""
 
@@ -46,6 +47,13 @@ def packer(default: Callable[[object], object]) -> Packer:
 def unpack(data: bytes | memoryview, ext_hook: Callable[[int, bytes], object]) -> Any:
     """One value out of `data`; raises one of BAD_INPUT. Lengths are bounded by `len(data)`, depth by the library."""
     return _module.unpackb(data, ext_hook=ext_hook, strict_map_key=False, unicode_errors="surrogatepass")
+
+
+def a_list(value: Any) -> list[Any]:
+    """`value`; raises TypeError if it's anything but a list."""
+    if not isinstance(value, list):
+        raise TypeError("a list is due here")
+    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def plain(value: object) -> bytes:

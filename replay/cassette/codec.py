@@ -2,15 +2,15 @@
 
 What comes back changed, and how:
 
-- `bytearray` and `memoryview` come back as `bytes` (the packer takes them natively; asking each value would cost more than
-  they are worth).
-- a timezone that is neither `datetime.timezone` nor `zoneinfo.ZoneInfo` with a key (pytz, dateutil) comes back as a fixed
-  offset of that name: the same instant, the same local time.
+- `bytearray` and `memoryview` come back as `bytes` (the packer takes them natively; asking each value would cost more
+  than they are worth).
+- a timezone that is neither `datetime.timezone` nor `zoneinfo.ZoneInfo` with a key (pytz, dateutil) comes back as a
+  fixed offset of that name: the same instant, the same local time.
 - sets come back in an order of their own, the same for equal sets.
 - objects of named classes come back as `Named`; `revive` makes real objects of them.
 
-Tried and rejected: pickle (runs code), JSON (no bytes, no big ints, three times slower), `unpackb(use_list=False)` to get
-tuples (then lists are lost), one packer shared by all threads (its buffer isn't re-entrant).
+Tried and rejected: pickle (runs code), JSON (no bytes, no big ints, three times slower), `unpackb(use_list=False)` to
+get tuples (then lists are lost), one packer shared by all threads (its buffer isn't re-entrant).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from replay.cassette import _msgpack as msgpack
 from replay.cassette.delta import Delta
 from replay.cassette.explain import explain
 from replay.cassette.named import FORMS, Named
-from replay.cassette.objects import describe
+from replay.cassette.objects import class_of, describe
 from replay.cassette.scalars import DECODERS, ENCODERS
 from replay.model.errors import CassetteDamaged, NotStorable
 
@@ -88,7 +88,7 @@ class Encoder:
 
     def _default(self, value: Any) -> object:
         """What the packer asks for a value it can't pack itself."""
-        cls: type = type(value)
+        cls = class_of(value)
         if cls is tuple:
             return msgpack.ext(EXT_TUPLE, self._nested(list(value)))
         if cls is set or cls is frozenset:
@@ -190,10 +190,7 @@ class Decoder:
         scalar = DECODERS.get(code)
         if scalar is not None:
             return scalar(raw)
-        inside = msgpack.unpack(raw, hook)
-        if type(inside) is not list:
-            raise ValueError(f"ext {code:#x} without a list")
-        items = cast("list[Any]", inside)
+        items = msgpack.a_list(msgpack.unpack(raw, hook))
         if code == EXT_TUPLE:
             return tuple(items)
         if code == EXT_SET:

@@ -5,8 +5,8 @@ what changed against the request before, it grows linearly.
 
     body = base[:prefix] + middle + base[len(base) - suffix:]
 
-Tried and rejected: comparing through memoryviews (item by item in CPython, 20 times slower than slices), hashes of parts
-(stay quadratic), a real diff (200 times slower, and a history only ever grows at one place).
+Tried and rejected: comparing through memoryviews (item by item in CPython, 20 times slower than slices), hashes of
+parts (stay quadratic), a real diff (200 times slower, and a history only ever grows at one place).
 """
 
 from __future__ import annotations

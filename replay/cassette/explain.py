@@ -39,12 +39,11 @@ def _parts(value: object) -> Iterator[tuple[str, object]]:
     elif isinstance(value, (set, frozenset)):
         for item in cast("Iterable[object]", value):
             yield f"{{{item!r:.40}}}", item
-    elif isinstance(value, tuple) and hasattr(value, "_fields"):
-        yield from zip((f".{name}" for name in value._fields), cast("Iterable[object]", value), strict=False)
     elif isinstance(value, (list, tuple)):
+        names: tuple[str, ...] | None = getattr(type(cast("object", value)), "_fields", None)
         for index, item in enumerate(cast("Iterable[object]", value)):
-            yield f"[{index}]", item
+            yield f"[{index}]" if names is None else f".{names[index]}", item
     elif dataclasses.is_dataclass(value) or "__pydantic_fields_set__" in dir(type(value)):
-        names: Iterable[str] = getattr(value, "__dict__", None) or getattr(type(value), "__dataclass_fields__", ())
-        for name in names:
+        attributes = getattr(value, "__dict__", None) or getattr(type(value), "__dataclass_fields__", ())
+        for name in cast("Iterable[str]", attributes):
             yield f".{name}", getattr(value, name, None)

@@ -61,8 +61,8 @@ _head = HEAD.unpack_from
 
 
 Frame: TypeAlias = tuple[int, int, int, int]
-"""(type, event, start, end) of one frame in the buffer that was parsed: its payload is `data[start:end]`. A plain tuple,
-because a scan makes one for each frame."""
+"""(type, event, start, end) of one frame in the buffer that was parsed: its payload is `data[start:end]`. A plain
+tuple, because a scan makes one for each frame."""
 
 
 class Parsed(NamedTuple):
@@ -89,8 +89,8 @@ def encode(type_: int, event: int, payload: bytes, seed: int) -> tuple[bytes, in
 
 
 def parse(data: bytes, seed: int, start: int = 0, limit: int = -1) -> Parsed:
-    """All whole frames of `data[start:]`, in order, checksums verified; stops at the first that isn't whole or right, and
-    behind a BLOCK or INDEX: what they envelop comes before what follows.
+    """All whole frames of `data[start:]`, in order, checksums verified; stops at the first that isn't whole or right,
+    and behind a BLOCK or INDEX: what they envelop comes before what follows.
 
     Give the rest (`data[end:]`) again in front of the bytes that come next, with `crc` as the seed.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from os import urandom
 from time import time_ns
 from typing import Any, Final
@@ -13,7 +14,8 @@ from replay.model.errors import CassetteNewer, UsageError
 WRITER: Final = "agent-replay 1"
 
 KNOWN_FLAGS: Final[frozenset[str]] = frozenset()
-"""Behaviour flags this version understands. A flag that begins with `!` is required: who doesn't know it can't replay."""
+"""Behaviour flags this version understands. A flag that begins with `!` is required: who doesn't know it can't
+replay."""
 
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -35,9 +37,9 @@ def new_id(milliseconds: int, entropy: bytes) -> str:
 
 def iso(milliseconds: int) -> str:
     """UTC, with milliseconds: `2026-11-23T04:37:00.123Z`."""
-    from datetime import datetime, timedelta, timezone
+    from datetime import datetime, timedelta
 
-    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=milliseconds)
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
 
 

@@ -21,7 +21,7 @@ Form = Literal[
 | enum | [name or None, value] |
 | dataclass | {field: value} |
 | namedtuple | {field: value}, in order |
-| exception | {"args": tuple, "text": str(exception), "dict": {…}, "attrs": {…}, "cause": exception or None, "notes": [...]} |
+| exception | {"args": tuple, "text": str(exception), "dict": {…}, "attrs": {…}, "suppress": bool, …cause, …notes} |
 | pydantic | {"dict": {…}, "fields_set": set or None, "extra": {…} or None, "private": {…} or None} |
 | subclass | [value as the built-in type, {attribute: value}, default factory of a defaultdict or None] |
 | codec | what the codec's `encode` returned; module is empty, qualname the name of the codec |
@@ -34,8 +34,8 @@ FORMS: Final[frozenset[str]] = frozenset(get_args(Form))
 class Named:
     """An object of a class that isn't built in: its module, its qualified name and its state. Executes nothing.
 
-    `revive` makes a real object of it, if the class is imported. Equal where all four fields are; hashable, because enum
-    members and frozen dataclasses are keys of dicts.
+    `revive` makes a real object of it, if the class is imported. Equal where all four fields are; hashable, because
+    enum members and frozen dataclasses are keys of dicts.
 
     Example:
         >>> Named("shop", "Order", "dataclass", {"id": 7})

@@ -13,7 +13,23 @@ from replay.model.errors import NotStorable, UsageError
 
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
-BUILTIN_BASES: Final[tuple[type, ...]] = (dict, list, str, int, float, bytes, bytearray, tuple, set, frozenset)
+_WHOLE = slice(None)
+_READ: Final[dict[type, Callable[[Any], object]]] = {
+    dict: lambda value: dict(dict[Any, Any].items(value)),
+    OrderedDict: lambda value: dict(OrderedDict[Any, Any].items(value)),
+    defaultdict: lambda value: dict(dict[Any, Any].items(value)),
+    list: lambda value: list(list[Any].__iter__(value)),
+    tuple: lambda value: tuple(tuple[Any].__iter__(value)),
+    set: lambda value: set(set[Any].__iter__(value)),
+    frozenset: lambda value: frozenset(frozenset[Any].__iter__(value)),
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    bytes: lambda value: bytes.__getitem__(value, _WHOLE),
+    bytearray: lambda value: bytes(memoryview(value)),
+}
+"""The content of a subclass as the built-in type."""
+
 FACTORIES: Final[dict[str, Callable[[], Any]]] = {
     t.__name__: t for t in (dict, list, str, int, float, bytes, bytearray, tuple, set, frozenset, bool)
 }
@@ -72,6 +88,10 @@ def codec_named(name: str) -> Codec | None:
     return _by_name.get(name)
 
 
+class_of: Callable[[object], type] = type
+"""`type`, for type checkers that narrow the result to a class of unknown parameters."""
+
+
 def static_base(cls: type) -> type:
     """The nearest base class that is written in C: its `__new__` and `__init__` run no code of the user's."""
     return next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
@@ -109,33 +129,34 @@ def _describe(value: Any, cls: type, part: Callable[[object], object]) -> tuple[
         return "dataclass", {**state, **_attributes(value)}
     if "__pydantic_fields_set__" in dir(cls):
         return "pydantic", _pydantic(value)
-    if isinstance(value, tuple) and hasattr(cls, "_fields"):
-        return "namedtuple", dict(zip(cls._fields, tuple.__iter__(value), strict=True))
+    fields: tuple[str, ...] | None = getattr(cls, "_fields", None)
+    if fields is not None and issubclass(cls, tuple):
+        items: Any = tuple
+        return "namedtuple", dict(zip(fields, items.__iter__(value), strict=True))
     return _subclass(value, cls)
 
 
 def _subclass(value: Any, cls: type) -> tuple[Form, Any] | None:
-    """A subclass of a built-in type that keeps its content there: OrderedDict, defaultdict, Counter, `class Id(str)`."""
+    """A subclass of a built-in type that keeps its content there: OrderedDict, defaultdict, Counter, `class Id(str)`.
+
+    Its content is read through the built-in's own methods: the subclass may override them.
+    """
     base = static_base(cls)
-    factory: str | None = None
-    if base is defaultdict:
-        factory = getattr(value.default_factory, "__name__", None)
-        if value.default_factory is not None and FACTORIES.get(factory or "") is not value.default_factory:
-            raise NotStorable("function", "its default_factory", hint="use a built-in type as the default_factory")
-        base = dict
-    elif base is OrderedDict:
-        return "subclass", [dict(OrderedDict.items(value)), _attributes(value), None]
-    if base not in BUILTIN_BASES:
+    read = _READ.get(base)
+    if read is None:
         return None
-    plain = base.__new__(base, value) if base not in (dict, list, set, bytearray) else _copied(base, value)
-    return "subclass", [plain, _attributes(value), factory]
+    factory = _factory(value.default_factory) if issubclass(base, defaultdict) else None
+    return "subclass", [read(value), _attributes(value), factory]
 
 
-def _copied(base: type, value: Any) -> Any:
-    """The content of a mutable built-in, read through the built-in's own methods (a subclass may override its own)."""
-    if base is dict:
-        return dict(dict.items(value))
-    return base(base.__iter__(value)) if base is not bytearray else bytearray(bytes(value))
+def _factory(factory: Any) -> str | None:
+    """The name of a defaultdict's default factory. Raises NotStorable for any but a built-in type."""
+    if factory is None:
+        return None
+    name = getattr(factory, "__name__", "")
+    if FACTORIES.get(name) is not factory:
+        raise NotStorable("function", "its default_factory", hint="use a built-in type as the default_factory")
+    return str(name)
 
 
 def _attributes(value: object) -> dict[str, Any]:

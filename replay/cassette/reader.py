@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from replay.cassette import footer as foot
 from replay.cassette import frame as f
@@ -64,9 +64,7 @@ class Reader:
         self._bodies: Recent[int, bytes] = Recent(_BODIES_KEPT)
 
     @classmethod
-    def open(
-        cls, path: str | os.PathLike[str] | ByteSource, known_flags: frozenset[str] = head.KNOWN_FLAGS
-    ) -> Reader:
+    def open(cls, path: str | os.PathLike[str] | ByteSource, known_flags: frozenset[str] = head.KNOWN_FLAGS) -> Reader:
         """Opens the cassette at `path`.
 
         Raises:
@@ -81,7 +79,7 @@ class Reader:
             source.close()
             raise
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

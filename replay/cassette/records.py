@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+from replay.cassette._msgpack import a_list
 from replay.cassette.codec import unpack as inert
 from replay.cassette.delta import Delta
 from replay.model.errors import CassetteDamaged
@@ -106,10 +107,13 @@ def _check_call(record: Call | Whole) -> None:
 
 
 def _list(payload: bytes, unpack: Unpack, size: int, name: str) -> list[Any]:
-    fields: Any = unpack(payload)
-    if type(fields) is not list or len(fields) != size:  # pyright: ignore[reportUnknownArgumentType]
+    try:
+        fields = a_list(unpack(payload))
+    except TypeError:
+        raise _damaged(name) from None
+    if len(fields) != size:
         raise _damaged(name)
-    return fields  # pyright: ignore[reportUnknownVariableType]
+    return fields
 
 
 def _damaged(name: str) -> CassetteDamaged:

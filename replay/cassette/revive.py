@@ -1,20 +1,22 @@
-"""Inert records -> real objects, of classes that this process has imported already. Imports nothing, runs no `__init__`.
+"""Inert records -> real objects, of classes that this process has imported already. Imports nothing, runs no
+`__init__`.
 
-What does run: the `decode` of a registered codec, `__new__` and `__init__` of base classes written in C, and `__hash__` /
-`__eq__` of revived objects that are keys. A module's `__getattr__` (which may import) is not asked.
+What does run: the `decode` of a registered codec, `__new__` and `__init__` of base classes written in C, and
+`__hash__` / `__eq__` of revived objects that are keys. A module's `__getattr__` (which may import) is not asked.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import OrderedDict, defaultdict
+from collections.abc import Callable
 from dataclasses import is_dataclass
 from enum import Enum, Flag
 from typing import Any, Final, cast
 
 from replay.cassette.codec import Decoder
 from replay.cassette.named import Named, Opaque, RemoteError
-from replay.cassette.objects import BUILTIN_BASES, EXCEPTION_ATTRS, FACTORIES, codec_named, static_base
+from replay.cassette.objects import EXCEPTION_ATTRS, FACTORIES, class_of, codec_named, static_base
 
 
 def revive(value: Any) -> Any:
@@ -27,14 +29,21 @@ def revive(value: Any) -> Any:
         >>> revive(Named("builtins", "ValueError", "exception", {"args": ("no",), "text": "no"}))
         ValueError('no')
     """
-    cls = type(value)
-    if cls is dict:
-        return {revive(key): revive(item) for key, item in value.items()}
-    if cls is list or cls is tuple or cls is set or cls is frozenset:
-        return cls(revive(item) for item in value)
-    if cls is Named:
+    rebuild = _CONTAINERS.get(class_of(value))
+    if rebuild is not None:
+        return rebuild(value)
+    if type(value) is Named:
         return make(Named(value.module, value.qualname, value.form, revive(value.state)))
     return value
+
+
+_CONTAINERS: Final[dict[type, Callable[[Any], Any]]] = {
+    dict: lambda value: {revive(key): revive(item) for key, item in value.items()},
+    list: lambda value: [revive(item) for item in value],
+    tuple: lambda value: tuple(revive(item) for item in value),
+    set: lambda value: {revive(item) for item in value},
+    frozenset: lambda value: frozenset(revive(item) for item in value),
+}
 
 
 def make(named: Named) -> Any:
@@ -49,7 +58,12 @@ def make(named: Named) -> Any:
         return _MAKERS[named.form](cls, named.state) if cls is not None else _stand_in(named)
     except _Unfit:
         return _stand_in(named)
-    except (TypeError, ValueError, KeyError, AttributeError):  # the state of another version of the class, or a forged one
+    except (
+        TypeError,
+        ValueError,
+        KeyError,
+        AttributeError,
+    ):  # the state of another version of the class, or a forged one
         return _stand_in(named)
 
 
@@ -82,67 +96,89 @@ def _need(fits: bool) -> None:
         raise _Unfit
 
 
+def _is(cls: type, base: type) -> bool:
+    return issubclass(cls, base)
+
+
 def _stand_in(named: Named) -> object:
     return RemoteError(named) if named.form == "exception" else named
 
 
-def _enum(cls: type, state: Any) -> object:
+def _enum(cls: Any, state: Any) -> object:
     name, value = state
-    _need(issubclass(cls, Enum))
-    members: dict[str, object] = cls._member_map_  # type: ignore[attr-defined]  # pyright: ignore
+    _need(_is(cls, Enum))
+    members: dict[str, object] = cls._member_map_
     if name in members:
         return members[name]
-    _need(issubclass(cls, Flag) and type(value) is int)
+    _need(_is(cls, Flag) and type(value) is int)
     return cast("Any", Flag)._missing_.__func__(cls, value)  # a combination of flags
 
 
-def _dataclass(cls: type, state: dict[str, Any]) -> object:
+def _dataclass(cls: Any, state: Any) -> object:
     _need(is_dataclass(cls))
-    made = static_base(cls).__new__(cls)
+    base: Any = static_base(cls)
+    made = base.__new__(cls)
     for name, value in state.items():
         object.__setattr__(made, name, value)
     return made
 
 
-def _namedtuple(cls: type, state: dict[str, Any]) -> object:
-    _need(issubclass(cls, tuple) and getattr(cls, "_fields", None) == tuple(state))
-    return tuple.__new__(cls, state.values())
+def _namedtuple(cls: Any, state: Any) -> object:
+    _need(_is(cls, tuple) and getattr(cls, "_fields", None) == tuple(state))
+    return static_base(cls).__new__(cls, state.values())
 
 
-def _pydantic(cls: type, state: dict[str, Any]) -> object:
+def _pydantic(cls: Any, state: Any) -> object:
     _need("__pydantic_fields_set__" in dir(cls))
-    made = object.__new__(cls)
+    made: object = object.__new__(cls)
     object.__setattr__(made, "__dict__", state["dict"])
     for name in ("fields_set", "extra", "private"):
         object.__setattr__(made, f"__pydantic_{name}__", state[name])
     return made
 
 
-def _subclass(cls: type, state: Any) -> object:
+def _fill_dict(cls: Any, plain: Any) -> Any:
+    base: Any = static_base(cls)
+    made = base.__new__(cls)
+    for key, value in plain.items():
+        base.__setitem__(made, key, value)
+    return made
+
+
+def _fill(cls: Any, plain: Any) -> Any:
+    base: Any = static_base(cls)
+    made = base.__new__(cls)
+    base.__init__(made, plain)
+    return made
+
+
+def _new(cls: Any, plain: Any) -> Any:
+    base: Any = static_base(cls)
+    _need(type(plain) is base)
+    return base.__new__(cls, plain)
+
+
+_FILLS: Final[dict[type, Callable[[Any, Any], Any]]] = {
+    **dict.fromkeys((dict, OrderedDict, defaultdict), _fill_dict),
+    **dict.fromkeys((list, set, bytearray), _fill),
+    **dict.fromkeys((tuple, frozenset, str, int, float, bytes), _new),
+}
+"""How a subclass gets its content back, by its built-in type."""
+
+
+def _subclass(cls: Any, state: Any) -> object:
     plain, attributes, factory = state
-    base = static_base(cls)
-    made: Any
-    if base is OrderedDict or base is defaultdict or base is dict:
-        made = base.__new__(cls)
-        fill = OrderedDict.__setitem__ if base is OrderedDict else dict.__setitem__
-        for key, value in plain.items():
-            fill(made, key, value)
-        if base is defaultdict:
-            made.default_factory = FACTORIES[factory] if factory else None
-    elif base is list or base is set or base is bytearray:
-        made = base.__new__(cls)
-        base.__init__(made, plain)
-    else:
-        _need(base in BUILTIN_BASES and type(plain) is base)
-        made = base.__new__(cls, plain)
+    made = _FILLS[static_base(cls)](cls, plain)
+    if factory:
+        made.default_factory = FACTORIES[factory]
     if attributes:
         made.__dict__.update(attributes)
     return made
 
 
-def _exception(cls: type, state: dict[str, Any]) -> BaseException:
-    _need(issubclass(cls, BaseException))
-    base = cast("type[Any]", static_base(cls))
+def _exception(cls: Any, state: Any) -> object:
+    _need(_is(cls, BaseException))
+    base: Any = static_base(cls)
     args: tuple[Any, ...] = state["args"]
     made: Any = base.__new__(cls, *args)
     try:
@@ -160,10 +196,10 @@ def _exception(cls: type, state: dict[str, Any]) -> BaseException:
     made.__suppress_context__ = state["suppress"]
     for note in state.get("notes", ()):
         made.add_note(note)
-    return cast("BaseException", made)
+    return made
 
 
-_MAKERS: Final = {
+_MAKERS: Final[dict[str, Callable[[Any, Any], object]]] = {
     "enum": _enum,
     "dataclass": _dataclass,
     "namedtuple": _namedtuple,

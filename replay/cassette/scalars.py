@@ -1,4 +1,5 @@
-"""The small values that msgpack doesn't know: big ints, dates, decimals, ids, paths. One encoder and one decoder each."""
+"""The small values that msgpack doesn't know: big ints, dates, decimals, ids, paths. One encoder and one decoder
+each."""
 
 from __future__ import annotations
 
@@ -31,10 +32,10 @@ def _zone(tz: tzinfo | None, offset: timedelta | None, name: str | None) -> list
         return []
     micros = None if offset is None else offset // _MICROSECOND
     if type(tz) is timezone:
-        named = len(tz.__getinitargs__()) == 2  # type: ignore[attr-defined]  # pyright: ignore
-        return [micros, name if named else None, None]
+        given = name != timezone(tz.utcoffset(None)).tzname(None)  # or is it the name that every such offset has?
+        return [micros, name if given else None, None]
     zoneinfo = sys.modules.get("zoneinfo")
-    key = tz.key if zoneinfo is not None and type(tz) is zoneinfo.ZoneInfo else None
+    key: str | None = getattr(tz, "key", None) if zoneinfo is not None and type(tz) is zoneinfo.ZoneInfo else None
     if micros is None and key is None:
         raise NotStorable(f"{type(tz).__module__}.{type(tz).__qualname__}", "a timezone without an offset")
     return [micros, name, key]

@@ -1,8 +1,8 @@
 """Reading a cassette from its first byte to its last whole frame, trusting nothing: for files without a footer, and for
 verification.
 
-A file that is being recorded, or whose writer died, is as readable as any other: everything before the first byte that is
-missing or wrong.
+A file that is being recorded, or whose writer died, is as readable as any other: everything before the first byte
+that is missing or wrong.
 """
 
 from __future__ import annotations
@@ -67,14 +67,12 @@ def unblock(payload: bytes) -> bytes:
     import zstandard  # a process that reads no sealed file never loads it
 
     fields: Any = unpack(payload)
-    if type(fields) is not list or [type(field) for field in fields] != [int, int, bytes]:  # pyright: ignore
-        raise CassetteDamaged("a BLOCK of another shape", offset=0, good_events=0)
-    size, _, packed = fields  # pyright: ignore[reportUnknownVariableType]
     try:
-        if not 0 <= size <= BLOCK_LIMIT or zstandard.frame_content_size(packed) != size:  # pyright: ignore
-            raise CassetteDamaged("a BLOCK whose lengths differ", offset=0, good_events=0)
-        return zstandard.ZstdDecompressor().decompress(packed)  # pyright: ignore[reportUnknownArgumentType]
-    except zstandard.ZstdError as error:
+        size, _, packed = fields
+        if not 0 <= size <= BLOCK_LIMIT or zstandard.frame_content_size(packed) != size:
+            raise ValueError("its lengths differ")
+        return zstandard.ZstdDecompressor().decompress(packed)
+    except (zstandard.ZstdError, ValueError, TypeError) as error:
         raise CassetteDamaged(f"a BLOCK can't be unpacked: {error}", offset=0, good_events=0) from None
 
 
@@ -159,7 +157,9 @@ class Scan:
                 events += 1
             elif type_ == 3 or type_ == 5:
                 if event >= events:
-                    return self._senseless(index, start, stored, events, f"an outcome of event {event}, which didn't begin")
+                    return self._senseless(
+                        index, start, stored, events, f"an outcome of event {event}, which didn't begin"
+                    )
                 if event < first:
                     numbers = strays.setdefault(event, [])
                     if not numbers or numbers[-1] != number:
@@ -173,7 +173,8 @@ class Scan:
         return len(frames)
 
     def _announcement(self, type_: int, payload: bytes) -> None:
-        """Keeps what LANE, SITE, BLIND and END say. Frames of unknown type are skipped: a later version may add some."""
+        """Keeps what LANE, SITE, BLIND and END say. Frames of unknown type are skipped: a later version may add
+        some."""
         if type_ == f.END:
             self.outcome = payload
         elif type_ == f.LANE:

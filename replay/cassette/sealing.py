@@ -1,7 +1,7 @@
 """Sealing: the same frames, packed in blocks, with a footer that makes any event readable at once.
 
-The checksums and the sha256 chain run over the frames as they were recorded, so sealing changes neither. BLOCK and INDEX
-are envelopes: their own crc is seeded with that of the last frame before them and seeds nothing.
+The checksums and the sha256 chain run over the frames as they were recorded, so sealing changes neither. BLOCK and
+INDEX are envelopes: their own crc is seeded with that of the last frame before them and seeds nothing.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
 """Writing a cassette: frames go to a pending list, `flush` gives them to the system in one write.
 
-After `flush` has returned, the frames survive kill -9. The writer takes no lock: whoever records holds one. Nothing here
-reads a clock after the header, and nothing compresses before `seal`.
+After `flush` has returned, the frames survive kill -9. The writer takes no lock: whoever records holds one. Nothing
+here reads a clock after the header, and nothing compresses before `seal`.
 
-Tried and rejected: a buffered file object (1 µs slower, and its buffer dies with the process), a thread that writes (the
-GIL makes the main thread no faster), an index kept per event (memory grows with the recording).
+Tried and rejected: a buffered file object (1 µs slower, and its buffer dies with the process), a thread that writes
+(the GIL makes the main thread no faster), an index kept per event (memory grows with the recording).
 """
 
 from __future__ import annotations
 
 import os
-from errno import ENOSPC
 from collections.abc import Hashable, Mapping, Sequence
+from errno import ENOSPC
 from hashlib import sha256
 from os import write as os_write  # bound now: seams patch the module's attribute
 from struct import Struct
@@ -25,8 +25,8 @@ from replay.cassette._msgpack import ext, plain
 from replay.cassette.codec import EXT_DELTA, Encoder
 from replay.cassette.delta import difference
 from replay.cassette.explain import explain
-from replay.cassette.lru import Recent
 from replay.cassette.footer import Footer, Segment
+from replay.cassette.lru import Recent
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable
 
 INLINE: Final = 256
@@ -112,7 +112,9 @@ class Writer:
         try:
             fd = os.open(where, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         except FileExistsError:
-            raise CassetteExists(f"{where} exists already", hint="a recording never overwrites; choose another -o") from None
+            raise CassetteExists(
+                f"{where} exists already", hint="a recording never overwrites; choose another -o"
+            ) from None
         except FileNotFoundError:
             raise CassetteMissing(f"no directory for {where}", hint="create it first") from None
         except (PermissionError, NotADirectoryError) as error:
@@ -200,7 +202,7 @@ class Writer:
             NotStorable: nothing was added, the id is still free.
         """
         try:
-            stored = body
+            stored: object = body
             if body is not None and chain is not None and len(body) >= INLINE:
                 stored = self._difference(chain, body)
             payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta])
@@ -283,8 +285,8 @@ class Writer:
         """Writes what is pending.
 
         Raises:
-            OSError: such as a full disk. What wasn't written stays pending, also the rest of a frame of which a part was,
-                so a later flush goes on where this one stopped. Beyond BACKLOG `broken` is set: the file is cut
+            OSError: such as a full disk. What wasn't written stays pending, also the rest of a frame of which a part
+                was, so a later flush goes on where this one stopped. Beyond BACKLOG `broken` is set: the file is cut
                 back to its last whole frame, and nothing more is written.
         """
         pending = self._pending

@@ -1,0 +1,86 @@
+"""Finding cassettes by name: a path, the first characters of an id, or `latest`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from replay.cassette import layout
+from replay.cassette.source import FileSource
+from replay.model.errors import CassetteMissing, ReplayError, UsageError
+
+SUFFIX: Final = ".cassette"
+
+
+def default_directory() -> Path:
+    """`$REPLAY_DIR`, or `.replay`."""
+    return Path(os.environ.get("REPLAY_DIR") or ".replay")
+
+
+def cassettes(directory: str | os.PathLike[str] | None = None) -> list[Path]:
+    """All cassette files in `directory` (not below it), oldest first."""
+    where = default_directory() if directory is None else Path(directory)
+    if not where.is_dir():
+        return []
+    return sorted((p for p in where.iterdir() if p.suffix == SUFFIX and p.is_file()), key=_age)
+
+
+def _age(path: Path) -> tuple[int, str]:
+    try:
+        return path.stat().st_mtime_ns, path.name
+    except OSError:  # gone since
+        return 0, path.name
+
+
+def resolve(name: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Path:
+    """The file that `name` means: an existing path, `latest`, a file name (with or without `.cassette`) or the
+    beginning of an id in the cassette directory.
+
+    Raises:
+        CassetteMissing: nothing fits; names what is near.
+        UsageError: more than one fits.
+
+    Example:
+        >>> resolve("01HF7", ".replay")
+        PosixPath('.replay/01HF7YAT000000000000000000.cassette')
+    """
+    text = os.fspath(name)
+    if text != "latest" and os.path.exists(text):
+        return Path(text)
+    found = cassettes(directory)
+    where = default_directory() if directory is None else Path(directory)
+    if text == "latest":
+        if not found:
+            raise CassetteMissing(f"there is no cassette in {where}", hint="record one: `replay record -- python x.py`")
+        return found[-1]
+    exact = [path for path in found if text in (path.name, path.stem)]
+    fits = exact or [
+        path for path in found if text and (path.stem.startswith(text) or _id(path).startswith(text.upper()))
+    ]
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        names = ", ".join(path.name for path in fits[:5])
+        raise UsageError(f"{text!r} fits {len(fits)} cassettes: {names}", hint="give more of the name")
+    raise CassetteMissing(f"no such cassette: {text}", hint=_near(text, found) or "`replay ls` lists what there is")
+
+
+def _id(path: Path) -> str:
+    """The id in the header; empty if it can't be read."""
+    try:
+        source = FileSource(path)
+        try:
+            return str(layout.header(source).get("id", "")).upper()
+        finally:
+            source.close()
+    except ReplayError:
+        return ""
+
+
+def _near(text: str, found: list[Path]) -> str:
+    import difflib  # only for the message
+
+    wanted = Path(text).name.removesuffix(SUFFIX)
+    near = difflib.get_close_matches(wanted, [path.stem for path in found], n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else ""

@@ -1,0 +1,219 @@
+"""Integrity of a cassette: every byte is read, every checksum and every CHAIN is computed again.
+
+What this detects: bytes altered, frames dropped, moved, doubled or cut off, also where the checksums were made to fit
+(the CHAIN frames don't). What it can't detect: someone who rewrites the whole file, CHAIN frames and all; for that,
+keep `chain` elsewhere or sign it. An unsealed file that was cut between two frames looks like a recording that died
+there.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
+
+from replay.cassette import frame as f
+from replay.cassette import layout
+from replay.cassette.codec import unpack
+from replay.cassette.footer import unpack_tables
+from replay.cassette.scan import Damage, Run, Scan
+from replay.cassette.source import ByteSource, FileSource
+from replay.model.errors import CassetteDamaged
+
+Problem = Literal["altered", "dropped", "reordered", "truncated", "footer"]
+
+_LOOKAHEAD = 100_000  # frames behind the damage that may tell what happened
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `verify` found.
+
+    Attributes:
+        path: the file. status: as in Reader.
+        intact: nothing is wrong with what is there. A recording that died is intact, though not `sealed`.
+        events: how many are readable up to the damage.
+        problem: what is wrong: `altered`, `dropped`, `reordered`, `truncated`, or only the `footer` of a sealed file.
+        detail: the same in words. offset: where, in bytes. event: the first event that is affected, if one is.
+        chains: how many CHAIN frames fit. chain: the sha256 in the last one that does, in hex.
+        unchained: events behind that one, which only checksums guard.
+    """
+
+    path: str
+    status: layout.State
+    intact: bool
+    events: int
+    problem: Problem | None = None
+    detail: str = ""
+    offset: int | None = None
+    event: int | None = None
+    chains: int = 0
+    chain: str | None = None
+    unchained: int = 0
+
+
+def verify(path: str | os.PathLike[str] | ByteSource) -> Report:
+    """Reads all of a cassette.
+
+    Raises:
+        CassetteMissing, CassetteUnreadable, CassetteEmpty, CassetteForeign, CassetteNewer: as `Reader.open`.
+        CassetteDamaged: not even its header can be read.
+
+    Example:
+        >>> verify("x.cassette").intact
+        True
+    """
+    source = FileSource(path) if isinstance(path, (str, os.PathLike)) else path
+    try:
+        return _verify(source)
+    finally:
+        source.close()
+
+
+class _Chain:
+    """Computes the sha256 again, run by run."""
+
+    def __init__(self) -> None:
+        self._sha = sha256(f.PREAMBLE)
+        self.count = 0
+        self.last: str | None = None
+        self.events_at = 0
+        self.events = 0
+        self.broken: tuple[int, int] | None = None
+        """(offset in the file, first event since the last CHAIN that fits)"""
+
+    def add(self, run: Run) -> None:
+        done = 0
+        for type_, event, start, end in run.frames:
+            if type_ == f.CALL or type_ == f.EVENT:
+                self.events = event + 1
+            elif type_ == f.CHAIN:
+                self._sha.update(run.data[done : start - 13])
+                done = start - 13
+                if unpack(run.data[start:end]) != [self._sha.digest()]:
+                    self.broken = self.broken or (
+                        run.stored.offset + (0 if run.stored.packed else done),
+                        self.events_at,
+                    )
+                elif self.broken is None:
+                    self.count += 1
+                    self.last = self._sha.hexdigest()
+                    self.events_at = self.events
+        self._sha.update(run.data[done:])
+
+
+def _verify(source: ByteSource) -> Report:
+    layout.header(source)
+    found = layout.of(source)
+    scan = Scan(source)
+    chain = _Chain()
+    for run in scan.runs():
+        chain.add(run)
+    problem: Problem | None = None
+    detail = ""
+    offset: int | None = None
+    event: int | None = None
+    damage = scan.damage or found.damage
+    if chain.broken is not None:
+        offset, event = chain.broken
+        problem = "altered"
+        detail = (
+            f"events {event} to {chain.events - 1} were altered and given new checksums: the sha256 behind them differs"
+        )
+    elif damage is not None:
+        offset = damage.offset
+        problem, detail, event = _explain(source, scan, damage)
+    elif found.status == "sealed" and not _same(found, scan):
+        offset, problem, detail = (
+            found.index_at,
+            "footer",
+            "the footer doesn't describe this file; the events are right",
+        )
+    return Report(
+        path=source.name,
+        status=found.status if problem in (None, "footer") else "torn",
+        intact=problem is None,
+        events=scan.footer.events,
+        problem=problem,
+        detail=detail,
+        offset=offset,
+        event=event,
+        chains=chain.count,
+        chain=chain.last,
+        unchained=scan.footer.events - chain.events_at,
+    )
+
+
+def _same(found: layout.Layout, scan: Scan) -> bool:
+    """Whether a footer says what a scan finds. Segments may be cut differently where they aren't packed."""
+    footer, real = found.footer, scan.footer
+    try:
+        tables = unpack_tables(found.packed_tables)
+    except ValueError:
+        return False
+    packed = [(s, p) for s, p in zip(footer.segments, footer.stored, strict=True) if p.packed]
+    return (
+        (footer.size, footer.events, tables) == (real.size, real.events, scan.tables)
+        and packed == [(s, p) for s, p in zip(real.segments, real.stored, strict=True) if p.packed]
+        and scan.index_at == found.index_at
+        and _contiguous(found)
+    )
+
+
+def _contiguous(found: layout.Layout) -> bool:
+    at = len(f.PREAMBLE)
+    for stored in found.footer.stored:
+        if stored.offset != at:
+            return False
+        at += stored.size
+    return at == found.index_at
+
+
+def _explain(source: ByteSource, scan: Scan, damage: Damage) -> tuple[Problem, str, int | None]:
+    """What kind of damage it is, by the numbers of the events that follow it."""
+    due = damage.good_events
+    if scan.index_at is not None:
+        return "footer", f"{damage.reason}; the events are right", None
+    if damage.cut:
+        return "truncated", damage.reason, due
+    ids = _ids_behind(source, damage.offset)
+    if ids and ids[0] != due:
+        if ids[0] < due:
+            return "reordered", f"event {ids[0]} again, where event {due} is due", due
+        if due in ids:
+            return "reordered", f"event {ids[0]} where event {due} is due, which comes later", due
+        return "dropped", f"events {due} to {ids[0] - 1} are missing", due
+    return (
+        "altered",
+        f"{damage.reason}: altered, or something before it was taken out",
+        _event_at(source, damage.offset, due),
+    )
+
+
+def _event_at(source: ByteSource, offset: int, due: int) -> int:
+    """The event that the damaged frame names, if that can be."""
+    data = source.read_at(offset, f.HEAD.size)
+    event: int = f.HEAD.unpack(data)[3] if len(data) == f.HEAD.size else due
+    return min(due, event)
+
+
+def _ids_behind(source: ByteSource, offset: int) -> list[int]:
+    """Ids of the events that begin in the frames from `offset` on, as far as their heads make sense."""
+    ids: list[int] = []
+    for _ in range(_LOOKAHEAD):
+        data = source.read_at(offset, f.HEAD.size)
+        if len(data) < f.HEAD.size:
+            break
+        _, length, type_, event = f.HEAD.unpack(data)
+        if type_ not in f.NAMES or offset + f.HEAD.size + length > source.size:
+            break
+        if type_ in (f.CALL, f.EVENT):
+            ids.append(event)
+        elif type_ == f.BLOCK:
+            try:
+                ids.append(unpack(source.read_at(offset + f.HEAD.size, length))[1])
+            except (CassetteDamaged, TypeError, LookupError):
+                break
+        offset += f.HEAD.size + length
+    return ids
