@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import random
 import sys
 from typing import Any, NotRequired, TypedDict
 
@@ -57,7 +56,7 @@ def boot(text: str) -> None:
 
 def _record(spec: Spec) -> None:
     from replay.recorder.start import start_recorder
-    from replay.runtime import blindspots, facts, outputs
+    from replay.runtime import blindspots, chance, facts, outputs
     from replay.runtime.install import install
     from replay.seams import registry
 
@@ -69,7 +68,7 @@ def _record(spec: Spec) -> None:
     registry.install(recorder.blind)
     blindspots.install()
     outputs.install()
-    random.seed(seed)
+    chance.seed(seed)
     outcome: dict[str, Any] = {"exception": None}
     _watch_exception(outcome)
 
@@ -91,7 +90,7 @@ def _replay(spec: Spec) -> None:
     from replay.player.divergence import Facts
     from replay.player.frames import decoded
     from replay.player.player import Player
-    from replay.runtime import facts, outputs
+    from replay.runtime import chance, facts, outputs
     from replay.runtime.install import install
     from replay.runtime.sandbox import Sandbox
     from replay.seams import registry
@@ -126,7 +125,7 @@ def _replay(spec: Spec) -> None:
     registry.install(player.blind)
     outputs.install()
     _use_replay_loops(player)
-    random.seed(reader.header["random_seed"])
+    chance.seed(reader.header["random_seed"])
     root = player.new_lane("m")
 
     def finish() -> None:

@@ -13,6 +13,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
@@ -252,6 +253,8 @@ class Player(Door):
         while not ready():
             if self.stopped:
                 raise Stopped
+            if threading.active_count() == 1:
+                self.stop_for(self.tape.head(), "nobody is left who could take the next turn", None)
             if self.changed.wait(_STUCK_AFTER) or ready():
                 continue
             head_now, used_now = self.tape.head(), originals.REAL_TIME.process_time()
