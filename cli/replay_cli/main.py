@@ -23,6 +23,10 @@ COMMANDS: dict[str, str] = {
 }
 
 
+class _PipeClosed(Exception):
+    """The reader of stdout went away."""
+
+
 class Commands(click.Group):
     """A group whose members are imported when they are run."""
 
@@ -34,6 +38,14 @@ class Commands(click.Group):
             return None
         module = import_module(f"replay_cli.commands.{cmd_name.replace('-', '_')}")
         return cast("click.Command", module.command)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise _PipeClosed from None  # click would make an exit code 1 of it, which means "different" here
+        return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -66,14 +78,13 @@ def run(argv: Sequence[str] | None = None) -> int:
         code: Any = group.main(
             args=None if argv is None else list(argv), prog_name="replay", obj=settings, standalone_mode=False
         )
-        sys.stdout.flush()
     except click.UsageError as error:
         error.show()
         return exits.USAGE
     except click.Abort:
         _say("interrupted")
         return exits.INTERRUPTED
-    except BrokenPipeError:
+    except _PipeClosed:
         # What is still buffered must not raise again while the interpreter shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.PIPE_CLOSED

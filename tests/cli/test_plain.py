@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from replay_cli.render import plain
-from replay_cli.render.brief import arguments, brief
 
 from replay.cassette.named import Named
 from replay.model.event import BlindSpot, Event, Failure, Piece, Site
+from replay_cli.render import plain
+from replay_cli.render.brief import arguments, brief
 
 SCALARS: st.SearchStrategy[Any] = (
     st.none()
@@ -52,7 +52,7 @@ def test_every_value_has_a_short_form(value: Any) -> None:
     assert len(brief(value, 80)) <= 80
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner)))
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
 def test_what_json_has_stays_as_it_is(value: Any) -> None:
     assert plain.value(value) == value
 
@@ -70,7 +70,7 @@ def test_what_json_has_stays_as_it_is(value: Any) -> None:
         (decimal.Decimal("1.10"), {"$decimal": "1.10"}),
         (uuid.UUID(int=1), {"$uuid": "00000000-0000-0000-0000-000000000001"}),
         (pathlib.PurePosixPath("/tmp/x"), {"$path": "/tmp/x"}),
-        (dt.datetime(2026, 1, 2, 3, 4, 5), {"$datetime": "2026-01-02T03:04:05"}),
+        (dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC), {"$datetime": "2026-01-02T03:04:05+00:00"}),
         (dt.date(2026, 1, 2), {"$date": "2026-01-02"}),
         (dt.time(3, 4), {"$time": "03:04:00"}),
         (dt.timedelta(milliseconds=1500), {"$seconds": 1.5}),

@@ -6,10 +6,10 @@ import unicodedata
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from replay_cli.render.text import block, one_line
 
 ANYTHING = st.text(st.characters(codec=None, exclude_categories=()))  # lone surrogates too
-
 
 
 @given(ANYTHING)

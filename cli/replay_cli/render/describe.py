@@ -101,6 +101,8 @@ def _result(event: Event) -> list[Line]:
 
 
 def _ending(event: Event) -> list[Line]:
+    if event.error is not None and "gap" in mapping(event.error.value):
+        return [Line(f"outcome not recorded: {mapping(event.error.value)['gap']}", "bad")]
     if event.error is not None:
         return [Line(f"raised {event.error.type}: {event.error.message}", "bad")]
     if event.status == "open":

@@ -17,14 +17,14 @@ import math
 import pathlib
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from replay import semantics
 from replay.cassette.named import Named
-from replay.model.event import BlindSpot, Event, Failure, Piece
+from replay.model.event import BlindSpot, Event, Failure, Piece, Site
+from replay.semantics import LLMCall
+from replay_cli.contents import Contents
 from replay_cli.render.shapes import is_mapping, is_sequence, mapping
-
-if TYPE_CHECKING:
-    from replay.semantics import LLMCall
 
 
 def value(item: Any) -> Any:
@@ -58,6 +58,27 @@ _SCALARS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
 )
 
 
+def cassette(found: Contents) -> dict[str, Any]:
+    """A whole cassette, as `show --json` prints it."""
+    shown: dict[str, Any] = {
+        "cassette": value(found.header),
+        "status": found.status,
+        "outcome": value(found.outcome),
+        "events": [event(each, semantics.read(each)) for each in found.events],
+        "blind_spots": [blind_spot(spot) for spot in found.blind_spots],
+        "gaps": [
+            {"id": gap.event, "name": gap.name, "reason": gap.reason, "site": _site(gap.site)} for gap in found.gaps
+        ],
+    }
+    if found.damage is not None:
+        shown["damage"] = {
+            "offset": found.damage.offset,
+            "good_events": found.damage.good_events,
+            "what": found.damage.what,
+        }
+    return shown
+
+
 def event(item: Event, call: LLMCall | None = None) -> dict[str, Any]:
     """One event. `call` is its reading as an LLM call: then its kind is `llm` and its name the model."""
     shown: dict[str, Any] = {
@@ -76,7 +97,7 @@ def event(item: Event, call: LLMCall | None = None) -> dict[str, Any]:
         shown["error"] = failure(item.error)
     else:
         shown["response"] = _message(item.response)
-    shown["site"] = None if item.site is None else str(item.site)
+    shown["site"] = _site(item.site)
     shown["links"] = value(item.meta.get("links", {}))
     meta = {key: value(each) for key, each in item.meta.items() if key not in {"agent", "links"}}
     if meta:
@@ -124,8 +145,11 @@ def failure(item: Failure) -> dict[str, Any]:
 
 def blind_spot(item: BlindSpot) -> dict[str, Any]:
     """Something no seam saw."""
-    site = None if item.site is None else str(item.site)
-    return {"what": item.what, "detail": item.detail, "site": site, "count": item.count}
+    return {"what": item.what, "detail": item.detail, "site": _site(item.site), "count": item.count}
+
+
+def _site(item: Site | None) -> str | None:
+    return None if item is None else str(item)
 
 
 def _piece(item: Piece) -> dict[str, Any]:

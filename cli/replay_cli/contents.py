@@ -1,0 +1,81 @@
+"""Everything that can be read of a cassette, also of a damaged one: what stands before the damage, and the damage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from replay.cassette.cassette import Cassette
+from replay.cassette.directory import resolve
+from replay.cassette.reader import Reader
+from replay.cassette.scan import Damage
+from replay.model.errors import CassetteDamaged
+from replay.model.event import BlindSpot, Event, Site
+from replay_cli.render.shapes import mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A crossing that was seen, but not stored, or whose outcome wasn't."""
+
+    event: int
+    name: str
+    reason: str
+    site: Site | None
+
+
+@dataclass(slots=True)
+class Contents:
+    """One cassette, read to its end or to its damage. `status` as in PRODUCT: sealed, open or torn."""
+
+    path: Path
+    header: dict[str, Any]
+    status: str
+    outcome: dict[str, Any] | None = None
+    events: list[Event] = field(default_factory=list[Event])
+    blind_spots: list[BlindSpot] = field(default_factory=list[BlindSpot])
+    gaps: list[Gap] = field(default_factory=list[Gap])
+    damage: CassetteDamaged | None = None
+
+
+def open_(name: str) -> Cassette:
+    """The cassette that `name` means: a path, the beginning of a name or id, `latest`."""
+    return Cassette(Reader.open(resolve(name)))
+
+
+def read(cassette: Cassette) -> Contents:
+    """All of it. Damage is no error here: it is in the result."""
+    found = Contents(cassette.path, cassette.header, cassette.status)
+    if cassette.damage is not None:
+        found.damage = _damaged(cassette.path, cassette.damage)
+    try:
+        for event in cassette.events:
+            found.events.append(event)
+            reason = gap(event)
+            if reason is not None:
+                found.gaps.append(Gap(event.id, event.name, reason, event.site))
+        found.blind_spots = cassette.blind_spots
+        found.outcome = cassette.outcome
+    except CassetteDamaged as error:
+        found.status = "torn"
+        found.damage = found.damage or error
+    return found
+
+
+def gap(event: Event) -> str | None:
+    """Why the event, or its outcome, wasn't stored; None if it was."""
+    if event.kind == "gap":
+        return str(mapping(event.request).get("reason", "unknown"))
+    if event.error is not None and "gap" in mapping(event.error.value):
+        return str(mapping(event.error.value)["gap"])
+    return None
+
+
+def _damaged(path: Path, damage: Damage) -> CassetteDamaged:
+    events = f"{damage.good_events} event{'' if damage.good_events == 1 else 's'}"
+    return CassetteDamaged(
+        f"{path}: {damage.reason} at byte {damage.offset}; {events} before it can be read",
+        offset=damage.offset,
+        good_events=damage.good_events,
+    )

@@ -1,0 +1,59 @@
+"""The table of `replay ls`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from rich.table import Table
+from rich.text import Text
+
+from replay.cassette.directory import SUFFIX
+from replay_cli.render.facts import local
+from replay_cli.render.text import one_line
+
+_COLUMNS = ("recorded", "outcome", "events", "llm", "tools", "tokens", "lost", "cassette", "program")
+_CUT = frozenset({"cassette", "program"})
+_NUMBERS = frozenset({"events", "llm", "tools", "tokens", "lost"})
+
+
+def listing(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """One line for each cassette. `lost` counts blind spots and gaps; the program is cut first where room is short."""
+    lines = [_line(row) if "events" in row else _broken(row) for row in rows]
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
+    for name in _COLUMNS:
+        # rich takes room from columns that may wrap; the cells themselves forbid it, so they are cut
+        justify: Literal["left", "right"] = "right" if name in _NUMBERS else "left"
+        table.add_column(name, justify=justify, no_wrap=name not in _CUT)
+    for line in lines:
+        table.add_row(*line)
+    return table
+
+
+def _line(row: Mapping[str, Any]) -> list[Text]:
+    bad = row["status"] == "torn" or row["outcome"] not in ("exit 0", "ended")
+    losses = row["blind_spots"] + row["gaps"]
+    return [
+        _text(local(row["created"])[:16]),
+        _text(row["outcome"], "bold red" if bad else ""),
+        _text(str(row["events"])),
+        _text(str(row["llm"])),
+        _text(str(sum(row["tools"].values()))),
+        _text("" if row["tokens"] is None else str(row["tokens"])),
+        _text(str(losses), "bold yellow" if losses else ""),
+        _name(row),
+        _text(row["program"]),
+    ]
+
+
+def _broken(row: Mapping[str, Any]) -> list[Text]:
+    why = str(row["problem"]).removeprefix(str(row["path"])).lstrip(": ")
+    return [Text(), _text("unreadable", "bold red"), *[Text()] * 5, _name(row), _text(why)]
+
+
+def _name(row: Mapping[str, Any]) -> Text:
+    return _text(str(row["path"]).rpartition("/")[2].removesuffix(SUFFIX))
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(one_line(text), style=style, no_wrap=True, overflow="ellipsis")

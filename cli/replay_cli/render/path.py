@@ -1,0 +1,41 @@
+"""A whole cassette on a terminal: what it is, the path, and what it did not see."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from replay_cli.contents import Contents
+from replay_cli.render import facts
+from replay_cli.render.text import one_line
+from replay_cli.render.timeline import timeline
+
+
+def print_path(console: Console, found: Contents, *, verbose: bool) -> None:
+    """Heading, timeline, gaps and blind spots; an unfinished recording says so first and last."""
+    console.print(Text(one_line(facts.program(found.header)), style="bold"))
+    console.print(Text(one_line(facts.summary(found)), style="dim"))
+    unfinished = facts.unfinished(found)
+    if unfinished:
+        console.print(Text(unfinished, style="bold red"))
+    console.print()
+    console.print(timeline(found.events, verbose=verbose))
+    _losses(console, found)
+    if unfinished:
+        console.print()
+        console.print(Text(f"… {unfinished}", style="bold red"))
+
+
+def _losses(console: Console, found: Contents) -> None:
+    if found.gaps:
+        console.print()
+        console.print(Text("gaps: seen, but not stored", style="bold red"))
+        for gap in found.gaps:
+            console.print(Text(one_line(f"  event {gap.event} {gap.name}: {gap.reason}")))
+    if found.blind_spots:
+        console.print()
+        console.print(Text("blind spots: what no seam saw", style="bold yellow"))
+        for spot in found.blind_spots:
+            times = f" ×{spot.count}" if spot.count > 1 else ""
+            site = f"  at {spot.site}" if spot.site else ""
+            console.print(Text(one_line(f"  {spot.what}: {spot.detail}{times}{site}")))
