@@ -10,11 +10,13 @@ import atexit
 import json
 import os
 import sys
+from base64 import b64encode
 from typing import Any, NotRequired, TypedDict
 
 from replay.boundary import originals
 from replay.boundary.lanes import become, nobody
-from replay.model.errors import ReplayError
+from replay.cassette.codec import pack
+from replay.model.errors import NotStorable, ReplayError
 from replay.model.verdict import Verdict
 
 STOPPED = 90
@@ -56,19 +58,15 @@ def boot(text: str) -> None:
 
 def _record(spec: Spec) -> None:
     from replay.recorder.start import start_recorder
-    from replay.runtime import blindspots, chance, facts, outputs
+    from replay.runtime import blindspots, facts, outputs
     from replay.runtime.install import install
-    from replay.seams import registry
 
-    seed = originals.urandom(16)
     program = spec.get("header", {})
-    header = {**program, "environment": facts.environment(), "random_seed": seed, "argv": sys.orig_argv}
-    recorder = start_recorder(spec["cassette"], header)
-    install()
-    registry.install(recorder.blind)
+    header = {**program, "environment": facts.environment(), "argv": sys.orig_argv}
+    recorder = start_recorder(spec["cassette"], header, originals.urandom(16))
+    install(recorder.blind)
     blindspots.install()
     outputs.install()
-    chance.seed(seed)
     outcome: dict[str, Any] = {"exception": None}
     _watch_exception(outcome)
 
@@ -86,14 +84,14 @@ def _record(spec: Spec) -> None:
 
 
 def _replay(spec: Spec) -> None:
+    from replay import reenter
     from replay.cassette.reader import Reader
     from replay.player.divergence import Facts
     from replay.player.frames import decoded
     from replay.player.player import Player
-    from replay.runtime import chance, facts, outputs
+    from replay.runtime import facts, outputs
     from replay.runtime.install import install
     from replay.runtime.sandbox import Sandbox
-    from replay.seams import registry
 
     reader = Reader.open(spec["cassette"])
     recorded = reader.outcome
@@ -101,42 +99,62 @@ def _replay(spec: Spec) -> None:
     changed = None if sources is None else tuple(facts.changed_sources(sources))
     sandbox = Sandbox(spec["scratch"], lambda what, detail: player.escape(what, detail))
 
-    def write(verdict: Verdict) -> None:
+    def write(verdict: Verdict, result: Any) -> None:
         sandbox.release()
         with nobody(), open(spec["verdict"], "w", encoding="utf-8") as file:
-            json.dump(verdict.to_json(), file, default=repr)
+            json.dump({**verdict.to_json(), "result": _text(result)}, file, default=repr)
 
     def stop(verdict: Verdict) -> None:
         with nobody():
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
-        write(verdict)
+        write(verdict, None)
         originals.os_exit(STOPPED)
+
+    def end(result: Any) -> None:
+        """The recorded part is over."""
+        write(player.finish(), result)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        originals.os_exit(0)
 
     player = Player(
         decoded(reader),
+        seed=reader.header["random_seed"],
         complete=recorded is not None,
         lenient=spec.get("lenient", False),
         on_stop=stop,
         facts=Facts(changed),
         until=spec.get("until"),
     )
-    install()
-    registry.install(player.blind)
-    outputs.install()
+    install(player.blind)
     _use_replay_loops(player)
-    chance.seed(reader.header["random_seed"])
-    root = player.new_lane("m")
+    entry = reader.header["entry"]
+    if entry["type"] == "program":
+        outputs.install()
+        root = player.new_lane("m")
 
-    def finish() -> None:
-        outputs.finish()
-        become(None)
-        write(player.finish())
+        def finish() -> None:
+            outputs.finish()
+            become(None)
+            write(player.finish(), None)
 
-    atexit.register(finish)
-    _before_hard_exit(finish)
-    sandbox.install()
-    become(root)
+        atexit.register(finish)
+        _before_hard_exit(finish)
+        sandbox.install()
+        become(root)
+    else:
+        reenter.prepare(reenter.Part(player, entry, recorded, end))
+        atexit.register(lambda: write(player.never_began(), None))
+        sandbox.install()
+
+
+def _text(result: Any) -> str | None:
+    """The result of an entry point for the parent, where it can be stored."""
+    try:
+        return b64encode(pack(result)).decode()
+    except NotStorable:
+        return None
 
 
 def _use_replay_loops(player: Any) -> None:

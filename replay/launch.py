@@ -10,14 +10,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from replay.bootstrap import STOPPED
 from replay.cassette.directory import resolve
+from replay.cassette.codec import unpack
 from replay.cassette.finishing import finish
 from replay.cassette.reader import Reader
+from replay.cassette.revive import revive
 from replay.model.errors import CassetteExists, NotRecorded, NotReplayable, UsageError
 from replay.model.verdict import Candidate, Crossing, Divergence, Escape
 from replay.player.frames import environment_of
@@ -232,6 +237,7 @@ def _judge(
         blind_spots=blind,
         stdout=out,
         stderr=err,
+        result=None if verdict["result"] is None else revive(unpack(b64decode(verdict["result"]))),
     )
 
 
@@ -252,10 +258,12 @@ def _read_verdict(path: str) -> dict[str, Any] | None:
 
 
 def _recorded_command(header: Mapping[str, Any], path: str) -> list[str]:
-    command = header.get("command")
-    if not command:
-        raise NotReplayable(f"{path} was not recorded from a program", hint="say what to run: -- CMD")
-    argv = list(command)
+    entry = header["entry"]
+    if "gap" in entry:
+        raise NotReplayable(f"{path}: {entry['gap']}")
+    if entry["type"] == "call":
+        return [sys.executable, "-c", "import replay.reenter; replay.reenter.main()"]
+    argv = list(header["command"] if entry["type"] == "program" else header["argv"])
     if shutil.which(argv[0]) is None and os.path.basename(argv[0]).startswith("python"):
         argv[0] = sys.executable
     return argv
@@ -275,6 +283,19 @@ def _environment(hash_seed: str | None = None) -> tuple[dict[str, str], dict[str
     return environ, restore
 
 
+@contextmanager
+def _sigint_is_the_programs() -> Iterator[None]:
+    """Ctrl-C goes to the whole group; the program decides what it means. Signals are the main thread's to set."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _start(
     command: Sequence[str], environ: dict[str, str], output: Output, directory: str | None = None
 ) -> tuple[int, bytes, bytes]:
@@ -291,10 +312,7 @@ def _start(
         raise NotReplayable(f"command not found: {command[0]}") from None
     except PermissionError:
         raise NotReplayable(f"not executable: {command[0]}") from None
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program's to handle
-    try:
+    with _sigint_is_the_programs():
         out, err = process.communicate()
-    finally:
-        signal.signal(signal.SIGINT, before)
     code = process.returncode
     return (128 - code if code < 0 else code), out or b"", err or b""

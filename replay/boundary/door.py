@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from random import Random
 from typing import Any, Generic, TypeVar
 
 from replay.boundary.lanes import Lane
@@ -63,7 +64,14 @@ class Call(Generic[R]):
 
 
 class Door(ABC):
-    """What every seam may ask. All methods are called with the current lane (`lanes.current()`), from any thread."""
+    """What every seam may ask. All methods are called with the current lane (`lanes.current()`), from any thread.
+
+    Attributes:
+        chance: the session's random stream, from the recorded seed.
+    """
+
+    def __init__(self, seed: bytes) -> None:
+        self.chance = Random(seed)
 
     @abstractmethod
     def new_lane(self, path: str) -> Lane:

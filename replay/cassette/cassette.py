@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, overload
 
+from replay.cassette.directory import resolve as resolve
 from replay.cassette.layout import State
 from replay.cassette.reader import Reader
 from replay.cassette.scan import Damage

@@ -30,6 +30,7 @@ Record: TypeAlias = tuple[int, int, bytes]
 
 _SEGMENTS_KEPT: Final = 8
 _BODIES_KEPT: Final = 4
+_LINKS_KEPT: Final = 512
 _PIECES: Final[dict[int, Literal["piece", "error", "end"]]] = {0: "piece", 1: "error", 3: "end"}
 
 
@@ -62,6 +63,7 @@ class Reader:
         self._firsts = [segment.first for segment in self._footer.segments]
         self._runs: Recent[int, _Run] = Recent(_SEGMENTS_KEPT)
         self._bodies: Recent[int, bytes] = Recent(_BODIES_KEPT)
+        self._links: Recent[int, bytes | Delta] = Recent(_LINKS_KEPT)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str] | ByteSource, known_flags: frozenset[str] = head.KNOWN_FLAGS) -> Reader:
@@ -279,8 +281,13 @@ class Reader:
         return [(type_, event, data[start:end]) for type_, event, start, end in parsed.frames]
 
     def _stored_body(self, event: int) -> bytes | Delta | None:
-        type_, _, payload = self.frames_of(event)[0]
-        return (records.whole(payload) if type_ == f.EVENT else records.call(payload)).body
+        body = self._links.get(event)
+        if body is None:
+            type_, _, payload = self.frames_of(event)[0]
+            body = (records.whole(payload) if type_ == f.EVENT else records.call(payload)).body
+            if body is not None:
+                self._links.put(event, body)
+        return body
 
     def _damaged(self, number: int | None, what: str) -> CassetteDamaged:
         """Damage in segment `number`; None: of the footer or of what frames say."""

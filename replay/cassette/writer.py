@@ -33,8 +33,11 @@ INLINE: Final = 256
 """Bodies shorter than this are stored whole."""
 
 _BASES: Final = 16
-_SEGMENT: Final = 128 * 1024
-_CHAIN_EVERY: Final = 2  # segments
+SEGMENT_BYTES: Final = 256 * 1024
+SEGMENT_EVENTS: Final = 640
+"""A segment, which is what a reader unpacks to read one event, is full at either. Long texts pack a tenth better in 256 KB
+than in 128; small events would take too long to go through."""
+
 BACKLOG: Final = 8 << 20
 """How many bytes wait for a disk that takes none, before the writer gives up."""
 
@@ -74,9 +77,11 @@ class Writer:
         self._written = 0
         self._crc = 0
         self._sha = sha256()
+        self._chained = 0
         self._unhashed: list[bytes] = [f.PREAMBLE]
         self._bases: Recent[Hashable, tuple[int, bytes]] = Recent(_BASES)
-        self._turn_at = _SEGMENT
+        self._turn_at = SEGMENT_BYTES
+        self._turn_event = SEGMENT_EVENTS
         self._segments = [Segment(self.size, 0, 0)]
         self._first = 0  # first event of the current segment
         self._strays: dict[int, list[int]] = {}
@@ -179,7 +184,7 @@ class Writer:
             self._gaps.append(event)
         if body is not None and chain is not None:
             self._bases.put(chain, (event, body))
-        if size >= self._turn_at:
+        if size >= self._turn_at or event >= self._turn_event:
             self._turn()
         return event
 
@@ -375,7 +380,7 @@ class Writer:
         self._pending.append(frame)
         self._unhashed.append(frame)
         self.size += len(frame)
-        if self.size >= self._turn_at:
+        if self.size >= self._turn_at or self.events > self._turn_event:
             self._turn()
 
     def _difference(self, chain: Hashable, body: bytes) -> object:
@@ -391,20 +396,25 @@ class Writer:
 
     def _turn(self) -> None:
         """A segment is full."""
-        self._turn_at = self.size + _SEGMENT
-        if len(self._segments) % _CHAIN_EVERY == 0:
+        self._aim()
+        if self.size - self._chained >= SEGMENT_BYTES:
             self._chain()
         self._cut()
 
     def _cut(self) -> None:
         self._segments.append(Segment(self.size, self._crc, self.events))
         self._first = self.events
-        self._turn_at = self.size + _SEGMENT
+        self._aim()
+
+    def _aim(self) -> None:
+        self._turn_at = self.size + SEGMENT_BYTES
+        self._turn_event = self.events + SEGMENT_EVENTS
 
     def _chain(self) -> None:
         """A CHAIN frame over all bytes so far. Hashed here and not per frame: one call for 256 KB."""
         self._sha.update(b"".join(self._unhashed))
         self._unhashed.clear()
+        self._chained = self.size
         self._emit(f.CHAIN, f.NO_EVENT, self._pack([self._sha.digest()]))
 
     def _explained(self, error: NotStorable, request: object, meta: object, value: object) -> NotStorable:

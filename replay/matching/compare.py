@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from replay.matching import normalise
 from replay.matching.redacted import fits, fits_bytes
 from replay.model.event import Event
+
+_type: Callable[[Any], Any] = type
 
 
 class Request(NamedTuple):
@@ -81,8 +83,8 @@ def alike(one: Any, other: Any) -> bool:
     """
     if one is other:
         return True
-    kind: type[Any] = type(one)
-    if kind is not type(other):
+    kind = _type(one)
+    if kind is not _type(other):
         return False
     if kind is str:
         return one == other or fits(one, other)

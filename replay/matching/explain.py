@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard, cast
 
 from replay.matching import normalise, words
-from replay.matching.compare import Request, alike
+from replay.matching.compare import Request, alike, same
 
 MAX_CHANGES = 20
 """Changes that are listed; the rest is counted."""
@@ -73,6 +73,8 @@ def explain(expected: Request, got: Request, width: int = 400) -> Difference:
         >>> print(explain(Request("tool", "refund", {"id": 1}), Request("tool", "refund", {"id": 2})))
         ~ request.id: 1 -> 2
     """
+    if same(expected, got):
+        return Difference()
     one, other = parsed(expected), parsed(got)
     changes: list[Change] = []
     pairs = _trim(one, other)
@@ -84,14 +86,17 @@ def explain(expected: Request, got: Request, width: int = 400) -> Difference:
 def parsed(request: Request) -> dict[str, Any]:
     """The request in the form that is compared and shown: JSON bodies parsed, headers by name without noise."""
     shown: dict[str, Any] = {"kind": request.kind}
-    if request.kind == "http" and isinstance(request.request, dict):
-        http = normalise.http(cast("Mapping[str, Any]", request.request))
+    value: Any = request.request
+    if request.kind == "http" and _is_dict(value):
+        http = normalise.http(value)
         shown |= {"method": http.method, "url": http.url, "headers": {k: ", ".join(v) for k, v in http.headers}}
+    elif request.kind == "http":  # its name is a label, see `same`
+        shown["request"] = value
     else:
-        shown |= {"name": request.name, "request": cast("Any", request.request)}
+        shown |= {"name": request.name, "request": value}
     if request.body:
-        value = normalise.json_of(request.body)
-        shown["body"] = request.body.decode("utf-8", "backslashreplace") if value is normalise.NOT_JSON else value
+        body = normalise.json_of(request.body)
+        shown["body"] = request.body.decode("utf-8", "backslashreplace") if body is normalise.NOT_JSON else body
     return shown
 
 

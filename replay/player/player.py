@@ -49,6 +49,7 @@ class Player(Door):
 
     Args:
         frames: iterator of decoded frames, in file order.
+        seed: of the session's random stream, from the header.
         complete: the recording reached its end (it was not killed or torn).
         lenient: answer a differing request of the same call at the same place, and count it as drift.
         on_stop: called once with the verdict when the replay ends early; a process of its own ends there.
@@ -59,12 +60,14 @@ class Player(Door):
         self,
         frames: Iterable[Frame],
         *,
+        seed: bytes,
         complete: bool,
         lenient: bool = False,
         on_stop: Callable[[Verdict], None],
         facts: explain.Facts,
         until: int | None = None,
     ) -> None:
+        super().__init__(seed)
         self.tape = Tape(iter(frames), tuple(name for name, _ in SOURCES))
         self.verdict = Verdict()
         self.changed = originals.Condition(originals.RLock())
@@ -77,6 +80,7 @@ class Player(Door):
         self._waiting: dict[str, str] = {}
         self._extra_lanes = 1_000_000
         self.stopped = False
+        self.active = True
         self.now = 0
         self.call_count = 0
 
@@ -194,6 +198,14 @@ class Player(Door):
                 self.verdict.cut = not self._complete
             self.stopped = True
             return self.verdict
+
+    def never_began(self) -> Verdict:
+        """The program has ended without reaching the part that was recorded."""
+        if self.verdict.divergence is None:
+            self.verdict.divergence = Divergence(
+                None, "the program ended before it came to the part that was recorded", None, None
+            )
+        return self.verdict
 
     # -- inside ------------------------------------------------------------------------------------------------
 

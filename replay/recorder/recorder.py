@@ -38,11 +38,13 @@ class Recorder(Door):
 
     Args:
         writer: an open writer; the recorder owns it from now on.
+        seed: of the session's random stream; the header has it too.
         redactor: takes secrets out of what is written; the program sees the real values.
         warn: called once, with one line, when something could not be recorded.
     """
 
-    def __init__(self, writer: Writer, *, redactor: Redactor, warn: Callable[[str], None]) -> None:
+    def __init__(self, writer: Writer, *, seed: bytes, redactor: Redactor, warn: Callable[[str], None]) -> None:
+        super().__init__(seed)
         self._writer = writer
         self._redactor = redactor
         self._warn = warn
@@ -331,6 +333,8 @@ class Recorder(Door):
             if self._on:
                 self._guard(self._drain)
                 self._guard(self._writer.flush)
+            else:
+                self._log.clear()  # a task that outlived its session
 
     def _drain(self) -> None:
         """Write the gathered schedule and draws: library draws into the track, the program's as events of their own."""

@@ -11,11 +11,12 @@ from replay.cassette.writer import Writer
 from replay.recorder.recorder import Recorder, warn_on_stderr
 
 
-def start_recorder(path: str, header: Mapping[str, Any]) -> Recorder:
-    """A recorder over a new file.
+def start_recorder(path: str, header: Mapping[str, Any], seed: bytes) -> Recorder:
+    """A recorder over a new file. `seed`: of the session's random stream, 16 bytes.
 
     Raises:
         CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable: as `Writer.create`.
     """
     redactor = Redactor(originals.urandom(16))
-    return Recorder(Writer.create(path, header), redactor=redactor, warn=warn_on_stderr)
+    writer = Writer.create(path, {**header, "random_seed": seed})
+    return Recorder(writer, seed=seed, redactor=redactor, warn=warn_on_stderr)

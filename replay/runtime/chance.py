@@ -1,8 +1,9 @@
-"""The module-level functions of `random`: one seeded stream for the program, another for what runs inside crossings.
+"""The module-level functions of `random`: each session has a seeded stream of its own.
 
-A tool's body and an SDK's retry jitter draw numbers too, and don't run at replay; were they to draw from the program's
-stream, the program would see other numbers then. So they get a generator of their own. The numbers are those that the
-standard generator gives for the recorded seed.
+What runs inside crossings (a tool's body, an SDK's retry jitter) draws numbers too, and doesn't run at replay; overlapping
+sessions of one process draw in an order that no replay of one of them can know. So a lane draws from its door's
+generator, and everybody else from the process's. The numbers are those the standard generator gives for the recorded
+seed; `random.seed()` and `setstate()` in a lane act on its session's stream.
 """
 
 from __future__ import annotations
@@ -12,34 +13,53 @@ from typing import Any
 
 from replay.boundary.lanes import running
 
-_inside = random.Random()
-
 
 class LaneRandom(random.Random):
-    """`random.Random`, except that draws without a lane come from elsewhere."""
+    """The process's generator, which hands over to the session's where a lane is running."""
 
     def random(self) -> float:
-        return super().random() if running.lane is not None else _inside.random()
+        lane = running.lane
+        return super().random() if lane is None else lane.door.chance.random()
 
     def getrandbits(self, k: int, /) -> int:
-        return super().getrandbits(k) if running.lane is not None else _inside.getrandbits(k)
+        lane = running.lane
+        return super().getrandbits(k) if lane is None else lane.door.chance.getrandbits(k)
+
+    def seed(self, a: Any = None, version: int = 2) -> None:
+        lane = running.lane
+        if lane is None:
+            super().seed(a, version)
+        else:
+            lane.door.chance.seed(a, version)
+
+    def getstate(self) -> tuple[Any, ...]:
+        lane = running.lane
+        return super().getstate() if lane is None else lane.door.chance.getstate()
+
+    def setstate(self, state: tuple[Any, ...]) -> None:
+        lane = running.lane
+        if lane is None:
+            super().setstate(state)
+        else:
+            lane.door.chance.setstate(state)
 
 
 _program = LaneRandom()
 
 
 def install() -> None:
-    """Bind the module's functions to the program's generator, before the program binds them."""
+    """Bind the module's functions to the process's generator, before the program binds them."""
     module: Any = random
     before = module._inst
     if isinstance(before, LaneRandom):
         return
+    random.Random.setstate(_program, before.getstate())
     for name, value in list(vars(module).items()):
         if getattr(value, "__self__", None) is before:
             setattr(module, name, getattr(_program, name))
     module._inst = _program
 
 
-def seed(value: bytes) -> None:
-    """Begin the program's stream anew."""
-    _program.seed(value)
+def new_seed() -> bytes:
+    """A seed for a session, drawn from the process's stream: a program that was seeded stays reproducible."""
+    return random.Random.getrandbits(_program, 128).to_bytes(16, "big")

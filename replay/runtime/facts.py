@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -13,6 +14,7 @@ from typing import Any
 from replay.boundary import sites
 
 
+@functools.cache
 def environment() -> dict[str, Any]:
     """Interpreter, platform and installed distributions of this process.
 
@@ -71,6 +73,14 @@ def git(directory: str) -> dict[str, Any] | None:
 
 def digest(path: str) -> str | None:
     """Digest of a source file; None where it can't be read."""
+    try:
+        return _digest(path, os.stat(path).st_mtime_ns)
+    except OSError:
+        return None
+
+
+@functools.cache
+def _digest(path: str, _changed: int) -> str | None:
     try:
         with open(path, "rb") as file:
             return hashlib.blake2b(file.read(), digest_size=8).hexdigest()

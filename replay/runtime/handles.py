@@ -15,7 +15,7 @@ from typing import Any
 from replay.boundary.lanes import Lane, carrier, current, running
 from replay.boundary.schedule import CALLBACK, STEP, TIMER
 
-_Handle: Any = asyncio.events.Handle
+PlainHandle: Any = asyncio.events.Handle
 _TimerHandle: Any = asyncio.events.TimerHandle
 _Task: Any = asyncio.tasks.Task
 
@@ -25,7 +25,7 @@ def mark_of(handle: Any) -> int:
     return STEP if isinstance(getattr(handle._callback, "__self__", None), _Task) else CALLBACK
 
 
-class LaneHandle(_Handle):  # type: ignore[misc]
+class LaneHandle(PlainHandle):  # type: ignore[misc]
     """A handle that makes its lane current while it runs and tells the door."""
 
     __slots__ = ()
@@ -41,7 +41,7 @@ class LaneHandle(_Handle):  # type: ignore[misc]
         try:
             if lane is not None:
                 lane.door.step(lane, mark_of(self), 0)
-            _Handle._run(self)
+            PlainHandle._run(self)
         finally:
             running.lane = before
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from replay.boundary.imports import on_import
 from replay.runtime import ambient, chance, environ, threads
+from replay.seams import registry
 
 
-def install() -> None:
-    """Clock, chance, environment, threads now; asyncio and the seams when their libraries are imported."""
+def install(blind: Callable[[str, str], None]) -> None:
+    """Clock, chance, environment, threads now; asyncio and the seams when their libraries are imported.
+
+    Args:
+        blind: told of libraries that a seam doesn't fit: (what, detail).
+    """
     ambient.install()
     chance.install()
     environ.install()
     threads.install()
     on_import("asyncio", _install_loops)
+    registry.install(blind)
 
 
 def _install_loops(_: object) -> None:

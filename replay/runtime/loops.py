@@ -16,7 +16,7 @@ from typing import Any
 from replay.boundary import lanes, originals
 from replay.boundary.door import Call
 from replay.boundary.schedule import STOP
-from replay.runtime.handles import LaneHandle, LaneTask, LaneTimerHandle
+from replay.runtime.handles import LaneHandle, LaneTask, LaneTimerHandle, PlainHandle
 
 _installed = False
 
@@ -39,6 +39,23 @@ def install() -> None:
     concurrent_base.time = originals.REAL_TIME
     _patch_loop(base.BaseEventLoop)
     _patch_readers(asyncio.selector_events.BaseSelectorEventLoop)
+
+
+def adopt_running_loop() -> None:
+    """A recording begins inside a loop that was there before: the handle that is running now can't give its lane back
+    when it ends, so the very next one does it."""
+    try:
+        loop: Any = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    ready = getattr(loop, "_ready", None)
+    if ready is not None:
+        with lanes.nobody():
+            ready.appendleft(PlainHandle(_forget_lane, (), loop, None))
+
+
+def _forget_lane() -> None:
+    lanes.running.lane = None
 
 
 def is_asyncio(frame: FrameType) -> bool:

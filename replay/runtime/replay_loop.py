@@ -8,13 +8,16 @@ Rules, for the tape's head entry:
     stop             leave `run_forever`, if it is ours
     anything else    belongs to another thread: wait for it
 
-Handles without a lane belong to the interpreter or to a library's inside; they run as soon as they are ready. An entry
-for which nothing is ready, and that no other thread can bring about, is a divergence.
+Handles without a lane belong to the interpreter, to a library's inside, or to the program around a recorded block; they
+run as soon as they are ready, and their timers fire when nothing else can move. An entry for which nothing is ready, and
+that no other thread can bring about, is a divergence.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 from typing import Any
 
 from replay.boundary import lanes, originals
@@ -37,6 +40,8 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         with lanes.nobody():
             super().__init__(*args)
         self._timers: dict[tuple[str, int], Any] = {}
+        self._internal_timers: list[tuple[float, int, Any]] = []
+        self._count = itertools.count()
         self._driver: Lane | None = None
         self._ready: Any
 
@@ -53,6 +58,8 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         lane = timer.lane()
         if lane is not None:
             self._timers[lane.path, timer.number] = timer
+        else:
+            heapq.heappush(self._internal_timers, (when, next(self._count), timer))
         return timer
 
     def _timer_handle_cancelled(self, handle: Any) -> None:
@@ -85,10 +92,8 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         return entry.op == "stop" and self._driver is not None and entry.lane == self._driver.path
 
     def _run_once(self) -> None:
+        """All of it: from here until the loop stops."""
         player = self.player
-        if self._driver is None:
-            self._run_ready()
-            return
         while True:
             self._run_internal()
             with player.changed:
@@ -101,23 +106,33 @@ class ReplayLoop(asyncio.SelectorEventLoop):
     def _next_handle(self, player: Player) -> Any:
         """The handle of the head entry, consumed; None to leave the loop. Waits where another thread has to move."""
         while True:
-            entry = player.tape.head()
-            if entry is None:
-                player.ran_out()
-            if self._is_my_stop(entry):
-                if not getattr(self, "_stopping"):
-                    player.stop_for(entry, "the loop stopped here in the recording; now it runs on", None)
+            entry = player.tape.head() if player.active else None
+            if entry is not None:
+                if self._is_my_stop(entry):
+                    if not self._is_stopping():
+                        player.stop_for(entry, "the loop stopped here in the recording; now it runs on", None)
+                    return None
+                handle = self._handle_for(entry, player)
+                if handle is not None:
+                    player.consume(entry)
+                    return handle
+            if self._driver is None and self._is_stopping():
                 return None
-            handle = self._handle_for(entry, player)
-            if handle is not None:
-                player.consume(entry)
-                return handle
             if self._has_internal():
-                return _Nothing
+                return _NOTHING
+            if self._internal_timers:
+                return heapq.heappop(self._internal_timers)[2]
+            if entry is None and player.active:
+                player.ran_out()
             player.wait(lambda entry=entry: self._can_move(entry, player), entry)  # type: ignore[misc]
 
-    def _can_move(self, entry: Entry, player: Player) -> bool:
-        return player.tape.head() is not entry or self._has_internal() or self._find(entry) is not None
+    def _is_stopping(self) -> bool:
+        return bool(self._stopping)  # type: ignore[attr-defined]
+
+    def _can_move(self, entry: Entry | None, player: Player) -> bool:
+        if self._has_internal():
+            return True
+        return entry is not None and (player.tape.head() is not entry or self._find(entry) is not None)
 
     def _handle_for(self, entry: Entry, player: Player) -> Any:
         if entry.op in ("return", "chunk"):
@@ -160,17 +175,6 @@ class ReplayLoop(asyncio.SelectorEventLoop):
                     self._ready.remove(handle)
                     handle._run()
 
-    def _run_ready(self) -> None:
-        """A loop that no lane drives (inside a crossing, say): plain first in, first out."""
-        player = self.player
-        with player.changed:
-            if not self._ready and not getattr(self, "_stopping"):
-                player.changed.wait(1)
-        for _ in range(len(self._ready)):
-            handle = self._ready.popleft()
-            if not handle._cancelled:
-                handle._run()
-
 
 class _NothingHandle:
     """Stands for "look again": internal handles have become ready."""
@@ -181,4 +185,4 @@ class _NothingHandle:
         return
 
 
-_Nothing = _NothingHandle()
+_NOTHING = _NothingHandle()

@@ -1,0 +1,128 @@
+"""Replaying a part of a program: the block or the call that a session recorded, in a process that started again.
+
+What lies around the part runs for real, within the sandbox, and is nobody's lane. When the part is over, so is the
+process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import os
+import runpy
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from replay.boundary.lanes import Lane, become
+from replay.cassette.codec import pack, unpack
+from replay.cassette.revive import revive
+from replay.matching.compare import alike
+from replay.model.errors import NotReplayable, NotStorable
+from replay.model.verdict import Crossing, Divergence
+from replay.player.player import Player
+
+
+class Part:
+    """The recorded part of a program, about to be replayed.
+
+    Attributes:
+        entry: the header's entry. outcome: what the recording says of its end; None if it never ended.
+        done: called when the part is over; ends the process.
+    """
+
+    def __init__(
+        self,
+        player: Player,
+        entry: Mapping[str, Any],
+        outcome: Mapping[str, Any] | None,
+        done: Callable[[Any], None],
+    ) -> None:
+        self.entry = entry
+        self.ordinal: int | None = entry.get("ordinal")
+        self._player = player
+        self._outcome = outcome
+        self._done = done
+        self._root: Lane = player.new_lane("m")
+        player.active = False
+
+    @contextmanager
+    def play(self) -> Iterator[dict[str, Any]]:
+        """The part begins; at its end its outcome is compared. `["result"]` is to be set by whoever has one."""
+        ended: dict[str, Any] = {}
+        self._player.active = True
+        become(self._root)
+        try:
+            yield ended
+        except Exception as error:
+            kind = type(error)
+            ended["exception"] = {"type": f"{kind.__module__}.{kind.__qualname__}", "message": str(error)}
+        become(None)
+        self._player.active = False
+        self._compare(ended)
+        self._done(ended.get("result"))
+
+    def _compare(self, ended: Mapping[str, Any]) -> None:
+        if self._outcome is None:
+            return
+        for name in ("exception", "result"):
+            then, now = self._outcome.get(name), ended.get(name)
+            try:
+                now = unpack(pack(now))
+            except NotStorable:
+                now = None
+            if not alike(then, now) and self._player.verdict.divergence is None:
+                reason = f"the {name} differs"
+                self._player.verdict.divergence = Divergence(
+                    None, reason, Crossing(f"{name} {then!r}"), Crossing(f"{name} {now!r}")
+                )
+
+
+_part: Part | None = None
+
+
+def prepare(part: Part) -> None:
+    """Called before the program: this is what its process is for."""
+    global _part
+    _part = part
+
+
+def prepared() -> Part | None:
+    """The part that this process is to replay."""
+    return _part
+
+
+def main() -> None:
+    """Call the entry point again, with the recorded arguments."""
+    part = prepared()
+    if part is None:
+        raise NotReplayable("this process replays nothing")
+    function = _function(part.entry)
+    args, kwargs = revive(tuple(part.entry["args"])), revive(dict(part.entry["kwargs"]))
+    if inspect.iscoroutinefunction(function):
+
+        async def call() -> None:
+            with part.play() as ended:
+                ended["result"] = await function(*args, **kwargs)
+
+        asyncio.run(call())
+    else:
+        with part.play() as ended:
+            ended["result"] = function(*args, **kwargs)
+
+
+def _function(entry: Mapping[str, Any]) -> Any:
+    """The undecorated or decorated function of that name; the decorator is transparent in a replay."""
+    if entry["module"] == "__main__":
+        sys.path.insert(0, os.path.dirname(entry["file"]))
+        found: Any = runpy.run_path(entry["file"], run_name="__replayed__")
+        first, *rest = entry["qualname"].split(".")
+        found = found[first]
+    else:
+        sys.path[:0] = entry.get("path", ())
+        found, rest = importlib.import_module(entry["module"]), entry["qualname"].split(".")
+    for name in rest:
+        found = getattr(found, name)
+    return found

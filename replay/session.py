@@ -1,0 +1,270 @@
+"""Recording a part of a program from within it: `replay.record(...)` around a block, `@replay.entrypoint` around calls.
+
+A block or a call is one session: one cassette, one door, lanes of its own. Sessions overlap freely in threads and tasks,
+because a lane knows its door. Inside a session, or in a process that `replay record` started, both are transparent:
+what they would record is being recorded already.
+
+At replay the program is started again: for a block until it reaches the same `record(...)` again; for a call the function
+is looked up and called with the recorded arguments (`replay.reenter`).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar, overload
+
+from replay.boundary import lanes, originals, sites
+from replay.boundary.lanes import become, running
+from replay.cassette.codec import pack
+from replay.cassette.directory import default_directory
+from replay.cassette.header import new_id
+from replay.model.errors import NotStorable, ReplayError
+from replay.recorder.recorder import Recorder, warn_on_stderr
+from replay.recorder.start import start_recorder
+from replay.reenter import prepared
+from replay.runtime import blindspots, chance, facts
+from replay.runtime.install import install
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_blocks = itertools.count()
+
+
+@dataclass(slots=True)
+class Session:
+    """A recording that is going on.
+
+    Attributes:
+        path: the cassette; None where nothing is recorded here (an outer recording has it, or it couldn't begin).
+        outcome: what goes into the cassette's end; the result or the exception of the block.
+    """
+
+    path: Path | None
+    outcome: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@contextmanager
+def record(
+    path: str | os.PathLike[str] | None = None, *, name: str | None = None, tags: Mapping[str, str] | None = None
+) -> Iterator[Session]:
+    """Record what happens in a `with` block, in this thread and in the tasks and threads it starts.
+
+    Works around synchronous and asynchronous code alike (it is a plain `with` in both).
+
+    Args:
+        path: the cassette, which must not exist; a new one in the cassette directory by default.
+        name, tags: for the header.
+
+    Raises:
+        CassetteExists, CassetteMissing, CassetteUnreadable: the path. A full disk is no error: a warning, and the block
+            runs unrecorded.
+
+    Example:
+        with replay.record("incident.cassette", tags={"env": "prod"}):
+            agent.run(ticket)
+    """
+    caller = originals.frame(2)  # contextmanager's __enter__ and this generator lie between
+    site = [os.path.abspath(caller.f_code.co_filename), caller.f_lineno]
+    ordinal = next(_blocks)
+    part = prepared()
+    if part is not None:
+        if part.ordinal == ordinal:
+            with part.play():
+                yield Session(None)
+        else:
+            yield Session(None)
+        return
+    entry = {"type": "block", "site": site, "ordinal": ordinal}
+    header = {"entry": entry, "name": name, "tags": dict(tags or {}), "argv": sys.orig_argv}
+    with _session(path, header, explicit=True) as session:
+        yield session
+
+
+@overload
+def entrypoint(function: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
+def entrypoint(
+    *, directory: str | os.PathLike[str] | None = ..., name: str | None = ..., tags: Mapping[str, str] | None = ...
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def entrypoint(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    name: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Any:
+    """Record each call of a function into a cassette of its own; overlapping calls are kept apart.
+
+    For handlers of servers and workers, synchronous or not. `REPLAY=off` in the environment turns it off.
+
+    Args:
+        directory: where the cassettes go; `$REPLAY_DIR`, else `.replay/`.
+        name, tags: for the headers; `name` defaults to the function's.
+
+    Example:
+        @replay.entrypoint
+        async def handle(ticket: Ticket) -> Reply: ...
+    """
+    if function is None:
+        return lambda function: _entrypoint(function, directory, name, tags)
+    return _entrypoint(function, directory, name, tags)
+
+
+def _entrypoint(
+    function: Callable[..., Any],
+    directory: str | os.PathLike[str] | None,
+    name: str | None,
+    tags: Mapping[str, str] | None,
+) -> Callable[..., Any]:
+    label = name or function.__name__
+    _install()  # now, so that the loop that is going to call it makes handles that know their lane
+
+    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        milliseconds = originals.wall_ns() // 1_000_000
+        path = Path(directory or default_directory()) / f"{new_id(milliseconds, originals.urandom(10))}.cassette"
+        header = {
+            "entry": _call_entry(function, args, kwargs),
+            "name": label,
+            "tags": dict(tags or {}),
+            "argv": sys.orig_argv,
+        }
+        return _session(path, header, explicit=False)
+
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def asynchronous(*args: Any, **kwargs: Any) -> Any:
+            if _off():
+                return await function(*args, **kwargs)
+            with begin(args, kwargs) as session:
+                session.outcome["result"] = result = await function(*args, **kwargs)
+                return result
+
+        return asynchronous
+
+    @functools.wraps(function)
+    def synchronous(*args: Any, **kwargs: Any) -> Any:
+        if _off():
+            return function(*args, **kwargs)
+        with begin(args, kwargs) as session:
+            session.outcome["result"] = result = function(*args, **kwargs)
+            return result
+
+    return synchronous
+
+
+def _off() -> bool:
+    return running.lane is not None or prepared() is not None or originals.environ_get("REPLAY") == "off"
+
+
+def _call_entry(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "type": "call",
+        "module": function.__module__,
+        "qualname": function.__qualname__,
+        "file": os.path.abspath(function.__code__.co_filename),
+        "path": [entry for entry in sys.path if not sites.is_library(os.path.join(entry, "x"))],
+    }
+    try:
+        pack([args, kwargs])
+    except NotStorable as error:
+        return {**entry, "gap": f"its arguments couldn't be stored: {error}"}
+    return {**entry, "args": args, "kwargs": kwargs}
+
+
+@contextmanager
+def _session(path: str | os.PathLike[str] | None, header: dict[str, Any], *, explicit: bool) -> Iterator[Session]:
+    if running.lane is not None:
+        yield Session(None)
+        return
+    where = Path(path) if path is not None else _new_path()
+    recorder = _begin(where, header, explicit=explicit)
+    if recorder is None:
+        yield Session(None)
+        return
+    session = Session(where)
+    carried = lanes.carrier.get()
+    become(recorder.new_lane("m"))
+    try:
+        yield session
+    except BaseException as error:
+        kind = type(error)
+        session.outcome["exception"] = {"type": f"{kind.__module__}.{kind.__qualname__}", "message": str(error)}
+        raise
+    finally:
+        running.lane = None
+        lanes.carrier.set(carried)
+        blindspots.note_clocks(recorder)
+        recorder.finish(_storable(session.outcome), seal=True)
+
+
+def _begin(path: Path, header: dict[str, Any], *, explicit: bool) -> Recorder | None:
+    """A recorder, or None with a warning: recording never stops the program, but a wrong `path` is its author's."""
+    _install()
+    seed = originals.environ_get("PYTHONHASHSEED", "random")
+    more = {"cwd": os.getcwd(), "environment": facts.environment(), "git": _git(os.getcwd()), "hash_seed": seed}
+    try:
+        if path.parent == default_directory() or not explicit:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        recorder = start_recorder(os.fspath(path), {**header, **more}, chance.new_seed())
+    except OSError as error:
+        warn_on_stderr(f"nothing is recorded: {error.strerror}: {path}")
+        return None
+    except ReplayError as error:
+        if explicit:
+            raise
+        warn_on_stderr(f"nothing is recorded: {error}")
+        return None
+    for what, detail in _misfits:
+        recorder.blind(what, detail)
+    if seed == "random":
+        recorder.blind("hash seed", "PYTHONHASHSEED isn't fixed: sets of strings may iterate in another order at replay")
+    return recorder
+
+
+_misfits: list[tuple[str, str]] = []
+"""Libraries that a seam doesn't fit: blind spots of every session of this process."""
+
+
+@functools.cache
+def _install() -> None:
+    install(lambda what, detail: _misfits.append((what, detail)))
+    blindspots.install()
+    loops = sys.modules.get("replay.runtime.loops")
+    if loops is not None:
+        loops.adopt_running_loop()
+
+
+@functools.cache
+def _git(directory: str) -> dict[str, Any] | None:
+    with lanes.nobody():
+        return facts.git(directory)
+
+
+def _new_path() -> Path:
+    name = new_id(originals.wall_ns() // 1_000_000, originals.urandom(10))
+    return default_directory() / f"{name}.cassette"
+
+
+def _storable(outcome: dict[str, Any]) -> dict[str, Any]:
+    whole = {"exception": None, "sources": facts.program_sources(), **outcome}
+    try:
+        pack(whole)
+    except NotStorable as error:
+        del whole["result"]
+        whole["result_gap"] = str(error)
+    return whole
