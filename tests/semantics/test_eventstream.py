@@ -20,7 +20,7 @@ def frame(headers: bytes, payload: bytes) -> bytes:
 
 def text(name: str, value: str) -> bytes:
     """A string header."""
-    return bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
+    return bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value.encode())) + value.encode()
 
 
 @given(st.lists(st.tuples(st.dictionaries(st.text("abc:-", max_size=9), st.text(max_size=9)), st.binary()), max_size=4))

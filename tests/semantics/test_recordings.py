@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from replay import semantics
 from replay.model.event import Event, Piece
+from replay.semantics.dialect import tool_calls
 from tests.semantics.wires import FIXTURES, events
 
 ALL = [(path.stem, event) for path in sorted(FIXTURES.rglob("*.yaml")) for event in events(path)]
@@ -65,7 +68,7 @@ def test_tool_results_carry_the_ids_of_earlier_calls() -> None:
         asked: set[str] = set()
         for call in calls:
             for message in call.messages:
-                asked |= {tool.id for tool in semantics.dialect.tool_calls(message)}
+                asked |= {tool.id for tool in tool_calls(message)}
             for tool_id, _ in semantics.tool_results(call):
                 linked += tool_id in asked
                 assert tool_id in asked or call.params.get("previous_response_id") or "#" in tool_id
@@ -119,19 +122,19 @@ def _walk(value: Any, data: st.DataObject, junk: Any) -> Any:
     if data.draw(st.integers(0, 5)) == 0 or not value:
         return junk
     if isinstance(value, dict):
-        key = data.draw(st.sampled_from(sorted(value)))
-        return {**value, key: _walk(value[key], data, junk)}
+        fields = cast("Mapping[str, Any]", value)
+        key = data.draw(st.sampled_from(sorted(fields)))
+        return {**fields, key: _walk(fields[key], data, junk)}
     if isinstance(value, list):
-        at = data.draw(st.integers(0, len(value) - 1))
-        return [*value[:at], _walk(value[at], data, junk), *value[at + 1 :]]
+        items = cast("Sequence[Any]", value)
+        at = data.draw(st.integers(0, len(items) - 1))
+        return [*items[:at], _walk(items[at], data, junk), *items[at + 1 :]]
     return junk
 
 
 @settings(max_examples=600, deadline=None)
 @given(st.data(), st.sampled_from([None, [], {}, 1, True, "x", [None], [[]], [{}], {"type": 5}, {"index": "x"}, 1.5]))
 def test_fields_of_another_type_never_raise(data: st.DataObject, junk: Any) -> None:
-    import json
-
     _, event = data.draw(st.sampled_from(ALL))
     request = _walk(json.loads(event.body or b"{}"), data, junk)
     response: dict[str, Any] = dict(event.response)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import anthropic
 import httpx2
@@ -84,9 +84,9 @@ def test_chat_completions(event: Event, openai_client: Callable[[Event], openai.
     client = openai_client(event)
     if call.stream:
         with client.chat.completions.stream(model="x", messages=[]) as stream:
-            theirs: Any = stream.until_done().get_final_completion()
+            theirs = cast("Any", stream.until_done().get_final_completion())
     else:
-        theirs = client.chat.completions.create(model="x", messages=[])
+        theirs = cast("Any", client.chat.completions.create(model="x", messages=[]))
     assert call.response_id == theirs.id
     assert call.response_model == theirs.model
     assert len(call.output) == len(theirs.choices)
@@ -95,7 +95,7 @@ def test_chat_completions(event: Event, openai_client: Callable[[Event], openai.
         assert ours.text == (choice.message.content or "")
         assert ours.finish_reason == choice.finish_reason
         assert ours.reasoning == _extra(choice.message, "reasoning_content", "reasoning")
-    wanted = theirs.choices[0].message.tool_calls or []
+    wanted: list[Any] = theirs.choices[0].message.tool_calls or []
     assert [(c.id, c.name, c.arguments) for c in call.tool_calls] == [
         (c.id, c.function.name, c.function.arguments) for c in wanted
     ]
@@ -116,16 +116,17 @@ def test_responses(event: Event, openai_client: Callable[[Event], openai.OpenAI]
     client = openai_client(event)
     if call.stream:
         with client.responses.stream(model="x", input="") as stream:
-            theirs: Any = stream.until_done().get_final_response()
+            theirs = cast("Any", stream.until_done().get_final_response())
     else:
-        theirs = client.responses.create(model="x", input="")
+        theirs = cast("Any", client.responses.create(model="x", input=""))
     assert (call.response_id, call.response_model) == (theirs.id, theirs.model)
     assert call.text == theirs.output_text
     assert [(c.id, c.name, c.arguments) for c in call.tool_calls] == [
         (item.call_id, item.name, item.arguments) for item in theirs.output if item.type == "function_call"
     ]
-    thoughts = [part.text for item in theirs.output if item.type == "reasoning" for part in item.summary]
-    thoughts += [part.text for item in theirs.output if item.type == "reasoning" for part in item.content or []]
+    reasoning = [item for item in theirs.output if item.type == "reasoning"]
+    parts: list[Any] = [part for item in reasoning for part in [*item.summary, *(item.content or ())]]
+    thoughts: list[str] = [part.text for part in parts]
     assert sorted(p.content for p in call.output[0].parts if p.type == "reasoning" and p.content) == sorted(thoughts)
     assert call.finish_reason == (theirs.incomplete_details.reason if theirs.incomplete_details else theirs.status)
     usage = theirs.usage
@@ -140,9 +141,9 @@ def test_messages(event: Event, anthropic_client: Callable[[Event], anthropic.An
     client = anthropic_client(event)
     if call.stream:
         with client.messages.stream(model="x", messages=[], max_tokens=9) as stream:
-            theirs: Any = stream.get_final_message()
+            theirs = cast("Any", stream.get_final_message())
     else:
-        theirs = client.messages.create(model="x", messages=[], max_tokens=9)
+        theirs = cast("Any", client.messages.create(model="x", messages=[], max_tokens=9))
     assert (call.response_id, call.response_model, call.finish_reason) == (theirs.id, theirs.model, theirs.stop_reason)
     assert call.text == "".join(block.text for block in theirs.content if block.type == "text")
     assert call.reasoning == "".join(block.thinking for block in theirs.content if block.type == "thinking")

@@ -28,7 +28,9 @@ def event(number: int, request: dict[str, Any], response: dict[str, Any]) -> Eve
     body = _body(response)
     if body.startswith(b"\x1f\x8b"):  # recorders mostly store bodies decoded and keep the header: the bytes decide
         headers.append(["content-encoding", "gzip"])
-    streamed = any("stream" in value and name.lower() == "content-type" for name, value in headers)
+    streamed = any(
+        ("stream" in value or "ndjson" in value) and name.lower() == "content-type" for name, value in headers
+    )
     status = response["status"]
     pieces = (*(Piece(i, "piece", body[i : i + 7]) for i in range(0, len(body), 7)), Piece(len(body), "end", None))
     head = {"status": status["code"], "reason": status.get("message") or "", "headers": headers}
