@@ -12,7 +12,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types layers cover format clean
+.PHONY: help setup demo test check lint types mypy pyright layers cover format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -50,11 +50,14 @@ test: $(STAMP) ## all tests except torture
 check: lint types layers cover ## everything static, and the coverage gate
 
 lint: $(STAMP) ## ruff: rules and formatting
-	@$(BIN)/ruff check
-	@$(BIN)/ruff format --check
+	@$(BIN)/ruff format --check --quiet; formatted=$$?; $(BIN)/ruff check && exit $$formatted
 
-types: $(STAMP) ## mypy and pyright, both strict
+types: mypy pyright ## mypy and pyright, both strict
+
+mypy: $(STAMP)
 	@$(BIN)/mypy
+
+pyright: $(STAMP)
 	@$(BIN)/pyright
 
 layers: $(STAMP) ## who may import whom
