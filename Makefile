@@ -12,7 +12,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types mypy pyright layers cover format clean
+.PHONY: help setup demo test torture check lint types mypy pyright layers cover format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -46,6 +46,9 @@ demo: $(STAMP) ## the whole story in one command, offline
 
 test: $(STAMP) ## all tests except torture
 	@$(BIN)/python -m pytest $(ARGS)
+
+torture: $(STAMP) ## the tests that take minutes
+	@$(BIN)/python -m pytest -m torture $(ARGS)
 
 check: lint types layers cover ## everything static, and the coverage gate
 
