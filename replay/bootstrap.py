@@ -96,7 +96,7 @@ def _replay(spec: Spec) -> None:
     reader = Reader.open(spec["cassette"])
     recorded = reader.outcome
     sources = None if recorded is None else recorded.get("sources")
-    changed = None if sources is None else tuple(facts.changed_sources(sources))
+    changed = None if sources is None else tuple(facts.changed_sources(sources, sys.orig_argv))
     sandbox = Sandbox(spec["scratch"], lambda what, detail: player.escape(what, detail))
 
     def write(verdict: Verdict, result: Any) -> None:

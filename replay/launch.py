@@ -101,12 +101,16 @@ def record_command(
     *,
     name: str | None = None,
     tags: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
+    output: Output = "inherit",
 ) -> Recording:
     """Run `command`, a Python program as one types it, and record it into a new cassette at `path`.
 
     Args:
         command: such as `["python", "agent.py", "--fast"]`, `["python", "-m", "pkg"]`, or a console script.
         name, tags: for the header.
+        variables: the program's environment; this process's by default.
+        output: what becomes of the program's output.
 
     Raises:
         UsageError: no command. CassetteExists: there is something at `path`.
@@ -119,7 +123,7 @@ def record_command(
     if os.path.exists(path):
         raise CassetteExists(f"{path} exists already", hint="a recording never overwrites; choose another -o")
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    environ, restore = _environment()
+    environ, restore = _environment(os.environ if variables is None else variables)
     header = {
         "command": list(command),
         "cwd": os.getcwd(),
@@ -130,7 +134,7 @@ def record_command(
         "hash_seed": environ["PYTHONHASHSEED"],
     }
     spec = {"mode": "record", "cassette": path, "environ": restore, "header": header}
-    code, _, _ = _start(command, {**environ, "REPLAY_BOOT": json.dumps(spec)}, "inherit")
+    code, _, _ = _start(command, {**environ, "REPLAY_BOOT": json.dumps(spec)}, output)
     if not os.path.exists(path):
         if code == 0:
             raise NotRecorded(
@@ -184,7 +188,7 @@ def run(
     scratch = tempfile.mkdtemp(prefix="replay-")
     try:
         verdict_path = os.path.join(scratch, "verdict.json")
-        environ, restore = _environment(header.get("hash_seed"))
+        environ, restore = _environment(os.environ, header.get("hash_seed"))
         for key, value in variables.items():
             environ.pop(key, None)
             if value is not None:
@@ -264,14 +268,25 @@ def _recorded_command(header: Mapping[str, Any], path: str) -> list[str]:
     if entry["type"] == "call":
         return [sys.executable, "-c", "import replay.reenter; replay.reenter.main()"]
     argv = list(header["command"] if entry["type"] == "program" else header["argv"])
-    if shutil.which(argv[0]) is None and os.path.basename(argv[0]).startswith("python"):
+    if _found(argv[0]) is None and os.path.basename(argv[0]).startswith("python"):
         argv[0] = sys.executable
     return argv
 
 
-def _environment(hash_seed: str | None = None) -> tuple[dict[str, str], dict[str, str | None]]:
+def _found(name: str) -> str | None:
+    """Where a command lies: a bare name beside our own interpreter first, so that `replay` in an environment that isn't
+    activated runs that environment's `python`."""
+    beside = os.path.join(os.path.dirname(sys.executable), name)
+    if os.path.dirname(name) == "" and os.access(beside, os.X_OK):
+        return beside
+    return shutil.which(name)
+
+
+def _environment(
+    variables: Mapping[str, str], hash_seed: str | None = None
+) -> tuple[dict[str, str], dict[str, str | None]]:
     """The child's environment, and what it has to put back before the program sees it."""
-    environ = dict(os.environ)
+    environ = dict(variables)
     names = ("PYTHONPATH", "PYTHONHASHSEED")
     restore = {name: environ.get(name) for name in names}
     inherited = environ.get("PYTHONPATH")
@@ -306,12 +321,13 @@ def _start(
         "stderr": {"stdout": sys.stderr.fileno() if output == "stderr" else None},
         "discard": {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL},
     }[output]
+    program = _found(command[0])
+    if program is None:
+        raise NotReplayable(f"command not found: {command[0]}")
     try:
-        process = subprocess.Popen(list(command), env=environ, cwd=directory, **streams)
-    except FileNotFoundError:
-        raise NotReplayable(f"command not found: {command[0]}") from None
-    except PermissionError:
-        raise NotReplayable(f"not executable: {command[0]}") from None
+        process = subprocess.Popen([program, *command[1:]], env=environ, cwd=directory, **streams)
+    except OSError as error:
+        raise NotReplayable(f"can't start {command[0]}: {error.strerror}") from None
     with _sigint_is_the_programs():
         out, err = process.communicate()
     code = process.returncode

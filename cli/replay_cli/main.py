@@ -17,9 +17,12 @@ from replay_cli import exits, options
 
 # name -> what it is for. The module is `replay_cli.commands.<name>`, with `-` as `_`; its click command is `command`.
 COMMANDS: dict[str, str] = {
+    "record": "Run a program and record it.",
+    "run": "Re-execute a recording: identical, or the first difference.",
     "ls": "Cassettes: when, program, outcome, events, blind spots.",
     "show": "The action path as a timeline; one event whole.",
     "verify": "Is the cassette whole and unaltered?",
+    "demo": "The whole story in one command, offline.",
 }
 
 

@@ -28,6 +28,7 @@ SOURCES: tuple[tuple[str, str], ...] = (
     ("os.times", "clock"),
     ("threading.get_ident", "entropy"),
     ("urllib3.is_connected", "entropy"),
+    ("platform.processor", "entropy"),
 )
 
 NUMBER = {name: number for number, (name, _) in enumerate(SOURCES)}

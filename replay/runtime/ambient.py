@@ -23,7 +23,7 @@ from typing import Any
 
 from replay.boundary import originals
 from replay.boundary.imports import on_import
-from replay.boundary.lanes import running
+from replay.boundary.lanes import nobody, running
 
 _CLOCKS = (
     "time",
@@ -67,6 +67,7 @@ def install() -> None:
     for module in _PRIVATE_TIME:
         on_import(module, _keep_real_time)
     on_import("uuid", _patch_uuid)
+    on_import("platform", _patch_platform)
 
 
 def _reader(source: str, real: Callable[[], Any]) -> Callable[[], Any]:
@@ -198,6 +199,27 @@ def _patch_uuid(module: Any) -> None:
         return real() if lane is None else lane.door.draw(lane, "uuid.getnode", real)  # type: ignore[no-any-return]
 
     module.getnode = _dress(getnode, real)
+
+
+def _patch_platform(module: Any) -> None:
+    """`platform.processor()`, which every SDK asks for its user agent, starts a process to find out."""
+    kind: Any = getattr(module, "_Processor", None)
+    if kind is None or not hasattr(kind, "from_subprocess"):
+        return
+    real = kind.from_subprocess
+
+    def from_subprocess() -> str:
+        lane = running.lane
+        if lane is None:
+            return real()  # type: ignore[no-any-return]
+
+        def ask() -> str:
+            with nobody():
+                return real()  # type: ignore[no-any-return]
+
+        return lane.door.draw(lane, "platform.processor", ask)  # type: ignore[no-any-return]
+
+    kind.from_subprocess = staticmethod(from_subprocess)
 
 
 def early_bound() -> list[tuple[str, str]]:

@@ -9,6 +9,8 @@ A crossing that a seam performs has no lane while it is performed, so what shows
 
 from __future__ import annotations
 
+import builtins
+import io
 import os
 import socket
 import subprocess
@@ -16,7 +18,7 @@ import sys
 import sysconfig
 from typing import Any
 
-from replay.boundary import sites
+from replay.boundary import originals, sites
 from replay.boundary.lanes import running
 from replay.runtime import ambient
 
@@ -38,6 +40,7 @@ def install() -> None:
     _installed = True
     _wrap_connect()
     _wrap_processes()
+    _wrap_open()
 
 
 def _wrap_connect() -> None:
@@ -71,6 +74,24 @@ def _wrap_processes() -> None:
         real = getattr(os, name, None)
         if real is not None:
             setattr(os, name, _reporting(name, real))
+
+
+def _wrap_open() -> None:
+    real = io.open
+
+    def open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:  # noqa: A001 - it stands in for that
+        lane = running.lane
+        if lane is not None and not isinstance(file, int):
+            frame = originals.frame(1)
+            if not sites.is_library(frame.f_code.co_filename) or frame.f_code.co_filename.endswith("pathlib.py"):
+                writes = any(letter in mode for letter in "wax+")
+                if writes or is_world(file):
+                    lane.door.blind("file write" if writes else "file read", os.fsdecode(os.fspath(file)))
+        return real(file, mode, *args, **kwargs)
+
+    open.__doc__ = real.__doc__
+    setattr(io, "open", open)  # noqa: B010 - pathlib looks it up there
+    setattr(builtins, "open", open)  # noqa: B010
 
 
 def _reporting(name: str, real: Any) -> Any:

@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from replay.boundary import sites
@@ -101,6 +101,8 @@ def program_sources() -> dict[str, str]:
     return found
 
 
-def changed_sources(recorded: Mapping[str, str]) -> list[str]:
-    """Those recorded source files that differ now, or are gone."""
-    return [path for path, known in recorded.items() if digest(path) != known]
+def changed_sources(recorded: Mapping[str, str], argv: Sequence[str]) -> list[str]:
+    """Those recorded source files that differ now or are gone, and the script in `argv` if it is another one."""
+    scripts = [os.path.abspath(word) for word in argv[1:] if word.endswith(".py") and os.path.exists(word)]
+    others = [path for path in scripts[:1] if path not in recorded]
+    return others + [path for path, known in recorded.items() if digest(path) != known]

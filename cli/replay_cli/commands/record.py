@@ -1,0 +1,70 @@
+"""`replay record`: run a program and record it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import click
+
+from replay.cassette.cassette import load
+from replay.cassette.directory import default_directory
+from replay.cassette.header import new_id
+from replay.launch import record_command
+from replay.boundary import originals
+from replay_cli import options
+from replay_cli.render.facts import plural
+from replay_cli.render.spots import spot_lines
+from replay_cli.render.text import one_line
+
+
+@click.command("record", context_settings={"ignore_unknown_options": False})
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The cassette; a new one in $REPLAY_DIR by default.")
+@click.option("--name", help="A name for the header.")
+@click.option("--tag", "tags", multiple=True, metavar="K=V", help="A label for the header; may be repeated.")
+@click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)
+@options.common
+def command(output: str | None, name: str | None, tags: tuple[str, ...], cmd: tuple[str, ...]) -> int:
+    """Run a Python program and record everything nondeterministic it reads.
+
+    The program is any command that starts Python: a script, -m module, a console script. It needs no change. Its exit
+    code is passed through.
+
+        replay record -o incident.cassette -- python agent.py
+    """
+    path = output or os.path.join(default_directory(), f"{_new_name()}.cassette")
+    recording = record_command(cmd, path, name=name, tags=dict(map(_tag, tags)))
+    if os.path.exists(recording.path):
+        _report(recording.path, finished=recording.finished)
+    return recording.exit_code
+
+
+def _new_name() -> str:
+    return new_id(originals.wall_ns() // 1_000_000, originals.urandom(10))
+
+
+def _tag(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"a tag is K=V, not {text!r}", click.get_current_context())
+    return name, value
+
+
+def _report(path: str, *, finished: bool) -> None:
+    """On stderr: stdout is the program's."""
+    with load(path) as cassette:
+        shown = os.path.relpath(path)
+        shown = path if shown.startswith("..") else shown
+        if options.current().json:
+            note = {"cassette": path, "events": len(cassette.events), "finished": finished, "gaps": len(cassette.gaps)}
+            click.echo(json.dumps({**note, "blind_spots": len(cassette.blind_spots)}), err=True)
+            return
+        lines = [f"replay: {shown}: {plural(len(cassette.events), 'event')} recorded"]
+        if not finished:
+            lines[0] += "; the program was killed: the recording is unfinished and replays to the cut"
+        if cassette.gaps:
+            lines.append(f"replay: {plural(len(cassette.gaps), 'gap')}: seen, but not stored; replay ends there")
+        if not options.current().quiet:
+            lines += spot_lines(cassette.blind_spots)
+    for line in lines:
+        click.echo(one_line(line), err=True)

@@ -1,0 +1,63 @@
+"""`replay run`: re-execute a recording."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import click
+
+from replay.launch import Run, run
+from replay_cli import console, exits, options
+from replay_cli.render.verdict import verdict_lines
+from replay_cli.render.text import one_line
+
+
+@click.command("run")
+@click.argument("cassette")
+@click.argument("cmd", nargs=-1, type=click.UNPROCESSED)
+@click.option("--until", type=click.IntRange(min=0), metavar="N", help="Stop before event N.")
+@click.option(
+    "--match",
+    type=click.Choice(["strict", "lenient"]),
+    default="strict",
+    help="lenient: answer a differing request at the same place; each is counted as drift.",
+)
+@click.option("--times", type=click.IntRange(min=1), default=1, metavar="K", help="Replay K times; all must agree.")
+@options.common
+def command(
+    cassette: str, cmd: tuple[str, ...], until: int | None, match: Literal["strict", "lenient"], times: int
+) -> int:
+    """Re-execute a recording: offline, touching nothing, the same execution or the first difference.
+
+    The program's output goes where it would go (to stderr with --json, nowhere with --quiet). Exits with 0 when the
+    execution is identical (for an unfinished recording: up to its cut), 1 when it diverged or tried to get out, 125
+    when that can't be judged.
+
+        replay run incident.cassette
+        replay run incident.cassette -- python fixed_agent.py
+    """
+    chosen = options.current()
+    output: Literal["stderr", "discard", "inherit"] = (
+        "stderr" if chosen.json else "discard" if chosen.quiet or times > 1 else "inherit"
+    )
+    result = run(cassette, command=cmd or None, match=match, until=until, output=output)
+    agreed = 1
+    while agreed < times and _code(result) == exits.SAME:
+        result = run(cassette, command=cmd or None, match=match, until=until, output=output)
+        agreed += 1
+    if chosen.json:
+        console.document({**result.to_json(), "times": agreed})
+    else:
+        for line in verdict_lines(result, agreed, lenient=match == "lenient", verbose=chosen.verbose):
+            click.echo(line if line.startswith("    ") else one_line(line))
+    return _code(result, lenient=match == "lenient")
+
+
+def _code(result: Run, *, lenient: bool = False) -> int:
+    if result.divergence is not None or result.escapes:
+        return exits.DIFFERENT
+    if result.gap is not None:
+        return exits.CANNOT_JUDGE
+    if result.drift and not lenient:
+        return exits.DIFFERENT
+    return exits.SAME

@@ -1,0 +1,69 @@
+"""What a replay found, for people."""
+
+from __future__ import annotations
+
+from replay.launch import Run
+from replay.model.verdict import Crossing, Divergence
+from replay_cli.render.facts import plural
+from replay_cli.render.text import one_line
+
+_CHANGES_SHOWN = 8
+
+
+def verdict_lines(run: Run, times: int, *, lenient: bool, verbose: bool) -> list[str]:
+    """The verdict, most important first; lines may be several of a multi-line change."""
+    lines: list[str] = []
+    if run.divergence is not None:
+        lines += _divergence(run.divergence, run.events, verbose=verbose)
+    elif run.gap is not None:
+        lines.append(f"? can't go on after {plural(run.events, 'event')}: {run.gap}")
+    elif not run.escapes:
+        lines.append(_same(run, times, lenient=lenient))
+    for escape in run.escapes:
+        where = "" if escape.site is None else f" at {escape.site}"
+        lines.append(f"✗ escape refused: {escape.what}{where}: {escape.detail}")
+    if run.drift:
+        lines.append(f"  drift: {plural(run.drift, 'request')} differed and got the recorded answer all the same")
+    if run.blind_spots:
+        what = "blind spot" if run.blind_spots == 1 else "blind spots"
+        lines.append(f"  not vouched for: {run.blind_spots} {what} of the recording (replay show lists them)")
+    return lines
+
+
+def _same(run: Run, times: int, *, lenient: bool) -> str:
+    often = f", {times} times" if times > 1 else ""
+    if run.drift and lenient:
+        return f"~ not the same execution, but it reached the end: {plural(run.events, 'event')}{often}"
+    if run.cut:
+        return f"✓ identical up to the cut: {plural(run.events, 'event')}{often}; the recording stops there (unfinished)"
+    ended = "" if run.exit_code in (0, None) else f", exit code {run.exit_code} as recorded"
+    return f"✓ identical: {plural(run.events, 'event')}{often}{ended}; nothing left the sandbox"
+
+
+def _divergence(found: Divergence, events: int, *, verbose: bool) -> list[str]:
+    where = "at the end" if found.event is None else f"at event {found.event}"
+    lines = [f"✗ diverged {where}, after {plural(events, 'event')} alike: {found.reason}"]
+    lines += _side("expected", found.expected, found.recorded_site)
+    lines += _side("got", found.got, found.site)
+    shown = found.changes if verbose else found.changes[:_CHANGES_SHOWN]
+    if shown:
+        lines.append("  what differs (- recorded, + now):")
+        for change in shown:
+            lines += [f"    {one_line(line)}" for line in change.split("\n")]
+    if len(shown) < len(found.changes):
+        lines.append(f"    … {len(found.changes) - len(shown)} more (--verbose shows all)")
+    if found.why or found.cause != "unknown":
+        lines.append(f"  likely cause: {found.cause}: {found.why}")
+    if found.candidates:
+        lines.append("  nearest recorded:")
+        for near in found.candidates:
+            lines.append(f"    event {near.event}  {near.score:.2f}  {one_line(near.what)}: {one_line(near.why)}")
+    return lines
+
+
+def _side(label: str, crossing: Crossing | None, site: str | None) -> list[str]:
+    if crossing is None:
+        return []
+    lane = f" in lane {crossing.lane}" if crossing.lane else ""
+    where = f" at {site}" if site else ""
+    return [f"  {label + ':':<10}{crossing.what}{lane}{where}"]
