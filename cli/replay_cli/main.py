@@ -17,12 +17,12 @@ from replay_cli import exits, options
 
 # name -> what it is for. The module is `replay_cli.commands.<name>`, with `-` as `_`; its click command is `command`.
 COMMANDS: dict[str, str] = {
-    "record": "Run a program and record it.",
-    "run": "Re-execute a recording: identical, or the first difference.",
+    "record": "Run a Python program and record everything nondeterministic it reads.",
+    "run": "Re-execute a recording: offline, touching nothing, the same execution or the first difference.",
     "ls": "Cassettes: when, program, outcome, events, blind spots.",
     "show": "The action path as a timeline; one event whole.",
     "verify": "Is the cassette whole and unaltered?",
-    "demo": "The whole story in one command, offline.",
+    "demo": "A support agent refunds a customer twice: record it, replay it, see why, fix it.",
 }
 
 

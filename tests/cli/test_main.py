@@ -38,7 +38,7 @@ def test_help_names_every_command_and_imports_none() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
     for name, what in main.COMMANDS.items():
         assert f"  {name} " in done.stdout
-        assert what.split()[0] in done.stdout
+        assert " ".join(what.split()[:5]) in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("name", main.COMMANDS)
