@@ -29,6 +29,7 @@ SOURCES: tuple[tuple[str, str], ...] = (
     ("threading.get_ident", "entropy"),
     ("urllib3.is_connected", "entropy"),
     ("platform.processor", "entropy"),
+    ("http.sent", "entropy"),
 )
 
 NUMBER = {name: number for number, (name, _) in enumerate(SOURCES)}

@@ -1,3 +1,139 @@
-"""Seams by library."""
-def install(blind):
-    pass
+"""Which seams there are. Importing this imports no client library; a seam's module is imported when its library is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+
+from replay.boundary.imports import on_import
+from replay.boundary.lanes import nobody
+from replay.seams._seam import Seam, Target, missing
+
+Blind = Callable[[str, str], None]
+
+_HTTPX = ("HTTPTransport.handle_request", "AsyncHTTPTransport.handle_async_request", "Response", "ByteStream")
+
+SEAMS: tuple[Seam, ...] = (
+    Seam(
+        name="httpx",
+        module="replay.seams.httpx",
+        targets=(Target("httpx", _HTTPX), Target("httpx2", _HTTPX)),
+        covers="httpx, httpx2, and the SDKs on them (openai, anthropic)",
+        tried="httpx 0.28, httpx2 2.16",
+        ways=("sync", "async", "stream"),
+        records="each request that reaches HTTPTransport or AsyncHTTPTransport; redirects are requests of their own",
+        limits=(
+            "a streamed request body is read to its end before it is sent",
+            "transports of the program's own (WSGI, ASGI, Mock) are its code: they run again",
+            "`network_stream` answers nothing at replay; using it while recording is a blind spot",
+            "`extensions['trace']` isn't called at replay; a blind spot",
+        ),
+    ),
+    Seam(
+        name="http.client",
+        module="replay.seams.http_client",
+        targets=(
+            Target("http.client", ("HTTPConnection.send", "HTTPConnection.connect", "HTTPResponse.begin")),
+            Target("urllib3.connection", ("HTTPConnection.connect", "HTTPConnection.is_connected")),
+        ),
+        covers="http.client, urllib, urllib3, requests, botocore",
+        tried="CPython 3.11, urllib3 2.8, requests 2.34",
+        ways=("sync", "stream"),
+        records="each request, above TLS and below the pool; whether sending worked is a draw",
+        limits=(
+            "a chunk of a chunked response reaches the program whole, or in parts of 1 MiB",
+            "trailers of a chunked response are dropped, as http.client does",
+            "HTTP/2 of urllib3 and SOCKS proxies: not covered",
+            "what is asked of the socket itself (certificate, peer name) is a blind spot",
+        ),
+    ),
+    Seam(
+        name="aiohttp",
+        module="replay.seams.aiohttp",
+        targets=(
+            Target(
+                "aiohttp",
+                (
+                    "BaseConnector.connect",
+                    "BaseConnector.close",
+                    "TCPConnector.close",
+                    "ClientSession._ws_connect",
+                    "client_proto.ResponseHandler.set_response_params",
+                    "client_proto.ResponseHandler.start_timeout",
+                    "connector.Connection",
+                    "http_parser.DeflateBuffer",
+                    "http_parser.RawResponseMessage",
+                    "streams.StreamReader._wait",
+                    "streams.EMPTY_PAYLOAD",
+                ),
+            ),
+        ),
+        covers="aiohttp (client)",
+        tried="aiohttp 3.14",
+        ways=("async", "stream"),
+        records="each request below ClientSession; redirects, cookies, middlewares and timeouts run again at replay",
+        limits=(
+            "a streamed request body is written to its end before it is sent",
+            "websockets: not covered, a blind spot",
+            "trace signals about connections and name look-up aren't sent at replay; a blind spot",
+        ),
+    ),
+)
+
+_listeners: list[Blind] = []
+_misfits: list[str] = []
+_installed = False
+
+
+def install(blind: Blind) -> None:
+    """Install every seam as its library gets imported, now where it is.
+
+    Args:
+        blind: told `("seam", why)` about each library that its seam doesn't fit, now or when it is imported.
+    """
+    global _installed
+    _listeners.append(blind)
+    for misfit in _misfits:
+        blind("seam", misfit)
+    if _installed:
+        return
+    _installed = True
+    for seam in SEAMS:
+        for target in seam.targets:
+            on_import(target.module, partial(_fit, seam, target))
+
+
+def misfits() -> tuple[str, ...]:
+    """The libraries of this process that their seam doesn't fit, and why."""
+    return tuple(_misfits)
+
+
+def _fit(seam: Seam, target: Target, module: ModuleType) -> None:
+    """Patch one library. What goes wrong here is a blind spot, never the program's problem."""
+    lacking = missing(module, target.needs)
+    if lacking:
+        _misfit(seam, target, f"{', '.join(lacking)} missing")
+        return
+    try:
+        with nobody():
+            import_module(seam.module).install(module)
+    except Exception as error:
+        _misfit(seam, target, f"{type(error).__name__}: {error}")
+
+
+def _misfit(seam: Seam, target: Target, why: str) -> None:
+    detail = f"seam {seam.name} doesn't fit {target.module}{_version(target.module)}: {why}"
+    _misfits.append(detail)
+    for blind in _listeners:
+        blind("seam", detail)
+
+
+def _version(module: str) -> str:
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return " of Python " + ".".join(map(str, sys.version_info[:3]))
+    version = getattr(sys.modules.get(top), "__version__", None)
+    return f" {version}" if isinstance(version, str) else ""

@@ -1,0 +1,80 @@
+"""What a seam declares about itself, and how it patches a library.
+
+A seam is a module with `install(module)`, called once with each library module it names, right after that was imported.
+It replaces attributes of the library by wrappers that ask `lanes.running.lane`: without a lane the original is called
+with the arguments as they are; with one, the wrapper describes a `Call` and asks the lane's door.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+Way = Literal["sync", "async", "stream"]
+
+_MARK = "__replay_original__"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A library module that a seam patches, and the attributes (dotted paths) it must have for that."""
+
+    module: str
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """One seam, declared in one place (`registry.SEAMS`).
+
+    Attributes:
+        name: how it is called in reports.
+        module: where its `install` is; imported only when one of its libraries is.
+        targets: what it patches.
+        covers: the libraries whose users are covered, as one reads them.
+        tried: library versions it was tried with.
+        ways: what it records.
+        records: what becomes an event, in words.
+        limits: what it doesn't see or can't repeat.
+    """
+
+    name: str
+    module: str
+    targets: tuple[Target, ...]
+    covers: str
+    tried: str
+    ways: tuple[Way, ...]
+    records: str
+    limits: tuple[str, ...] = ()
+
+
+def missing(module: ModuleType, needs: tuple[str, ...]) -> list[str]:
+    """Those of the dotted paths that the module doesn't have."""
+    return [path for path in needs if not _has(module, path)]
+
+
+def _has(holder: Any, path: str) -> bool:
+    for name in path.split("."):
+        try:
+            holder = getattr(holder, name)
+        except AttributeError:
+            return False
+    return True
+
+
+def patch(owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
+    """Replace `owner.name` by `wrap(original)`, once: what is patched already (by us, here or in a base) stays.
+
+    Properties are wrapped by their getter.
+    """
+    original = getattr(owner, name)
+    is_property = isinstance(original, property)
+    target: Any = original.fget if isinstance(original, property) else original
+    if hasattr(target, _MARK):
+        return
+    wrapper = functools.update_wrapper(wrap(target), target)
+    setattr(wrapper, _MARK, target)
+    setattr(owner, name, property(wrapper) if is_property else wrapper)
