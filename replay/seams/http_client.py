@@ -270,7 +270,10 @@ class _Source(io.RawIOBase):
             waits = self._request.waits
             if not waits:
                 self._wire.told()
-            head = lane.door.cross(lane, self._call, self._receive_head)
+            try:
+                head = lane.door.cross(lane, self._call, self._receive_head)
+            finally:
+                self._call.dump = None  # a cycle would keep the response until garbage is collected
             if waits and head["status"] != 100:
                 self._wire.told()
         self._body = _wire.Body(head, self._request.method)

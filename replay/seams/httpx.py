@@ -53,7 +53,10 @@ class _Library:
             parts = list(request.stream)
             call = self._call(lane, request, parts, self._pieces)
             sent = self._sendable(request, parts)
-            response = lane.door.cross(lane, call, lambda: original(transport, sent))
+            try:
+                response = lane.door.cross(lane, call, lambda: original(transport, sent))
+            finally:
+                call.load = None  # it knows the call: a cycle, and garbage is collected at no certain time
             return self._watch(call, response, self._pieces)
 
         return handle_request
@@ -66,7 +69,10 @@ class _Library:
             parts = [part async for part in request.stream]
             call = self._call(lane, request, parts, self._async_pieces)
             sent = self._sendable(request, parts)
-            response = await lane.door.across(lane, call, lambda: original(transport, sent))
+            try:
+                response = await lane.door.across(lane, call, lambda: original(transport, sent))
+            finally:
+                call.load = None
             return self._watch(call, response, self._async_pieces)
 
         return handle_async_request
