@@ -73,15 +73,19 @@ class Encoder:
             self._packers[self._depth] = msgpack.packer(self._default)
         return packed
 
-    def _nested(self, value: object) -> bytes:
+    def _descend(self, value: object) -> None:
+        """Into an ext value; `self._depth -= 1` leads back."""
         if self._depth >= MAX_DEPTH:
             raise NotStorable(type(value).__qualname__, hint=f"nested deeper than {MAX_DEPTH}, or a cycle")
+        self._depth += 1
+        if self._depth == len(self._packers):
+            self._packers.append(msgpack.packer(self._default))
+
+    def _nested(self, value: object) -> bytes:
         if self._depth >= _DEEP and not _within(value, _FLAT):
             raise NotStorable(type(value).__qualname__, hint="nested too deep")
-        self._depth += 1
+        self._descend(value)
         try:
-            if self._depth == len(self._packers):
-                self._packers.append(msgpack.packer(self._default))
             return self.pack(value)
         finally:
             self._depth -= 1
@@ -97,12 +101,13 @@ class Encoder:
         if scalar is not None:
             code, encode = scalar
             return msgpack.ext(code, encode(value))
+        self._descend(value)  # parts of exceptions are packed while it is described
         try:
             named = describe(value, self._part)
-        except NotStorable:
-            raise
         except RecursionError:
             raise NotStorable(f"{cls.__module__}.{cls.__qualname__}", hint="too deep, or a cycle") from None
+        finally:
+            self._depth -= 1
         if named is None:
             raise NotStorable(f"{cls.__module__}.{cls.__qualname__}")
         return msgpack.ext(EXT_NAMED, self._nested([named.module, named.qualname, named.form, named.state]))
@@ -172,9 +177,9 @@ class Decoder:
 
     def _hook(self, depth: int) -> Callable[[int, bytes], object]:
         def hook(code: int, raw: bytes) -> object:
-            if depth == MAX_DEPTH:
+            if depth == MAX_DEPTH and code not in DECODERS:
                 raise ValueError(f"nested deeper than {MAX_DEPTH}")
-            return self._ext(code, raw, self._hooks[depth + 1])
+            return self._ext(code, raw, self._hooks[min(depth + 1, MAX_DEPTH)])
 
         return hook
 

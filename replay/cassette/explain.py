@@ -43,6 +43,8 @@ def _parts(value: object) -> Iterator[tuple[str, object]]:
         names: tuple[str, ...] | None = getattr(type(cast("object", value)), "_fields", None)
         for index, item in enumerate(cast("Iterable[object]", value)):
             yield f"[{index}]" if names is None else f".{names[index]}", item
+    elif isinstance(value, type):
+        return
     elif dataclasses.is_dataclass(value) or "__pydantic_fields_set__" in dir(type(value)):
         attributes = getattr(value, "__dict__", None) or getattr(type(value), "__dataclass_fields__", ())
         for name in cast("Iterable[str]", attributes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -10,11 +10,13 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """The last `size` entries put or got."""
+    """The last `count` entries put or got, of at most `total` in all as `size` measures them (the newest always stays)."""
 
-    __slots__ = ("_items", "_size")
+    __slots__ = ("_count", "_items", "_left", "_size")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, count: int, total: int = 0, size: Callable[[V], int] | None = None) -> None:
+        self._count = count
+        self._left = total
         self._size = size
         self._items: dict[K, V] = {}
 
@@ -26,9 +28,16 @@ class Recent(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Adds or replaces; the entry longest unused goes where there are too many."""
-        items = self._items
-        items.pop(key, None)
-        if len(items) >= self._size:
-            del items[next(iter(items))]
-        items[key] = value
+        """Adds or replaces; those longest unused go where there is too much."""
+        if key in self._items:
+            self._drop(key)
+        self._items[key] = value
+        if self._size is not None:
+            self._left -= self._size(value)
+        while len(self._items) > 1 and (len(self._items) > self._count or self._left < 0):
+            self._drop(next(iter(self._items)))
+
+    def _drop(self, key: K) -> None:
+        value = self._items.pop(key)
+        if self._size is not None:
+            self._left += self._size(value)

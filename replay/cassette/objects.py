@@ -6,6 +6,7 @@ import dataclasses
 import enum
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from types import MemberDescriptorType
 from typing import Any, Final, NamedTuple
 
 from replay.cassette.named import Form, Named
@@ -125,8 +126,7 @@ def _describe(value: Any, cls: type, part: Callable[[object], object]) -> tuple[
     if isinstance(value, type):
         return None
     if dataclasses.is_dataclass(value):
-        state = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if hasattr(value, f.name)}
-        return "dataclass", {**state, **_attributes(value)}
+        return "dataclass", _fields(value, cls)
     if "__pydantic_fields_set__" in dir(cls):
         return "pydantic", _pydantic(value)
     fields: tuple[str, ...] | None = getattr(cls, "_fields", None)
@@ -157,6 +157,17 @@ def _factory(factory: Any) -> str | None:
     if FACTORIES.get(name) is not factory:
         raise NotStorable("function", "its default_factory", hint="use a built-in type as the default_factory")
     return str(name)
+
+
+def _fields(value: Any, cls: type) -> dict[str, Any]:
+    """What an instance of a dataclass holds itself, fields first: not defaults that only its class has."""
+    held = _attributes(value)
+    for name in (f.name for f in reversed(dataclasses.fields(value))):
+        if name in held:
+            held = {name: held.pop(name), **held}
+        elif isinstance(getattr(cls, name, None), MemberDescriptorType) and hasattr(value, name):
+            held = {name: getattr(value, name), **held}
+    return held
 
 
 def _attributes(value: object) -> dict[str, Any]:

@@ -33,6 +33,9 @@ INLINE: Final = 256
 """Bodies shorter than this are stored whole."""
 
 _BASES: Final = 16
+BASES_BYTES: Final = 16 << 20
+"""How many last bodies are kept to make differences to, and how many bytes of them."""
+
 SEGMENT_BYTES: Final = 256 * 1024
 SEGMENT_EVENTS: Final = 640
 """A segment, which is what a reader unpacks to read one event, is full at either. Long texts pack a tenth better in 256 KB
@@ -42,6 +45,10 @@ BACKLOG: Final = 8 << 20
 """How many bytes wait for a disk that takes none, before the writer gives up."""
 
 _cover: Final = Struct(">IBI").pack
+
+
+def _base_size(base: tuple[int, bytes]) -> int:
+    return len(base[1])
 
 
 class Writer:
@@ -79,7 +86,7 @@ class Writer:
         self._sha = sha256()
         self._chained = 0
         self._unhashed: list[bytes] = [f.PREAMBLE]
-        self._bases: Recent[Hashable, tuple[int, bytes]] = Recent(_BASES)
+        self._bases: Recent[Hashable, tuple[int, bytes]] = Recent(_BASES, BASES_BYTES, _base_size)
         self._turn_at = SEGMENT_BYTES
         self._turn_event = SEGMENT_EVENTS
         self._segments = [Segment(self.size, 0, 0)]
