@@ -58,7 +58,7 @@ class _Reader:
                 piece = await lane.door.apull(lane, call, self._step)
         except StopAsyncIteration:
             self._feed(None)
-        except (asyncio.CancelledError, asyncio.TimeoutError):
+        except (asyncio.CancelledError, TimeoutError):
             raise
         except Exception as error:
             self.set_exception(error)  # type: ignore[attr-defined]

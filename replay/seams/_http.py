@@ -1,9 +1,9 @@
 """The shape of an http event, the same from every client.
 
-    request   {"method", "url", "headers": [[name, value], …], "version"?}; body: the bytes after transfer-decoding
-    response  {"status", "reason", "headers": [[name, value], …], "version"}
-    pieces    the body's bytes after transfer-decoding and before content-decoding, as they came; never empty, except:
-              an empty piece says that the program closed the stream there, before its end
+request   {"method", "url", "headers": [[name, value], …], "version"?}; body: the bytes after transfer-decoding
+response  {"status", "reason", "headers": [[name, value], …], "version"}
+pieces    the body's bytes after transfer-decoding and before content-decoding, as they came; never empty, except:
+          an empty piece says that the program closed the stream there, before its end
 """
 
 from __future__ import annotations
@@ -68,5 +68,5 @@ def raw(head: Head) -> list[tuple[bytes, bytes]]:
 def unexpected(call: Call[Any], what: str) -> Call[Any]:
     """A crossing that no recording has: asked for where the program reads a stream otherwise than it did, so that the
     player names the difference."""
-    request = {"method": what.upper(), "url": call.request["url"], "headers": []}
+    request: dict[str, Any] = {"method": what.upper(), "url": call.request["url"], "headers": []}
     return Call("http", f"{what} {call.name}", "read", request)

@@ -1,8 +1,8 @@
 """HTTP/1 as bytes: requests that were written, responses as they are fed to a client's own parser. Pure functions and
 parsers; they read nothing by themselves.
 
-A response is parsed when it is recorded (so that every client's events look alike) and written again for the client, the
-same way when recording and at replay: what the client sees can't differ between the two.
+A response is parsed when it is recorded (so that every client's events look alike) and written again for the client,
+the same way when recording and at replay: what the client sees can't differ between the two.
 """
 
 from __future__ import annotations
@@ -151,13 +151,15 @@ class Body:
         if not self._in_chunk:
             line = buffer.find(b"\n")
             if line < 0:
-                return _need(buffer, ended)
+                _need(buffer, ended)
+                return None
             try:
                 size = int(buffer[:line].split(b";")[0], 16)
             except ValueError:
                 raise IncompleteRead(b"") from None
             if size == 0:
-                return self._trailers(buffer, line + 1, ended)
+                self._trailers(buffer, line + 1, ended)
+                return None
             del buffer[: line + 1]
             self._in_chunk = size
         if len(buffer) >= self._in_chunk + 2:
@@ -168,12 +170,12 @@ class Body:
         if self._in_chunk > PART and len(buffer) >= PART:
             self._in_chunk -= PART
             return _cut(buffer, PART)
-        return _need(buffer, ended)
+        _need(buffer, ended)
+        return None
 
     def _trailers(self, buffer: bytearray, start: int, ended: bool) -> None:
-        if ended or buffer[start : start + 2] == b"\r\n" or buffer[start : start + 1] == b"\n":
-            raise StopIteration
-        if end_of_head(buffer[start:]):
+        # They are read and dropped, up to an empty line: the line before it may be the last chunk's own.
+        if ended or end_of_head(buffer[start - 1 :]) or buffer.startswith((b"\r\n", b"\n"), start):
             raise StopIteration
 
 

@@ -1,0 +1,1 @@
+"""Seams: one module for each library whose crossings become requests to the door."""
