@@ -14,10 +14,12 @@ from base64 import b64encode
 from typing import Any, NotRequired, TypedDict
 
 from replay.boundary import originals
+from replay.boundary.imports import on_import
 from replay.boundary.lanes import become, nobody
 from replay.cassette.codec import pack
 from replay.model.errors import NotStorable, ReplayError
 from replay.model.verdict import Verdict
+from replay.runtime import locks
 
 STOPPED = 90
 """Exit code of a replayed process that ended itself: its verdict says why."""
@@ -40,6 +42,8 @@ class Spec(TypedDict):
 def boot(text: str) -> None:
     """Begin what the parent asked for."""
     spec: Spec = json.loads(text)
+    # Before anything else is imported: which modules made their locks earlier must not depend on the mode.
+    locks.install()
     for name, value in spec["environ"].items():
         if value is None:
             os.environ.pop(name, None)
@@ -65,7 +69,6 @@ def _record(spec: Spec) -> None:
     header = {**program, "environment": facts.environment(), "argv": sys.orig_argv}
     recorder = start_recorder(spec["cassette"], header, originals.urandom(16))
     install(recorder.blind)
-    blindspots.install()
     outputs.install()
     outcome: dict[str, Any] = {"exception": None}
     _watch_exception(outcome)
@@ -74,7 +77,7 @@ def _record(spec: Spec) -> None:
         outputs.finish()
         become(None)
         blindspots.note_clocks(recorder)
-        outcome["sources"] = facts.program_sources()
+        outcome["sources"] = facts.program_sources(sys.orig_argv)
         recorder.finish(outcome, seal=spec.get("seal", False))
 
     atexit.register(finish)
@@ -158,10 +161,14 @@ def _text(result: Any) -> str | None:
 
 
 def _use_replay_loops(player: Any) -> None:
-    from replay.runtime import loops
+    """Once the program imports asyncio; it must not be there earlier than it was in the recording."""
 
-    loops.install()
-    loops.use_replay_loop(player)
+    def use(_: Any) -> None:
+        from replay.runtime import loops
+
+        loops.use_replay_loop(player)
+
+    on_import("asyncio", use)
 
 
 def _watch_exception(outcome: dict[str, Any]) -> None:

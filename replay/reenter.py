@@ -6,7 +6,6 @@ process.
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import os
@@ -102,6 +101,8 @@ def main() -> None:
     function = _function(part.entry)
     args, kwargs = revive(tuple(part.entry["args"])), revive(dict(part.entry["kwargs"]))
     if inspect.iscoroutinefunction(function):
+        import asyncio  # now: a replay imports nothing earlier than the recorded process did
+
 
         async def call() -> None:
             with part.play() as ended:

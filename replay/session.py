@@ -243,7 +243,6 @@ _misfits: list[tuple[str, str]] = []
 @functools.cache
 def _install() -> None:
     install(lambda what, detail: _misfits.append((what, detail)))
-    blindspots.install()
     loops = sys.modules.get("replay.runtime.loops")
     if loops is not None:
         loops.adopt_running_loop()
@@ -261,7 +260,7 @@ def _new_path() -> Path:
 
 
 def _storable(outcome: dict[str, Any]) -> dict[str, Any]:
-    whole = {"exception": None, "sources": facts.program_sources(), **outcome}
+    whole = {"exception": None, "sources": facts.program_sources(sys.orig_argv), **outcome}
     try:
         pack(whole)
     except NotStorable as error:

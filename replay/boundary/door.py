@@ -106,6 +106,10 @@ class Door(ABC):
         """A schedule entry: something of this lane is about to run (see `replay.boundary.schedule`)."""
 
     @abstractmethod
+    def acquire(self, lane: Lane, real: Callable[[bool, float], bool], blocking: bool, timeout: float) -> bool:
+        """The lane takes a lock; `real` does it. Whether it got it, in the recorded order."""
+
+    @abstractmethod
     def environ(self, lane: Lane, key: str, value: str | None, *, own: bool = False) -> None:
         """The program read (or, `own`, set) an environment variable; None where it isn't there."""
 

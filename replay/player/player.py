@@ -12,7 +12,6 @@ Rules:
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from types import FrameType
@@ -20,7 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 from replay.boundary import originals, sites
 from replay.boundary.door import Call, Door
-from replay.boundary.lanes import Lane
+from replay.boundary.lanes import Lane, nobody, running
 from replay.boundary.sources import SOURCES
 from replay.cassette.codec import pack, unpack
 from replay.cassette.revive import revive
@@ -47,6 +46,13 @@ class Stopped(BaseException):
 class Player(Door):
     """A Door over the frames of a cassette.
 
+    Attributes:
+        tape: what is left of the recording. verdict: what was found so far.
+        changed: condition over all of the player's state; whoever waits for a turn waits on it.
+        pending: crossings that have suspended their task: entry of the outcome → the future that the task awaits.
+        new_future: makes those futures; set when asyncio is imported.
+        active: the recorded part is running.
+
     Args:
         frames: iterator of decoded frames, in file order.
         seed: of the session's random stream, from the header.
@@ -71,7 +77,8 @@ class Player(Door):
         self.tape = Tape(iter(frames), tuple(name for name, _ in SOURCES))
         self.verdict = Verdict()
         self.changed = originals.Condition(originals.RLock())
-        self.pending: dict[Entry, PendingFuture] = {}
+        self.pending: dict[Entry, Any] = {}
+        self.new_future: Callable[[], Any] = _no_loop
         self._complete = complete
         self._lenient = lenient
         self._on_stop = on_stop
@@ -149,6 +156,21 @@ class Player(Door):
         assert entry is not None
         return self._next(call, entry, StopAsyncIteration)
 
+    def acquire(self, lane: Lane, real: Callable[[bool, float], bool], blocking: bool, timeout: float) -> bool:
+        with self.changed:
+            self._check()
+            entry = self.tape.next_of(lane.path)
+            if entry is None or entry.op != "acquire":
+                self._diverge(lane, entry, "takes a lock", None, originals.frame(1))
+            if self.tape.head() is not entry:
+                self._await_turn(entry)
+        got = bool(entry.detail)
+        if got:
+            real(True, -1)  # only this lane can take the entry, so nobody overtakes it here
+        with self.changed:
+            self._turn(entry)
+        return got
+
     def environ(self, lane: Lane, key: str, value: str | None, *, own: bool = False) -> None:
         """The process was started with the recorded values."""
 
@@ -172,8 +194,9 @@ class Player(Door):
 
     def stop_for(self, entry: Entry | None, reason: str, frame: FrameType | None) -> NoReturn:
         """Latch a divergence of order at `entry` and end the replay."""
-        divergence = explain.of_order(self.tape, entry, reason, dict(self._waiting), frame)
-        self._end(divergence)
+        with nobody():
+            found = explain.of_order(self.tape, entry, reason, dict(self._waiting), frame)
+        self._end(found)
 
     def ran_out(self) -> NoReturn:
         """The tape has ended while the program goes on: the cut of an unfinished recording, or a divergence."""
@@ -267,16 +290,23 @@ class Player(Door):
                 raise Stopped
             if threading.active_count() == 1:
                 self.stop_for(self.tape.head(), "nobody is left who could take the next turn", None)
-            if self.changed.wait(_STUCK_AFTER) or ready():
+            if self._wait_for_change() or ready():
                 continue
             head_now, used_now = self.tape.head(), originals.REAL_TIME.process_time()
             if head_now is head and used_now - used < _STUCK_AFTER / 100:
                 self.stop_for(self.tape.head(), "nothing moves any more: lanes wait for a turn that can't come", None)
             head, used = head_now, used_now
 
+    def _wait_for_change(self) -> bool:
+        lane, running.lane = running.lane, None  # a condition's own locks are not the program's
+        try:
+            return self.changed.wait(_STUCK_AFTER)
+        finally:
+            running.lane = lane
+
     async def _until_turn(self, entry: Entry | None) -> None:
         """Wait for the loop to reach `entry`; an outcome that was never recorded never comes."""
-        future = PendingFuture(loop=asyncio.get_running_loop())
+        future = self.new_future()
         if entry is not None:
             self.pending[entry] = future
         await future
@@ -309,7 +339,9 @@ class Player(Door):
         if entry is None and not self._complete:
             self._cut()
         program = sites.program_frame(frame)
-        self._end(explain.of_call(self.tape, lane.path, entry, what, call, program, self._facts))
+        with nobody():  # explaining imports and locks; that is ours, not the program's
+            found = explain.of_call(self.tape, lane.path, entry, what, call, program, self._facts)
+        self._end(found)
 
     def _cut(self) -> NoReturn:
         self.verdict.cut = True
@@ -328,22 +360,13 @@ class Player(Door):
         raise Stopped
 
 
+def _no_loop() -> NoReturn:
+    raise RuntimeError("an asynchronous crossing needs a replay loop, which comes with asyncio")
+
+
 def _as_stored(got: Request) -> Request:
     """`got` as a cassette would give it back: objects of named classes are inert there."""
     try:
         return got._replace(request=unpack(pack(got.request)))
     except NotStorable:
         return got
-
-
-class PendingFuture(asyncio.Future[None]):
-    """What a task awaits inside a crossing at replay. Cancelling it does nothing: the recorded outcome says whether the
-    crossing was cancelled, and when."""
-
-    def cancel(self, msg: Any = None) -> bool:
-        return True
-
-    def deliver(self) -> None:
-        """The crossing's turn has come."""
-        super().set_result(None)
-

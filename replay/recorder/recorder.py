@@ -21,7 +21,7 @@ from replay.boundary import originals, sites
 from replay.boundary.awaiting import Watched
 from replay.boundary.door import Call, Door
 from replay.boundary.lanes import Lane, become, carrier, running
-from replay.boundary.schedule import DRAW
+from replay.boundary.schedule import ACQUIRE, DRAW
 from replay.boundary.sources import KIND, NUMBER
 from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
@@ -158,6 +158,11 @@ class Recorder(Door):
         carrier.set(carried)
         self._piece(lane, call, _RESULT, piece, suspended=watched.suspended)
         return piece
+
+    def acquire(self, lane: Lane, real: Callable[[bool, float], bool], blocking: bool, timeout: float) -> bool:
+        got = real(blocking, timeout)
+        self._log.append((ACQUIRE, lane.number, got))  # while the lock is held: nobody can come in between
+        return got
 
     def environ(self, lane: Lane, key: str, value: str | None, *, own: bool = False) -> None:
         if key in self._environ:

@@ -88,11 +88,14 @@ def _digest(path: str, _changed: int) -> str | None:
         return None
 
 
-def program_sources() -> dict[str, str]:
-    """Path → digest of the program's own modules that are imported now."""
+def program_sources(argv: Sequence[str]) -> dict[str, str]:
+    """Path → digest of the script in `argv` and of the program's own modules that are imported now.
+
+    `__main__` has lost its file when the interpreter is about to end, hence `argv`.
+    """
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
     found: dict[str, str] = {}
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
+    for file in (*scripts(argv), *files):
         if isinstance(file, str) and file.endswith(".py") and not sites.is_library(file):
             path = os.path.abspath(file)
             known = digest(path)
@@ -101,8 +104,12 @@ def program_sources() -> dict[str, str]:
     return found
 
 
+def scripts(argv: Sequence[str]) -> list[str]:
+    """The script that a command line runs, if it names one: at most one path."""
+    return [os.path.abspath(word) for word in argv[1:] if word.endswith(".py") and os.path.exists(word)][:1]
+
+
 def changed_sources(recorded: Mapping[str, str], argv: Sequence[str]) -> list[str]:
     """Those recorded source files that differ now or are gone, and the script in `argv` if it is another one."""
-    scripts = [os.path.abspath(word) for word in argv[1:] if word.endswith(".py") and os.path.exists(word)]
-    others = [path for path in scripts[:1] if path not in recorded]
+    others = [path for path in scripts(argv) if path not in recorded]
     return others + [path for path, known in recorded.items() if digest(path) != known]

@@ -1,11 +1,15 @@
-"""Everything that is patched in a process, in the order that works. Idempotent; without a lane it all passes through."""
+"""Everything that is patched in a process, in the order that works. Idempotent; without a lane it all passes through.
+
+Recording and replaying install the same and import the same: a module that one of them imported before the program does
+would run its own first lines (locks it takes, clocks it reads) outside of the recording, or outside of the replay.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from replay.boundary.imports import on_import
-from replay.runtime import ambient, chance, environ, threads
+from replay.runtime import ambient, blindspots, chance, environ, locks, threads
 from replay.seams import registry
 
 
@@ -18,7 +22,9 @@ def install(blind: Callable[[str, str], None]) -> None:
     ambient.install()
     chance.install()
     environ.install()
+    locks.install()
     threads.install()
+    blindspots.install()
     on_import("asyncio", _install_loops)
     registry.install(blind)
 

@@ -38,7 +38,7 @@ def install() -> None:
     concurrent_base: Any = concurrent.futures._base
     concurrent_base.time = originals.REAL_TIME
     _patch_loop(base.BaseEventLoop)
-    _patch_readers(asyncio.selector_events.BaseSelectorEventLoop)
+    _patch_insides(asyncio.selector_events.BaseSelectorEventLoop)
 
 
 def adopt_running_loop() -> None:
@@ -100,9 +100,9 @@ def _patch_loop(loop_class: Any) -> None:
     loop_class.time = patched_time
 
 
-def _patch_readers(loop_class: Any) -> None:
-    """Reader and writer callbacks run transports: the interpreter's business, in nobody's lane."""
-    for name in ("_add_reader", "_add_writer"):
+def _patch_insides(loop_class: Any) -> None:
+    """Making and closing a loop, and the reader and writer callbacks that run transports: the interpreter's business."""
+    for name in ("__init__", "close", "_add_reader", "_add_writer"):
         original = getattr(loop_class, name)
 
         def patched(self: Any, *args: Any, _original: Any = original) -> Any:
@@ -114,9 +114,10 @@ def _patch_readers(loop_class: Any) -> None:
 
 def use_replay_loop(player: Any) -> None:
     """From now on every new loop of this process follows `player`'s tape."""
-    from replay.runtime.replay_loop import ReplayLoop
+    from replay.runtime.replay_loop import ReplayLoop, new_future
 
     ReplayLoop.player = player
+    player.new_future = new_future
     package: Any = asyncio
     package.SelectorEventLoop = ReplayLoop
     unix: Any = asyncio.unix_events

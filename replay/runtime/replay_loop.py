@@ -31,14 +31,30 @@ from replay.runtime.loops import is_asyncio
 _MARK = {"step": STEP, "callback": CALLBACK}
 
 
+class PendingFuture(asyncio.Future[None]):
+    """What a task awaits inside a crossing at replay. Cancelling it does nothing: the recorded outcome says whether the
+    crossing was cancelled, and when."""
+
+    def cancel(self, msg: Any = None) -> bool:
+        return True
+
+    def deliver(self) -> None:
+        """The crossing's turn has come."""
+        super().set_result(None)
+
+
+def new_future() -> PendingFuture:
+    """For `Player.new_future`."""
+    return PendingFuture(loop=asyncio.get_running_loop())
+
+
 class ReplayLoop(asyncio.SelectorEventLoop):
     """A selector loop that never selects. `player` is set once per process, by `runtime.loops`."""
 
     player: Player
 
     def __init__(self, *args: Any) -> None:
-        with lanes.nobody():
-            super().__init__(*args)
+        super().__init__(*args)
         self._timers: dict[tuple[str, int], Any] = {}
         self._internal_timers: list[tuple[float, int, Any]] = []
         self._count = itertools.count()
@@ -141,13 +157,23 @@ class ReplayLoop(asyncio.SelectorEventLoop):
                 return None
             del player.pending[entry]
             future.deliver()
-            return self._ready.pop()
+            return self._take_step(entry.lane)
         if entry.op == "timer":
             return self._timers.pop((entry.lane, entry.detail), None)
         handle = self._find(entry)
         if handle is not None:
             self._ready.remove(handle)
         return handle
+
+    def _take_step(self, lane: str) -> Any:
+        """The step that answering a crossing has just made ready: the newest of its lane, though not always the newest
+        of all, since other threads add theirs."""
+        for handle in reversed(tuple(self._ready)):
+            woken = handle.lane()
+            if woken is not None and woken.path == lane:
+                self._ready.remove(handle)
+                return handle
+        return None
 
     def _find(self, entry: Entry) -> Any:
         if entry.op == "timer":

@@ -1,18 +1,24 @@
-"""Threads and executor jobs get lanes: by who started them and in which order, not by which worker runs them."""
+"""Threads and executor jobs get lanes: by who started them and in which order, not by which worker runs them.
+
+Starting a thread and handing a job to a pool are the interpreter's business (its locks depend on which worker happens to
+be idle); what runs in the thread or the job is the lane's.
+"""
 
 from __future__ import annotations
 
+import concurrent.futures._base as futures
 import concurrent.futures.thread as pool
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from replay.boundary.lanes import become, current, running
+from replay.boundary.lanes import Lane, become, nobody, running
 
 _installed = False
 
 
 def install() -> None:
-    """Patch `Thread.start` and the pool's work items; idempotent."""
+    """Patch `Thread.start`, the pool and its futures; idempotent."""
     global _installed
     if _installed:
         return
@@ -23,39 +29,85 @@ def install() -> None:
 
 def _patch_thread() -> None:
     kind: Any = threading.Thread
-    start, run_inner = kind.start, kind._bootstrap_inner
+    start = kind.start
 
     def patched_start(self: Any) -> None:
-        parent = current()
-        # A pool's workers belong to nobody; the jobs they run have lanes.
-        worker = getattr(self, "_target", None) is getattr(pool, "_worker", None)
-        self._replay_lane = None if parent is None or worker else parent.spawn("thread")
-        start(self)
+        parent = running.lane
+        if parent is not None and not hasattr(self, "_replay_lane"):
+            self._replay_lane = parent.spawn("thread")
+            self.run = _in_lane(self, self._replay_lane, self.run)
+        with nobody():
+            start(self)
 
-    def patched_run(self: Any) -> None:
-        lane = getattr(self, "_replay_lane", None)
-        if lane is not None:
-            become(lane)
-        run_inner(self)
+    kind.start = patched_start
 
-    kind.start, kind._bootstrap_inner = patched_start, patched_run
+
+def _in_lane(thread: Any, lane: Lane, run: Callable[[], None]) -> Callable[[], None]:
+    """`run`, as the lane; an exception that ends the thread is reported by the lane, too."""
+
+    def run_in_lane() -> None:
+        del thread.run  # a cycle, otherwise
+        become(lane)
+        try:
+            run()
+        except SystemExit:
+            pass
+        except BaseException:
+            thread._invoke_excepthook(thread)
+        finally:
+            become(None)
+
+    return run_in_lane
+
+
+class _Submitting(threading.local):
+    job: Lane | None = None
+
+
+_submitting = _Submitting()
 
 
 def _patch_pool() -> None:
     item: Any = pool._WorkItem
-    create, run = item.__init__, item.run
+    executor: Any = pool.ThreadPoolExecutor
+    create, run, submit, shutdown = item.__init__, item.run, executor.submit, executor.shutdown
+
+    def patched_submit(self: Any, *args: Any, **kwargs: Any) -> Any:
+        parent = running.lane
+        if parent is None:
+            return submit(self, *args, **kwargs)
+        _submitting.job = job = parent.spawn("job")
+        try:
+            with nobody():
+                future = submit(self, *args, **kwargs)
+        finally:
+            _submitting.job = None
+        future._replay_hash = job.hash
+        return future
 
     def patched_create(self: Any, *args: Any, **kwargs: Any) -> None:
         create(self, *args, **kwargs)
-        parent = current()
-        self._replay_lane = None if parent is None else parent.spawn("job")
+        self._replay_lane = _submitting.job
 
     def patched_run(self: Any) -> None:
-        before = running.lane
         become(self._replay_lane)
         try:
             run(self)
         finally:
-            become(before)
+            become(None)
 
+    def patched_shutdown(self: Any, *args: Any, **kwargs: Any) -> None:
+        with nobody():
+            shutdown(self, *args, **kwargs)
+
+    executor.submit, executor.shutdown = patched_submit, patched_shutdown
     item.__init__, item.run = patched_create, patched_run
+    future: Any = futures.Future
+    by_address = future.__hash__
+
+    def by_job(self: Any) -> int:
+        """Sets of futures (`as_completed`, `wait`) iterate alike in every execution."""
+        known = self.__dict__.get("_replay_hash")
+        return by_address(self) if known is None else known  # type: ignore[no-any-return]
+
+    future.__hash__ = by_job

@@ -1,0 +1,136 @@
+"""Locks in recorded order: `threading.Lock`, `threading.RLock` and all that is built on them.
+
+Who gets a lock first decides what a threaded program does next (whether a future was done when its callback was added,
+say), so each acquisition by a lane is an entry of the schedule, written while the lock is held. At replay a lane acquires
+when its turn comes. Conditions, events, semaphores, queues and futures follow, since they are made of these locks; a wait
+that timed out times out again.
+
+Only locks made after installation take part. Locks acquired without a lane (inside a crossing, by the interpreter) are
+left alone. Not covered: what threads do to memory without a lock.
+"""
+
+from __future__ import annotations
+
+import _thread
+import gc
+import threading
+from typing import Any
+
+from replay.boundary import originals
+from replay.boundary.lanes import Lane, become, running
+
+
+class LaneLock:
+    """`threading.Lock`, with its order told to the door."""
+
+    __slots__ = ("__weakref__", "_lock")
+
+    def __init__(self) -> None:
+        self._lock: Any = originals.allocate_lock()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        lane = running.lane
+        if lane is None:
+            return self._lock.acquire(blocking, timeout)  # type: ignore[no-any-return]
+        return lane.door.acquire(lane, self._lock.acquire, blocking, timeout)
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def locked(self) -> bool:
+        return self._lock.locked()  # type: ignore[no-any-return]
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def _at_fork_reinit(self) -> None:
+        self._lock._at_fork_reinit()
+
+    def __repr__(self) -> str:
+        return f"<{'locked' if self._lock.locked() else 'unlocked'} lock>"
+
+    acquire_lock, release_lock, locked_lock = acquire, release, locked
+
+
+class LaneRLock:
+    """`threading.RLock`, with its order told to the door; taking it again while holding it is nobody's business."""
+
+    __slots__ = ("__weakref__", "_lock")
+
+    def __init__(self) -> None:
+        self._lock: Any = _thread.RLock()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        lane = running.lane
+        if lane is None or self._lock._is_owned():
+            return self._lock.acquire(blocking, timeout)  # type: ignore[no-any-return]
+        return lane.door.acquire(lane, self._lock.acquire, blocking, timeout)
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    # What Condition asks of its lock.
+
+    def _is_owned(self) -> bool:
+        return self._lock._is_owned()  # type: ignore[no-any-return]
+
+    def _release_save(self) -> Any:
+        return self._lock._release_save()
+
+    def _acquire_restore(self, state: Any) -> None:
+        lane = running.lane
+        if lane is None:
+            self._lock._acquire_restore(state)
+        else:
+            lane.door.acquire(lane, lambda _blocking, _timeout: self._restored(state), True, -1)
+
+    def _restored(self, state: Any) -> bool:
+        self._lock._acquire_restore(state)
+        return True
+
+    def _at_fork_reinit(self) -> None:
+        self._lock._at_fork_reinit()
+
+    def _recursion_count(self) -> int:
+        return self._lock._recursion_count()  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return repr(self._lock)
+
+
+_installed = False
+_paused = threading.local()
+
+
+def install() -> None:
+    """New locks of this process take part; idempotent."""
+    global _installed
+    if _installed:
+        return
+    _installed = True
+    module: Any = threading
+    module.Lock = module._allocate_lock = LaneLock
+    module.RLock = LaneRLock
+    gc.callbacks.append(_around_collection)
+
+
+def _around_collection(phase: str, _info: dict[str, int]) -> None:
+    """What the garbage collector runs (finalisers, weak reference callbacks) runs whenever it likes: in nobody's lane."""
+    if phase == "start":
+        lane: Lane | None = running.lane
+        _paused.lane = lane
+        if lane is not None:
+            become(None)
+    else:
+        lane = getattr(_paused, "lane", None)
+        if lane is not None:
+            become(lane)
