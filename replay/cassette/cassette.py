@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, overload
 
-from replay.cassette.directory import resolve as resolve
+from replay.cassette.directory import resolve
 from replay.cassette.layout import State
 from replay.cassette.reader import Reader
 from replay.cassette.scan import Damage
 from replay.model.event import BlindSpot, Event
+
+__all__ = ["Cassette", "Events", "load", "resolve"]
 
 
 class Events(Sequence[Event]):

@@ -104,8 +104,6 @@ class Encoder:
         self._descend(value)  # parts of exceptions are packed while it is described
         try:
             named = describe(value, self._part)
-        except RecursionError:
-            raise NotStorable(f"{cls.__module__}.{cls.__qualname__}", hint="too deep, or a cycle") from None
         finally:
             self._depth -= 1
         if named is None:

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from replay.model.errors import NotStorable
 
-_DEPTH: Final = 40
+_DEPTH: Final = 24
 
 
 def explain(value: object, where: str, error: NotStorable, pack: Callable[[object], object]) -> NotStorable:

@@ -9,11 +9,14 @@ from replay.cassette import footer as foot
 from replay.cassette import frame as f
 from replay.cassette.codec import unpack
 from replay.cassette.footer import Footer, Tables
-from replay.cassette.scan import Damage, Scan, check_preamble
+from replay.cassette.scan import Damage, Scan, check_preamble, unblock
 from replay.cassette.source import ByteSource
 from replay.model.errors import CassetteDamaged
 
 State: TypeAlias = Literal["sealed", "open", "torn"]
+
+Record: TypeAlias = tuple[int, int, bytes]
+"""(type, event, payload) of a frame. `replay.cassette.frame` has the types, `records` decodes the payloads."""
 
 _START = 4096  # holds most headers
 
@@ -98,3 +101,30 @@ def _scanned(source: ByteSource) -> Layout:
         outcome=scan.outcome,
         damage=damage,
     )
+
+
+def segment(source: ByteSource, footer: Footer, number: int) -> list[Record]:
+    """The frames of one segment, checksums verified. Raises CassetteDamaged."""
+    begin, stored = footer.segments[number], footer.stored[number]
+    data = source.read_at(stored.offset, stored.size)
+    problem = "cut"
+    offset = stored.offset
+    if stored.packed:
+        envelope = f.parse(data, begin.seed).frames
+        if len(envelope) == 1 and envelope[0][0] == f.BLOCK and envelope[0][3] == len(data):
+            data = unblock(data[envelope[0][2] :])
+        else:
+            data, problem = b"", "a BLOCK was altered or cut"
+    parsed = f.parse(data, begin.seed)
+    frames = parsed.frames
+    if not data or parsed.end != len(data):
+        good = begin.first + sum(frame[0] in (f.CALL, f.EVENT) for frame in frames)
+        offset += 0 if stored.packed else parsed.end
+        what = f"{source.name}: {parsed.problem or problem} at byte {offset}"
+        raise CassetteDamaged(what, offset=offset, good_events=good)
+    return [(type_, event, data[start:end]) for type_, event, start, end in frames]
+
+
+def is_gap(type_: int, payload: bytes) -> bool:
+    """Whether a frame begins an event of kind `gap`; most can be told without decoding."""
+    return type_ in (f.CALL, f.EVENT) and b"\xa3gap" in payload and unpack(payload)[1] == "gap"

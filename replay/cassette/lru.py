@@ -10,7 +10,8 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """The last `count` entries put or got, of at most `total` in all as `size` measures them (the newest always stays)."""
+    """The last `count` entries put or got, of at most `total` in all as `size` measures them (the newest always
+    stays)."""
 
     __slots__ = ("_count", "_items", "_left", "_size")
 

@@ -108,7 +108,7 @@ def describe(value: object, part: Callable[[object], object]) -> Named | None:
     cls = type(value)
     codec = _by_type.get(cls)
     if codec is not None:
-        return Named("", codec.name, "codec", codec.encode(value))
+        return Named("", codec.name, "codec", _encoded(codec, value))
     if isinstance(value, Named):
         return value
     found = _describe(value, cls, part)
@@ -116,6 +116,17 @@ def describe(value: object, part: Callable[[object], object]) -> Named | None:
         return None
     form, state = found
     return Named(cls.__module__, cls.__qualname__, form, state)
+
+
+def _encoded(codec: Codec, value: object) -> object:
+    try:
+        return codec.encode(value)
+    except NotStorable:
+        raise
+    except Exception as error:  # the user's code: whatever it raises, the value just can't be stored
+        cls = type(value)
+        hint = f"its codec {codec.name!r} failed: {type(error).__name__}: {error}"
+        raise NotStorable(f"{cls.__module__}.{cls.__qualname__}", hint=hint) from error
 
 
 def _describe(value: Any, cls: type, part: Callable[[object], object]) -> tuple[Form, Any] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import Any, Final, Literal, Self
 
 from replay.cassette import footer as foot
 from replay.cassette import frame as f
@@ -18,15 +18,13 @@ from replay.cassette import layout, records
 from replay.cassette.codec import unpack
 from replay.cassette.delta import Delta, rebuild
 from replay.cassette.footer import Tables
+from replay.cassette.layout import Record
 from replay.cassette.lru import Recent
 from replay.cassette.named import Named, text_of
-from replay.cassette.scan import Damage, unblock
+from replay.cassette.scan import Damage
 from replay.cassette.source import ByteSource, FileSource
 from replay.model.errors import CassetteDamaged
 from replay.model.event import BlindSpot, Event, Failure, Piece, Site
-
-Record: TypeAlias = tuple[int, int, bytes]
-"""(type, event, payload) of a frame. `replay.cassette.frame` has the types, `records` decodes the payloads."""
 
 _SEGMENTS_KEPT: Final = 8
 _BODIES_KEPT: Final = 4
@@ -233,11 +231,7 @@ class Reader:
         if self.status == "sealed":
             return list(self._footer.gaps)
         if self._gaps is None:
-            self._gaps = [
-                event
-                for type_, event, payload in self.frames()
-                if type_ in (f.CALL, f.EVENT) and b"\xa3gap" in payload and unpack(payload)[1] == "gap"
-            ]
+            self._gaps = [event for type_, event, payload in self.frames() if layout.is_gap(type_, payload)]
         return list(self._gaps)
 
     @property
@@ -258,27 +252,9 @@ class Reader:
     def _run(self, number: int) -> _Run:
         run = self._runs.get(number)
         if run is None:
-            run = _Run(self._read(number))
+            run = _Run(layout.segment(self.source, self._footer, number))
             self._runs.put(number, run)
         return run
-
-    def _read(self, number: int) -> list[Record]:
-        """The frames of a segment, checksums verified."""
-        segment, stored = self._footer.segments[number], self._footer.stored[number]
-        data = self.source.read_at(stored.offset, stored.size)
-        seed = segment.seed
-        if stored.packed:
-            envelope = f.parse(data, seed).frames
-            if len(envelope) != 1 or envelope[0][0] != f.BLOCK or envelope[0][3] != len(data):
-                raise self._damaged(number, "a BLOCK was altered or cut")
-            data = unblock(data[envelope[0][2] :])
-        parsed = f.parse(data, seed)
-        if parsed.end != len(data):
-            good = sum(frame[0] in (f.CALL, f.EVENT) for frame in parsed.frames)
-            offset = stored.offset if stored.packed else stored.offset + parsed.end
-            what = f"{self.source.name}: {parsed.problem or 'cut'} at byte {offset}"
-            raise CassetteDamaged(what, offset=offset, good_events=segment.first + good)
-        return [(type_, event, data[start:end]) for type_, event, start, end in parsed.frames]
 
     def _stored_body(self, event: int) -> bytes | Delta | None:
         body = self._links.get(event)

@@ -8,6 +8,7 @@ there.
 
 from __future__ import annotations
 
+import operator
 import os
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,7 +17,7 @@ from typing import Literal
 from replay.cassette import frame as f
 from replay.cassette import layout
 from replay.cassette.codec import unpack
-from replay.cassette.footer import unpack_tables
+from replay.cassette.footer import Footer, unpack_tables
 from replay.cassette.scan import Damage, Run, Scan
 from replay.cassette.source import ByteSource, FileSource
 from replay.model.errors import CassetteDamaged
@@ -124,7 +125,7 @@ def _verify(source: ByteSource) -> Report:
     elif damage is not None:
         offset = damage.offset
         problem, detail, event = _explain(source, scan, damage)
-    elif found.status == "sealed" and not _same(found, scan):
+    elif found.status == "sealed" and not _same(source, found, scan):
         offset, problem, detail = (
             found.index_at,
             "footer",
@@ -145,29 +146,38 @@ def _verify(source: ByteSource) -> Report:
     )
 
 
-def _same(found: layout.Layout, scan: Scan) -> bool:
-    """Whether a footer says what a scan finds. Segments may be cut differently where they aren't packed."""
-    footer, real = found.footer, scan.footer
+def _same(source: ByteSource, found: layout.Layout, scan: Scan) -> bool:
+    """Whether a footer says what a scan found."""
+    footer = found.footer
     try:
-        tables = unpack_tables(found.packed_tables)
-    except ValueError:
+        return (
+            (footer.size, footer.events, found.index_at) == (scan.footer.size, scan.footer.events, scan.index_at)
+            and unpack_tables(found.packed_tables) == scan.tables
+            and _leads_right(source, footer, found.index_at)
+        )
+    except (ValueError, CassetteDamaged):
         return False
-    packed = [(s, p) for s, p in zip(footer.segments, footer.stored, strict=True) if p.packed]
-    return (
-        (footer.size, footer.events, tables) == (real.size, real.events, scan.tables)
-        and packed == [(s, p) for s, p in zip(real.segments, real.stored, strict=True) if p.packed]
-        and scan.index_at == found.index_at
-        and _contiguous(found)
-    )
 
 
-def _contiguous(found: layout.Layout) -> bool:
-    at = len(f.PREAMBLE)
-    for stored in found.footer.stored:
-        if stored.offset != at:
+def _leads_right(source: ByteSource, footer: Footer, index_at: int) -> bool:
+    """Whether each segment, its events and their strays are where the footer has them."""
+    at = raw = len(f.PREAMBLE)
+    events = 0
+    strays: dict[int, list[int]] = {}
+    gaps: list[int] = []
+    for number, (begin, stored) in enumerate(zip(footer.segments, footer.stored, strict=True)):
+        if (begin.offset, begin.first, stored.offset) != (raw, events, at):
             return False
+        for type_, event, payload in layout.segment(source, footer, number):
+            raw += f.HEAD.size + len(payload)
+            if type_ in (f.CALL, f.EVENT):
+                events += 1
+                if layout.is_gap(type_, payload):
+                    gaps.append(event)
+            elif type_ in (f.RETURN, f.CHUNK) and event < begin.first and number not in strays.setdefault(event, []):
+                strays[event].append(number)
         at += stored.size
-    return at == found.index_at
+    return at == index_at and strays == footer.strays and gaps == list(footer.gaps)
 
 
 def _explain(source: ByteSource, scan: Scan, damage: Damage) -> tuple[Problem, str, int | None]:
@@ -212,8 +222,9 @@ def _ids_behind(source: ByteSource, offset: int) -> list[int]:
             ids.append(event)
         elif type_ == f.BLOCK:
             try:
-                ids.append(unpack(source.read_at(offset + f.HEAD.size, length))[1])
-            except (CassetteDamaged, TypeError, LookupError):
+                _, first, _ = unpack(source.read_at(offset + f.HEAD.size, length))
+                ids.append(operator.index(first))
+            except (CassetteDamaged, TypeError, ValueError):
                 break
         offset += f.HEAD.size + length
     return ids

@@ -38,8 +38,8 @@ BASES_BYTES: Final = 16 << 20
 
 SEGMENT_BYTES: Final = 256 * 1024
 SEGMENT_EVENTS: Final = 640
-"""A segment, which is what a reader unpacks to read one event, is full at either. Long texts pack a tenth better in 256 KB
-than in 128; small events would take too long to go through."""
+"""A segment, which is what a reader unpacks to read one event, is full at either. Long texts pack a tenth better in
+256 KB than in 128; small events would take too long to go through."""
 
 BACKLOG: Final = 8 << 20
 """How many bytes wait for a disk that takes none, before the writer gives up."""

@@ -17,7 +17,9 @@ def begin(path: Path, **header: Any) -> Writer:
     return writer
 
 
-def add(writer: Writer, value: object = None, *, body: bytes | None = None, chain: object = None, kind: str = "tool") -> int:
+def add(
+    writer: Writer, value: object = None, *, body: bytes | None = None, chain: object = None, kind: str = "tool"
+) -> int:
     """One event."""
     return writer.event(0, kind, "add", "read", 5, 0, ["in"], body, chain, None, 1, 0, value)
 

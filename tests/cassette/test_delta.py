@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -19,7 +21,9 @@ def test_prefix_and_suffix_are_the_longest(common: bytes, a: bytes, b: bytes) ->
     prefix = common_prefix(common + a, common + b)
     assert (common + a)[:prefix] == (common + b)[:prefix]
     assert prefix >= len(common)
-    assert (common + a)[prefix : prefix + 1] != (common + b)[prefix : prefix + 1] or prefix == len(common + min(a, b, key=len))
+    assert (common + a)[prefix : prefix + 1] != (common + b)[prefix : prefix + 1] or prefix == len(
+        common + min(a, b, key=len)
+    )
     one, other = a + common, b + common
     suffix = common_suffix(one, other, min(len(one), len(other)))
     assert suffix >= len(common)
@@ -50,7 +54,7 @@ def test_little_in_common_is_no_difference() -> None:
 @given(st.lists(SMALL, min_size=1, max_size=12))
 def test_a_chain_rebuilds_each_of_its_bodies(bodies: list[bytes]) -> None:
     deltas: list[Delta] = []
-    for base, body in zip(bodies, bodies[1:], strict=False):
+    for base, body in itertools.pairwise(bodies):
         prefix = common_prefix(base, body)
         suffix = common_suffix(base, body, min(len(base), len(body)) - prefix)
         deltas.append(Delta(0, prefix, suffix, body[prefix : len(body) - suffix]))

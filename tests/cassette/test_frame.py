@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from replay.cassette import frame as f
 
-FRAMES = st.lists(st.tuples(st.integers(1, 11), st.integers(0, 2**32 - 1), st.binary(max_size=40)), min_size=1, max_size=8)
+FRAMES = st.lists(
+    st.tuples(st.integers(1, 11), st.integers(0, 2**32 - 1), st.binary(max_size=40)), min_size=1, max_size=8
+)
 
 
 def encoded(frames: list[tuple[int, int, bytes]]) -> tuple[bytes, list[int]]:

@@ -102,7 +102,9 @@ def test_an_exception_that_cannot_be_printed() -> None:
     assert text_of(Named("a", "B", "exception", None)) == ""
 
 
-@pytest.mark.parametrize("named", [("no.such.module", "Lost"), ("builtins", "Lost"), ("builtins", "len"), ("builtins", "int")])
+@pytest.mark.parametrize(
+    "named", [("no.such.module", "Lost"), ("builtins", "Lost"), ("builtins", "len"), ("builtins", "int")]
+)
 def test_an_exception_whose_class_is_not_here(named: tuple[str, str]) -> None:
     recorded = Named(*named, "exception", {"args": (1,), "text": "gone"})
     error = revive(recorded)
@@ -134,7 +136,7 @@ def test_a_record_that_does_not_fit_stays_one(named: Named) -> None:
 
 def test_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "trap_module.py").write_text("raise AssertionError('imported')")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     record = Named("trap_module", "Thing", "dataclass", {})
     assert revive(record) is not None
     assert imported("trap_module", "Thing") is None

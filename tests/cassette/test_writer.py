@@ -120,10 +120,11 @@ def test_a_refused_value_leaves_no_trace(path: Path) -> None:
 
 def test_a_refused_value_names_its_place(path: Path) -> None:
     writer = begin(path)
+    nameless: Any = object()
     with pytest.raises(NotStorable, match=r"result\['items'\]\[1\] is a builtins.object"):
         add(writer, {"items": [1, object()]})
-    with pytest.raises(NotStorable, match="a builtins.object"):
-        writer.event(0, "tool", object(), "read", 1, None, [], None, None, None, 1, 0, None)  # type: ignore[arg-type]  # pyright: ignore
+    with pytest.raises(NotStorable, match=r"a builtins\.object"):
+        writer.event(0, "tool", nameless, "read", 1, None, [], None, None, None, 1, 0, None)
     writer.close()
 
 

@@ -66,7 +66,7 @@ VALUES: dict[str, Any] = {
     "nested": {"list": [1, [2, [3]]], "tuple": (1, (2, [3])), "keys": {1: "a", (2, 3): "b", None: "c"}},
     "sets": [{1, 2}, frozenset({"a"}), set[int]()],
     "datetimes": [
-        datetime(2026, 11, 23, 4, 37, 0, 123456),
+        datetime(2026, 11, 23, 4, 37, 0, 123456),  # noqa: DTZ001  naive is a value too
         datetime(2026, 11, 23, tzinfo=UTC),
         datetime(2026, 11, 23, tzinfo=timezone(timedelta(hours=-5), "EST")),
         datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
@@ -81,13 +81,18 @@ VALUES: dict[str, Any] = {
 }
 """One of everything that can be stored."""
 
-HISTORY = [b'{"messages":[' + b",".join(b'{"role":"user","content":"%04d"}' % n for n in range(60 + i)) + b"]}" for i in range(4)]
+HISTORY = [
+    b'{"messages":[' + b",".join(b'{"role":"user","content":"%04d"}' % n for n in range(60 + i)) + b"]}"
+    for i in range(4)
+]
 """Bodies that grow at their end, as an agent's do."""
 
 
 def write(path: Path) -> Writer:
     """The recording, without its end: 10 events."""
-    writer = Writer.create(path, {"created": "2026-11-23T04:37:00.000Z", "id": "01HF7YAT000000000000000000", "program": "shop"})
+    writer = Writer.create(
+        path, {"created": "2026-11-23T04:37:00.000Z", "id": "01HF7YAT000000000000000000", "program": "shop"}
+    )
     writer.lane(0, "m")
     writer.lane(1, "m/t1")
     writer.site(0, "shop.py", 12, "sell")
@@ -122,4 +127,3 @@ def main(name: str) -> None:
     writer.end({"exit_code": 3, "exception": None})
     writer.seal()
     writer.close()
-

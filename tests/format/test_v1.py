@@ -88,7 +88,9 @@ def test_without_reviving_objects_are_inert() -> None:
     assert ident.state[0] == "x-1"
 
 
-@pytest.mark.parametrize(("state", "intact", "problem"), [("open", True, None), ("torn", False, "truncated"), ("sealed", True, None)])
+@pytest.mark.parametrize(
+    ("state", "intact", "problem"), [("open", True, None), ("torn", False, "truncated"), ("sealed", True, None)]
+)
 def test_verify(state: str, intact: bool, problem: str | None) -> None:
     report = verify(FOLDER / f"{state}.cassette")
     assert (report.intact, report.problem, report.status) == (intact, problem, state)

@@ -1,4 +1,5 @@
-"""A reader written from docs/format.md alone: struct, zlib, msgpack, and zstandard for blocks. Shares nothing with ours."""
+"""A reader written from docs/format.md alone: struct, zlib, msgpack, and zstandard for blocks. Shares nothing with
+ours."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ class Tiny:
         self.end = 12
         while self._next(data):
             pass
-        self.sealed = self.index is not None and self._trailer(data)
+        self.sealed = bool(self.index) and self._trailer(data)
 
     def _next(self, data: bytes) -> bool:
         head = data[self.end : self.end + 13]
@@ -85,14 +86,17 @@ class Tiny:
 
     def body(self, event: int) -> bytes | None:
         stored = next(value(payload)[7] for kind, number, payload in self.frames if kind in EVENTS and number == event)
-        if not isinstance(stored, tuple):
-            return stored  # type: ignore[no-any-return]
-        code, (base, prefix, suffix, middle) = stored  # pyright: ignore[reportUnknownVariableType]
+        if stored is None or isinstance(stored, bytes):
+            return stored
+        code: int = stored[0]
+        base: int
+        base, prefix, suffix, middle = stored[1]
         assert code == 0x20
-        before = self.body(base)  # pyright: ignore[reportUnknownArgumentType]
-        assert before is not None
         assert base < event
-        return before[:prefix] + middle + before[len(before) - suffix :]  # type: ignore[no-any-return]  # pyright: ignore
+        before = self.body(base)
+        assert before is not None
+        whole: bytes = before[:prefix] + middle + before[len(before) - suffix :]
+        return whole
 
     @property
     def events(self) -> list[int]:
