@@ -64,11 +64,7 @@ def is_asyncio(frame: FrameType) -> bool:
 
 
 def _patch_loop(loop_class: Any) -> None:
-    run_forever, shutdown_executor, loop_time = (
-        loop_class.run_forever,
-        loop_class.shutdown_default_executor,
-        loop_class.time,
-    )
+    run_forever, loop_time, finalise = loop_class.run_forever, loop_class.time, loop_class._asyncgen_finalizer_hook
 
     def patched_run_forever(self: Any) -> None:
         lane = lanes.current()
@@ -78,16 +74,10 @@ def _patch_loop(loop_class: Any) -> None:
             if lane is not None:
                 lane.door.step(lane, STOP, 0)
 
-    async def patched_shutdown(self: Any, *args: Any) -> None:
-        lane = lanes.current()
-        if lane is None or self._default_executor is None:
-            await shutdown_executor(self, *args)
-            return
-        call: Call[None] = Call("order", "loop.shutdown_default_executor", "read")
-        await lane.door.across(lane, call, lambda: shutdown_executor(self, *args))
-        self._executor_shutdown_called = True
-        # At replay the crossing did nothing; when recording, this returns at once.
-        self._default_executor.shutdown(wait=True)
+    def patched_finalise(self: Any, generator: Any) -> None:
+        """An abandoned asynchronous generator is closed when its last reference happens to go: in nobody's lane."""
+        with lanes.nobody():
+            finalise(self, generator)
 
     def patched_time(self: Any) -> float:
         lane = lanes.current()
@@ -96,8 +86,29 @@ def _patch_loop(loop_class: Any) -> None:
         return lane.door.draw(lane, "loop.time", lambda: loop_time(self))  # type: ignore[no-any-return]
 
     loop_class.run_forever = patched_run_forever
-    loop_class.shutdown_default_executor = patched_shutdown
+    loop_class._asyncgen_finalizer_hook = patched_finalise
+    for name in ("shutdown_default_executor", "shutdown_asyncgens"):
+        setattr(loop_class, name, _one_crossing(name, getattr(loop_class, name)))
     loop_class.time = patched_time
+
+
+def _one_crossing(name: str, shutdown: Any) -> Any:
+    """Shutting down waits for threads or for generators in the order of their addresses: one event, however it went."""
+
+    async def patched(self: Any, *args: Any) -> None:
+        lane = lanes.current()
+        if lane is None:
+            await shutdown(self, *args)
+            return
+        call: Call[None] = Call("order", f"loop.{name}", "read")
+        await lane.door.across(lane, call, lambda: shutdown(self, *args))
+        lanes.become(None)
+        try:
+            await shutdown(self, *args)  # at replay the crossing did nothing; when recording, nothing is left to do
+        finally:
+            lanes.become(lane)
+
+    return patched
 
 
 def _patch_insides(loop_class: Any) -> None:
