@@ -32,8 +32,8 @@ class Spec(TypedDict):
     cassette: str
     environ: dict[str, str | None]
     header: NotRequired[dict[str, Any]]
-    scratch: NotRequired[str]
-    verdict: NotRequired[str]
+    scratch: str
+    verdict: str
     lenient: NotRequired[bool]
     until: NotRequired[int | None]
     seal: NotRequired[bool]
@@ -100,7 +100,11 @@ def _replay(spec: Spec) -> None:
     recorded = reader.outcome
     sources = None if recorded is None else recorded.get("sources")
     changed = None if sources is None else tuple(facts.changed_sources(sources, sys.orig_argv))
-    sandbox = Sandbox(spec["scratch"], lambda what, detail: player.escape(what, detail))
+
+    def report(what: str, detail: str) -> None:
+        player.escape(what, detail)
+
+    sandbox = Sandbox(spec["scratch"], report)
 
     def write(verdict: Verdict, result: Any) -> None:
         sandbox.release()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -12,14 +11,15 @@ import sys
 import tempfile
 import threading
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from replay.bootstrap import STOPPED
-from replay.cassette.directory import resolve
+from replay.bootstrap import STOPPED, Spec
+from replay.boundary import originals
 from replay.cassette.codec import unpack
+from replay.cassette.directory import resolve
 from replay.cassette.finishing import finish
 from replay.cassette.reader import Reader
 from replay.cassette.revive import revive
@@ -133,7 +133,14 @@ def record_command(
         "git": facts.git(os.getcwd()),
         "hash_seed": environ["PYTHONHASHSEED"],
     }
-    spec = {"mode": "record", "cassette": path, "environ": restore, "header": header}
+    spec: Spec = {
+        "mode": "record",
+        "cassette": path,
+        "environ": restore,
+        "header": header,
+        "scratch": "",
+        "verdict": "",
+    }
     code, _, _ = _start(command, {**environ, "REPLAY_BOOT": json.dumps(spec)}, output)
     if not os.path.exists(path):
         if code == 0:
@@ -194,7 +201,7 @@ def run(
             if value is not None:
                 environ[key] = value
         restore = {**restore, "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE")}
-        spec = {
+        spec: Spec = {
             "mode": "replay",
             "cassette": path,
             "environ": restore,
@@ -216,9 +223,7 @@ def run(
     return _judge(path, verdict, code, recorded, blind, out, err)
 
 
-def _judge(
-    path: str, verdict: dict[str, Any], code: int, recorded: Any, blind: int, out: bytes, err: bytes
-) -> Run:
+def _judge(path: str, verdict: dict[str, Any], code: int, recorded: Any, blind: int, out: bytes, err: bytes) -> Run:
     then = None if recorded is None else recorded.get("exit_code")
     divergence = _divergence(verdict["divergence"])
     identical = verdict["identical"]
@@ -248,9 +253,12 @@ def _judge(
 def _divergence(found: dict[str, Any] | None) -> Divergence | None:
     if found is None:
         return None
-    sides = {side: None if found[side] is None else Crossing(**found[side]) for side in ("expected", "got")}
-    candidates = tuple(Candidate(**candidate) for candidate in found["candidates"])
-    return Divergence(**{**found, **sides, "candidates": candidates, "changes": tuple(found["changes"])})
+    whole: dict[str, Any] = dict(found)
+    for side in ("expected", "got"):
+        whole[side] = None if found[side] is None else Crossing(**found[side])
+    whole["candidates"] = tuple(Candidate(**candidate) for candidate in found["candidates"])
+    whole["changes"] = tuple(found["changes"])
+    return Divergence(**whole)
 
 
 def _read_verdict(path: str) -> dict[str, Any] | None:
@@ -293,13 +301,13 @@ def _environment(
     environ["PYTHONPATH"] = _INJECT if not inherited else _INJECT + os.pathsep + inherited
     seed = hash_seed or environ.get("PYTHONHASHSEED", "random")
     if seed == "random":
-        seed = str(random.SystemRandom().randrange(1, 2**32 - 1))
+        seed = str(originals.randbelow(1, 2**32))
     environ["PYTHONHASHSEED"] = seed
     return environ, restore
 
 
 @contextmanager
-def _sigint_is_the_programs() -> Iterator[None]:
+def _sigint_is_the_programs() -> Generator[None]:
     """Ctrl-C goes to the whole group; the program decides what it means. Signals are the main thread's to set."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -315,17 +323,17 @@ def _start(
     command: Sequence[str], environ: dict[str, str], output: Output, directory: str | None = None
 ) -> tuple[int, bytes, bytes]:
     """Run to the end; the exit code as a shell would give it, and the output where it is captured."""
-    streams: dict[str, Any] = {
-        "inherit": {},
-        "capture": {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE},
-        "stderr": {"stdout": sys.stderr.fileno() if output == "stderr" else None},
-        "discard": {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL},
-    }[output]
+    streams: dict[str, Any] = {}
+    if output == "stderr":
+        streams = {"stdout": sys.stderr.fileno()}
+    elif output != "inherit":
+        sink = subprocess.PIPE if output == "capture" else subprocess.DEVNULL
+        streams = {"stdout": sink, "stderr": sink}
     program = _found(command[0])
     if program is None:
         raise NotReplayable(f"command not found: {command[0]}")
     try:
-        process = subprocess.Popen([program, *command[1:]], env=environ, cwd=directory, **streams)
+        process: Any = subprocess.Popen([program, *command[1:]], env=environ, cwd=directory, **streams)
     except OSError as error:
         raise NotReplayable(f"can't start {command[0]}: {error.strerror}") from None
     with _sigint_is_the_programs():

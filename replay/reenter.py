@@ -11,7 +11,7 @@ import inspect
 import os
 import runpy
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,7 +48,7 @@ class Part:
         player.active = False
 
     @contextmanager
-    def play(self) -> Iterator[dict[str, Any]]:
+    def play(self) -> Generator[dict[str, Any]]:
         """The part begins; at its end its outcome is compared. `["result"]` is to be set by whoever has one."""
         ended: dict[str, Any] = {}
         self._player.active = True
@@ -102,7 +102,6 @@ def main() -> None:
     args, kwargs = revive(tuple(part.entry["args"])), revive(dict(part.entry["kwargs"]))
     if inspect.iscoroutinefunction(function):
         import asyncio  # now: a replay imports nothing earlier than the recorded process did
-
 
         async def call() -> None:
             with part.play() as ended:

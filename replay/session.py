@@ -1,11 +1,11 @@
-"""Recording a part of a program from within it: `replay.record(...)` around a block, `@replay.entrypoint` around calls.
+"""Recording a part of a program from within: `replay.record(...)` around a block, `@replay.entrypoint` around calls.
 
-A block or a call is one session: one cassette, one door, lanes of its own. Sessions overlap freely in threads and tasks,
-because a lane knows its door. Inside a session, or in a process that `replay record` started, both are transparent:
-what they would record is being recorded already.
+A block or a call is one session: one cassette, one door, lanes of its own. Sessions overlap freely in threads and
+tasks, because a lane knows its door. Inside a session, or in a process that `replay record` started, both are
+transparent: what they would record is being recorded already.
 
-At replay the program is started again: for a block until it reaches the same `record(...)` again; for a call the function
-is looked up and called with the recorded arguments (`replay.reenter`).
+At replay the program is started again: for a block until it reaches the same `record(...)` again; for a call the
+function is looked up and called with the recorded arguments (`replay.reenter`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import inspect
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +55,7 @@ class Session:
 @contextmanager
 def record(
     path: str | os.PathLike[str] | None = None, *, name: str | None = None, tags: Mapping[str, str] | None = None
-) -> Iterator[Session]:
+) -> Generator[Session]:
     """Record what happens in a `with` block, in this thread and in the tasks and threads it starts.
 
     Works around synchronous and asynchronous code alike (it is a plain `with` in both).
@@ -119,9 +119,11 @@ def entrypoint(
         @replay.entrypoint
         async def handle(ticket: Ticket) -> Reply: ...
     """
-    if function is None:
-        return lambda function: _entrypoint(function, directory, name, tags)
-    return _entrypoint(function, directory, name, tags)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        return _entrypoint(function, directory, name, tags)
+
+    return decorate if function is None else decorate(function)
 
 
 def _entrypoint(
@@ -187,7 +189,7 @@ def _call_entry(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
 
 
 @contextmanager
-def _session(path: str | os.PathLike[str] | None, header: dict[str, Any], *, explicit: bool) -> Iterator[Session]:
+def _session(path: str | os.PathLike[str] | None, header: dict[str, Any], *, explicit: bool) -> Generator[Session]:
     if running.lane is not None:
         yield Session(None)
         return
@@ -232,7 +234,7 @@ def _begin(path: Path, header: dict[str, Any], *, explicit: bool) -> Recorder | 
     for what, detail in _misfits:
         recorder.blind(what, detail)
     if seed == "random":
-        recorder.blind("hash seed", "PYTHONHASHSEED isn't fixed: sets of strings may iterate in another order at replay")
+        recorder.blind("hash seed", "PYTHONHASHSEED isn't fixed: sets of strings may iterate otherwise at replay")
     return recorder
 
 

@@ -47,6 +47,6 @@ class Watched(Generic[R]):
                     return done.value  # type: ignore[no-any-return]
             else:
                 try:
-                    wanted = next(steps) if got is None else steps.send(got)  # type: ignore[attr-defined]
+                    wanted = next(steps) if got is None else steps.send(got)
                 except StopIteration as done:
                     return done.value  # type: ignore[no-any-return]

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from random import Random
 from typing import Any, Generic, TypeVar
 
+from replay.boundary import originals
 from replay.boundary.lanes import Lane
 from replay.model.event import Effect
 
@@ -71,7 +71,7 @@ class Door(ABC):
     """
 
     def __init__(self, seed: bytes) -> None:
-        self.chance = Random(seed)
+        self.chance = originals.Random(seed)
 
     @abstractmethod
     def new_lane(self, path: str) -> Lane:

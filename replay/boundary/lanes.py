@@ -16,7 +16,7 @@ Rules:
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -87,7 +87,7 @@ def become(lane: Lane | None) -> None:
 
 
 @contextmanager
-def nobody() -> Iterator[None]:
+def nobody() -> Generator[None]:
     """Run a block without a lane: our own work, or what belongs to the interpreter."""
     lane, carried = running.lane, carrier.get()
     become(None)

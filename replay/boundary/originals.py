@@ -19,7 +19,8 @@ wall_ns = time.time_ns
 monotonic = time.monotonic
 sleep = time.sleep
 urandom = os.urandom
-getrandbits = random.SystemRandom().getrandbits
+Random = random.Random
+randbelow = random.SystemRandom().randrange
 getpid = os.getpid
 os_open = os.open
 os_write = os.write
@@ -29,7 +30,7 @@ get_ident = _thread.get_ident
 allocate_lock = _thread.allocate_lock
 Condition = threading.Condition
 RLock = threading.RLock
-frame = sys._getframe
+frame = sys._getframe  # pyright: ignore[reportPrivateUsage]
 environ_get = os.environ.get
 
 

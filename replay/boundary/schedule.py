@@ -1,11 +1,11 @@
 """The words of the track: what a flat TRACK array says.
 
-    STEP lane 0      a task step of that lane ran on its loop
-    CALLBACK lane 0  a plain callback of that lane ran
-    TIMER lane n     the lane's n-th timer fired
-    STOP lane 0      the loop that this lane drives left `run_forever`
-    DRAW lane source value     a library's read of clock or chance (four fields; `source` indexes SOURCES)
-    ACQUIRE lane n             the lane got its lock; n is 1, or 0 where it gave up
+STEP lane 0      a task step of that lane ran on its loop
+CALLBACK lane 0  a plain callback of that lane ran
+TIMER lane n     the lane's n-th timer fired
+STOP lane 0      the loop that this lane drives left `run_forever`
+DRAW lane source value     a library's read of clock or chance (four fields; `source` indexes SOURCES)
+ACQUIRE lane n             the lane got its lock; n is 1, or 0 where it gave up
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def parse(data: bytes, seed: int, start: int = 0, limit: int = -1) -> Parsed:
             return Parsed(frames, seed, pos, "checksum doesn't fit")
         append((type_, event, pos + 13, end))
         pos = end
-        if type_ > 11:  # BLOCK, INDEX: envelopes, not links of the chain
+        if type_ > 11 and type_ < 14:  # BLOCK, INDEX: envelopes, not links of the chain
             break
         seed = crc
         limit -= 1

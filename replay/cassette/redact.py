@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 SECRET_HEADERS = frozenset(
@@ -76,7 +76,7 @@ class Redactor:
         """A request or response of an http event with its secret headers and query values replaced."""
         if not isinstance(message, dict):
             return message
-        safe = dict(message)
+        safe: dict[str, Any] = dict(cast("dict[str, Any]", message))
         if "headers" in safe:
             safe["headers"] = [[name, self.header(name, value)] for name, value in safe["headers"]]
         if "url" in safe:

@@ -110,7 +110,7 @@ class Scan:
             data = source.read_at(at, want)
             parsed = f.parse(data, self._seed)
             frames = parsed.frames
-            envelope = frames.pop() if frames and frames[-1][0] > f.END else None
+            envelope = frames.pop() if frames and frames[-1][0] in (f.BLOCK, f.INDEX) else None
             end = envelope[2] - 13 if envelope else parsed.end
             if frames:
                 yield from self._run(data[:end], frames, Stored(at, end, False), parsed.crc)

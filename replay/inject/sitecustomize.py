@@ -1,8 +1,9 @@
-"""Found first on `PYTHONPATH` by a Python that `replay` starts: it begins recording or replaying before the program does.
+"""Found first on `PYTHONPATH` by a Python that `replay` starts: recording or replaying begins before the program does.
 
 It takes itself out of the way, so that the program sees its own environment and its own `sitecustomize`.
 """
 
+import importlib
 import os
 import sys
 
@@ -13,7 +14,7 @@ def _boot() -> None:
     spec = os.environ.pop("REPLAY_BOOT", None)
     mine = sys.modules.pop("sitecustomize", None)
     try:
-        import sitecustomize  # noqa: F401 - the environment's own, if it has one
+        importlib.import_module("sitecustomize")  # the environment's own, if it has one
     except ImportError:
         if mine is not None:
             sys.modules["sitecustomize"] = mine

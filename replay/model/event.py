@@ -9,9 +9,7 @@ from typing import Any, Literal
 Kind = str
 """One of KINDS; a str, so that a cassette with a kind this version doesn't know stays readable."""
 
-KINDS = frozenset(
-    "llm tool memory http mcp db file process clock entropy env output agent entry gap order".split()
-)
+KINDS = frozenset("llm tool memory http mcp db file process clock entropy env output agent entry gap order".split())
 
 Effect = Literal["draw", "read", "write"]
 """`draw`: chance or time; `read`: asks the world; `write`: changes it."""
@@ -81,7 +79,7 @@ class Event:
     response: Any = None
     error: Failure | None = None
     pieces: tuple[Piece, ...] = ()
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)

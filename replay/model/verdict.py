@@ -39,7 +39,8 @@ class Divergence:
         event: id of the recorded event at which they part; None past the end.
         reason: one sentence.
         expected, got: both sides. `recorded_site`, `site`: `file:line` of each.
-        cause: the likely cause, `why` the reason for thinking so; `changes`: the request's differences, one readable line each.
+        cause: the likely cause; `why`: the reason for thinking so.
+        changes: the request's differences, one readable line each.
         candidates: nearest recorded calls, best first.
     """
 

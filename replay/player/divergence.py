@@ -67,9 +67,7 @@ def of_call(
     difference = explain(expected, got) if expected is not None and got is not None else None
     ahead = tape.calls_ahead(_LOOK_AHEAD)
     elsewhere = [f"event {other.event} in lane {other.lane}" for other in ahead if got and same(request_of(other), got)]
-    cause = likely_cause(
-        expected, got, source_changed=facts.source_changed, elsewhere=elsewhere, difference=difference
-    )
+    cause = likely_cause(expected, got, source_changed=facts.source_changed, elsewhere=elsewhere, difference=difference)
     why = cause.why
     if cause.cause == "code changed" and facts.changed:
         why = f"{why} ({', '.join(_short(path) for path in facts.changed[:3])})"
@@ -167,4 +165,3 @@ def _text(body: bytes | None) -> str | None:
 
 def _short(path: str) -> str:
     return path.rpartition("/")[2]
-

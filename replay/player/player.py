@@ -325,7 +325,7 @@ class Player(Door):
         if status == _STREAM:
             call.streams = True
         value = revive(value)
-        return value if call.load is None else call.load(value)  # type: ignore[no-any-return]
+        return value if call.load is None else call.load(value)
 
     def _next(self, call: Call[Any], entry: Entry, end: type[BaseException]) -> Any:
         status, value = entry.detail
@@ -335,7 +335,9 @@ class Player(Door):
             raise revive(value)
         return revive(value)
 
-    def _diverge(self, lane: Lane, entry: Entry | None, what: str, call: Call[Any] | None, frame: FrameType) -> NoReturn:
+    def _diverge(
+        self, lane: Lane, entry: Entry | None, what: str, call: Call[Any] | None, frame: FrameType
+    ) -> NoReturn:
         if entry is None and not self._complete:
             self._cut()
         program = sites.program_frame(frame)

@@ -204,7 +204,8 @@ class Tape:
     def _track(self, flat: list[Any]) -> None:
         position = 0
         while position < len(flat):
-            mark, lane, argument = flat[position : position + 3]
+            mark: int = flat[position]
+            lane, argument = flat[position + 1], flat[position + 2]
             path = self._lanes[lane]
             if mark == _DRAW:
                 value = flat[position + 3]

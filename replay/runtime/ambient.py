@@ -181,11 +181,12 @@ def _patch_datetime() -> None:
 
 def _keep_real_time(module: Any) -> None:
     """Give an interpreter module the real clock back, however it imported it."""
-    for name, value in list(vars(module).items()):
+    names: dict[str, Any] = module.__dict__
+    for name, value in list(names.items()):
         if value is time:
-            setattr(module, name, originals.REAL_TIME)
-        elif getattr(value, "__wrapped__", None) is not None and value is getattr(time, name.lstrip("_"), None):
-            setattr(module, name, value.__wrapped__)
+            names[name] = originals.REAL_TIME
+        elif hasattr(value, "__wrapped__") and value is getattr(time, name.lstrip("_"), None):
+            names[name] = getattr(value, "__wrapped__")  # noqa: B009 - the way back that `_dress` left
 
 
 def _patch_uuid(module: Any) -> None:
@@ -227,7 +228,7 @@ def early_bound() -> list[tuple[str, str]]:
     real = {id(getattr(originals.REAL_TIME, name)): name for name in _CLOCKS}
     found: list[tuple[str, str]] = []
     for module_name, module in list(sys.modules.items()):
-        if module is None or module_name.split(".")[0] in sys.stdlib_module_names or module_name.startswith("replay"):
+        if module_name.split(".")[0] in sys.stdlib_module_names or module_name.startswith("replay"):
             continue
         for name, value in list(getattr(module, "__dict__", {}).items()):
             if id(value) in real:

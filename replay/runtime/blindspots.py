@@ -16,16 +16,27 @@ import socket
 import subprocess
 import sys
 import sysconfig
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 from replay.boundary import originals, sites
 from replay.boundary.lanes import running
 from replay.runtime import ambient
 
+_SYSTEM = ("/usr/lib", "/usr/share", "/proc", "/sys", "/dev")
 _SAFE_ROOTS = tuple(
     {
         os.path.realpath(path) + os.sep
-        for path in (*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, "/usr/lib", "/usr/share", "/proc", "/sys", "/dev")
+        for path in (
+            *sysconfig.get_paths().values(),
+            sys.prefix,
+            sys.base_prefix,
+            "/usr/lib",
+            "/usr/share",
+            "/proc",
+            "/sys",
+            "/dev",
+        )
     }
 )
 _CODE = (".py", ".pyc", ".pyi", ".so", ".pth", ".egg-link", ".toml", ".typed")
@@ -108,7 +119,8 @@ def _reporting(name: str, real: Any) -> Any:
 
 def _program(args: Any) -> str:
     if isinstance(args, (list, tuple)):
-        return str(args[0]) if args else ""
+        words = cast("Sequence[Any]", args)
+        return str(words[0]) if words else ""
     return str(args).split(" ")[0]
 
 

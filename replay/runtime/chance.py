@@ -1,9 +1,9 @@
 """The module-level functions of `random`: each session has a seeded stream of its own.
 
-What runs inside crossings (a tool's body, an SDK's retry jitter) draws numbers too, and doesn't run at replay; overlapping
-sessions of one process draw in an order that no replay of one of them can know. So a lane draws from its door's
-generator, and everybody else from the process's. The numbers are those the standard generator gives for the recorded
-seed; `random.seed()` and `setstate()` in a lane act on its session's stream.
+What runs inside crossings (a tool's body, an SDK's retry jitter) draws numbers too, and doesn't run at replay;
+overlapping sessions of one process draw in an order that no replay of one of them can know. So a lane draws from its
+door's generator, and everybody else from the process's. The numbers are those the standard generator gives for the
+recorded seed; `random.seed()` and `setstate()` in a lane act on its session's stream.
 """
 
 from __future__ import annotations
@@ -54,9 +54,10 @@ def install() -> None:
     if isinstance(before, LaneRandom):
         return
     random.Random.setstate(_program, before.getstate())
-    for name, value in list(vars(module).items()):
+    names: dict[str, Any] = module.__dict__
+    for name, value in list(names.items()):
         if getattr(value, "__self__", None) is before:
-            setattr(module, name, getattr(_program, name))
+            names[name] = getattr(_program, name)
     module._inst = _program
 
 

@@ -25,7 +25,7 @@ def install() -> None:
     kind: Any = type(os.environ)
     read, write, delete = kind.__getitem__, kind.__setitem__, kind.__delitem__
 
-    def __getitem__(self: Any, key: str) -> str:
+    def getitem(self: Any, key: str) -> str:
         lane = running.lane
         if lane is None or self is not os.environ or originals.frame(1).f_code.co_name == "__iter__":
             return read(self, key)  # type: ignore[no-any-return]
@@ -37,15 +37,15 @@ def install() -> None:
         _report(lane, key, value)
         return value  # type: ignore[no-any-return]
 
-    def __setitem__(self: Any, key: str, value: str) -> None:
+    def setitem(self: Any, key: str, value: str) -> None:
         _forget(key)
         write(self, key, value)
 
-    def __delitem__(self: Any, key: str) -> None:
+    def delitem(self: Any, key: str) -> None:
         _forget(key)
         delete(self, key)
 
-    kind.__getitem__, kind.__setitem__, kind.__delitem__ = __getitem__, __setitem__, __delitem__
+    kind.__getitem__, kind.__setitem__, kind.__delitem__ = getitem, setitem, delitem
 
 
 def _report(lane: Any, key: str, value: str | None) -> None:

@@ -51,7 +51,7 @@ def distributions(paths: Iterable[str]) -> dict[str, str]:
 
 
 def git(directory: str) -> dict[str, Any] | None:
-    """`{"commit": hash, "dirty": bool, "root": path}` of the repository around `directory`; None where there is none."""
+    """`{"commit": hash, "dirty": bool, "root": path}` of the repository around `directory`; None if there is none."""
 
     def ask(*words: str) -> str | None:
         command = ["git", "-C", directory, *words]

@@ -52,7 +52,7 @@ class LaneTimerHandle(_TimerHandle):  # type: ignore[misc]
     __slots__ = ("number",)
 
     def __init__(self, when: float, callback: Any, args: Any, loop: Any, context: Any = None) -> None:
-        super().__init__(when, callback, args, loop, context)
+        super().__init__(when, callback, args, loop, context)  # pyright: ignore[reportUnknownMemberType]
         lane = self._context.get(carrier)
         self.number = 0 if lane is None else lane.next_timer()
 
@@ -94,8 +94,8 @@ class LaneTask(_Task):  # type: ignore[misc]
             context.run(carrier.set, lane)
             if name is None:
                 name = f"Task-{lane.number}"
-        super().__init__(coro, loop=loop, name=name, context=context, **more)
+        super().__init__(coro, loop=loop, name=name, context=context, **more)  # pyright: ignore[reportUnknownMemberType]
 
     def __hash__(self) -> int:
         lane = self._replay_lane
-        return _Task.__hash__(self) if lane is None else lane.hash  # type: ignore[no-any-return]
+        return _Task.__hash__(self) if lane is None else lane.hash

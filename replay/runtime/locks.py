@@ -1,9 +1,9 @@
 """Locks in recorded order: `threading.Lock`, `threading.RLock` and all that is built on them.
 
-Who gets a lock first decides what a threaded program does next (whether a future was done when its callback was added,
-say), so each acquisition by a lane is an entry of the schedule, written while the lock is held. At replay a lane acquires
-when its turn comes. Conditions, events, semaphores, queues and futures follow, since they are made of these locks; a wait
-that timed out times out again.
+Who gets a lock first decides what a threaded program does next (whether a future was done when its callback was
+added, say), so each acquisition by a lane is an entry of the schedule, written while the lock is held. At replay a lane
+acquires when its turn comes. Conditions, events, semaphores, queues and futures follow, since they are made of these
+locks; a wait that timed out times out again.
 
 Only locks made after installation take part. Locks acquired without a lane (inside a crossing, by the interpreter) are
 left alone. Not covered: what threads do to memory without a lock.
@@ -124,7 +124,7 @@ def install() -> None:
 
 
 def _around_collection(phase: str, _info: dict[str, int]) -> None:
-    """What the garbage collector runs (finalisers, weak reference callbacks) runs whenever it likes: in nobody's lane."""
+    """What the garbage collector runs (finalisers, weak reference callbacks) runs at any time: in nobody's lane."""
     if phase == "start":
         lane: Lane | None = running.lane
         _paused.lane = lane

@@ -112,7 +112,7 @@ def _one_crossing(name: str, shutdown: Any) -> Any:
 
 
 def _patch_insides(loop_class: Any) -> None:
-    """Making and closing a loop, and the reader and writer callbacks that run transports: the interpreter's business."""
+    """Making and closing a loop, and the callbacks that run transports: the interpreter's business."""
     for name in ("__init__", "close", "_add_reader", "_add_writer"):
         original = getattr(loop_class, name)
 

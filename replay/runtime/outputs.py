@@ -28,7 +28,7 @@ class Output(io.TextIOWrapper):
 
     def write(self, text: str, /) -> int:
         lane = running.lane
-        if lane is not None and isinstance(text, str) and text:
+        if lane is not None and text:
             whole, newline, rest = (self._begun.pop(lane.path, "") + text).rpartition("\n")
             if newline:
                 self._report(lane, whole + newline)

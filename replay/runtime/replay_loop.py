@@ -8,9 +8,9 @@ Rules, for the tape's head entry:
     stop             leave `run_forever`, if it is ours
     anything else    belongs to another thread: wait for it
 
-Handles without a lane belong to the interpreter, to a library's inside, or to the program around a recorded block; they
-run as soon as they are ready, and their timers fire when nothing else can move. An entry for which nothing is ready, and
-that no other thread can bring about, is a divergence.
+Handles without a lane belong to the interpreter, to a library's inside, or to the program around a recorded block;
+they run as soon as they are ready, and their timers fire when nothing else can move. An entry for which nothing is
+ready, and that no other thread can bring about, is a divergence.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class ReplayLoop(asyncio.SelectorEventLoop):
             return self.player.now / 1e6
         return lane.door.draw(lane, "loop.time", lambda: 0.0)  # type: ignore[no-any-return]
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Any = None
+    ) -> Any:
         self._check_closed()  # type: ignore[attr-defined]
         timer = LaneTimerHandle(when, callback, args, self, context)
         lane = timer.lane()

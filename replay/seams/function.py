@@ -60,16 +60,18 @@ def tool(
         @replay.tool(effect="write", owner="payments")
         def refund(order_id: str, amount: int) -> dict: ...
     """
-    if function is None:
-        return lambda function: tool_of(function, effect, owner, name)
-    return tool_of(function, effect, owner, name)
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        return tool_of(function, effect, owner, name)
+
+    return decorate if function is None else decorate(function)
 
 
 def tool_of(function: Any, effect: Effect, owner: str | None, name: str | None) -> Any:
     """The decorated function; `classmethod` and `staticmethod` objects keep being that."""
     if isinstance(function, (classmethod, staticmethod)):
-        kind: Any = type(function)
-        return kind(tool_of(function.__func__, effect, owner, name))
+        method: Any = function  # pyright: ignore[reportUnknownVariableType]
+        return type(method)(tool_of(method.__func__, effect, owner, name))
     if not callable(function):
         raise TypeError(f"@replay.tool needs a function, not {type(function).__name__}")
     describe = _describer(function, name or function.__name__, effect, owner)

@@ -8,7 +8,7 @@ recorded too, since a view of a store that isn't there can't be replayed.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, KeysView, Mapping, MutableMapping, ValuesView, ItemsView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
 from typing import Any, TypeVar, cast
 
 from replay.boundary.door import Call
@@ -46,6 +46,9 @@ class _Store:
     """The stand-in; special methods are looked up on the class, so they are spelled out."""
 
     __slots__ = ("_meta", "_name", "_store")
+    _store: Any
+    _name: str
+    _meta: dict[str, Any] | None
 
     def __init__(self, store: Any, name: str, owner: str | None) -> None:
         object.__setattr__(self, "_store", store)
@@ -69,7 +72,11 @@ class _Store:
                 return await lane.door.across(lane, self._call(attribute, args, kwargs), perform)
 
             return asynchronous
-        return lambda *args, **kwargs: self._ask(attribute, args, kwargs, lambda: found(*args, **kwargs))
+
+        def synchronous(*args: Any, **kwargs: Any) -> Any:
+            return self._ask(attribute, args, kwargs, lambda: found(*args, **kwargs))
+
+        return synchronous
 
     def __setattr__(self, attribute: str, value: Any) -> None:
         self._ask(f"{attribute}=", (value,), {}, lambda: setattr(self._store, attribute, value), effect="write")
@@ -125,9 +132,9 @@ class _Store:
 def _plain(result: Any) -> Any:
     """Views and iterators as lists; a mapping that is no dict as one: what can be replayed."""
     if isinstance(result, (KeysView, ValuesView, ItemsView)) or (
-        isinstance(result, Iterator) and not hasattr(result, "send")
+        isinstance(result, Iterator) and not hasattr(cast("object", result), "send")
     ):
         return list(cast("Iterator[Any]", result))
-    if isinstance(result, Mapping) and not isinstance(result, (dict, MutableMapping)):
-        return dict(cast("Mapping[Any, Any]", result))
-    return result
+    if isinstance(result, Mapping) and not isinstance(result, MutableMapping):
+        return dict(cast("Any", result))
+    return cast("Any", result)

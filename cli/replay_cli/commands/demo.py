@@ -6,13 +6,13 @@ import importlib.util
 import os
 import shutil
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from replay.boundary import originals
 from replay.cassette.cassette import load
 from replay.cassette.directory import default_directory
 from replay.demo import story
@@ -43,7 +43,7 @@ def command() -> int:
     """
     if importlib.util.find_spec("openai") is None:
         raise DemoNeeds("the demo's agent uses openai", hint="pip install 'agent-replay[demo]'")
-    began = time.monotonic()
+    began = originals.monotonic()
     place = _fresh_place()
     agent = Path(shutil.copy(story.AGENT, place / "agent.py"))
     notes = story.write_notes(place / "notes.json")
@@ -67,7 +67,7 @@ def command() -> int:
     changed = run(second, command=[sys.executable, str(fixed), str(notes), story.TICKET], output="discard")
     _verdict(changed)
     _say("   The fixed agent leaves the recording where it no longer pays twice.")
-    _next(second, fixed, notes, time.monotonic() - began)
+    _next(second, fixed, notes, originals.monotonic() - began)
     held = all(each.identical for each in judged) and changed.divergence is not None
     return exits.SAME if held else exits.DIFFERENT
 
@@ -81,7 +81,7 @@ def _fresh_place() -> Path:
 
 
 @contextmanager
-def _server() -> Iterator[Mapping[str, str]]:
+def _server() -> Generator[Mapping[str, str]]:
     with spawn() as url:
         yield environment(url)
 

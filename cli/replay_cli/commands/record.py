@@ -7,11 +7,11 @@ import os
 
 import click
 
+from replay.boundary import originals
 from replay.cassette.cassette import load
 from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
 from replay.launch import record_command
-from replay.boundary import originals
 from replay_cli import options
 from replay_cli.render.facts import plural
 from replay_cli.render.spots import spot_lines
@@ -19,7 +19,9 @@ from replay_cli.render.text import one_line
 
 
 @click.command("record", context_settings={"ignore_unknown_options": False})
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The cassette; a new one in $REPLAY_DIR by default.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), help="The cassette; a new one in $REPLAY_DIR by default."
+)
 @click.option("--name", help="A name for the header.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A label for the header; may be repeated.")
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)

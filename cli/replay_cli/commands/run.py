@@ -8,8 +8,8 @@ import click
 
 from replay.launch import Run, run
 from replay_cli import console, exits, options
-from replay_cli.render.verdict import verdict_lines
 from replay_cli.render.text import one_line
+from replay_cli.render.verdict import verdict_lines
 
 
 @click.command("run")

@@ -35,7 +35,9 @@ def _same(run: Run, times: int, *, lenient: bool) -> str:
     if run.drift and lenient:
         return f"~ not the same execution, but it reached the end: {plural(run.events, 'event')}{often}"
     if run.cut:
-        return f"✓ identical up to the cut: {plural(run.events, 'event')}{often}; the recording stops there (unfinished)"
+        return (
+            f"✓ identical up to the cut: {plural(run.events, 'event')}{often}; the recording stops there (unfinished)"
+        )
     ended = "" if run.exit_code in (0, None) else f", exit code {run.exit_code} as recorded"
     return f"✓ identical: {plural(run.events, 'event')}{often}{ended}; nothing left the sandbox"
 
