@@ -62,14 +62,16 @@ def boot(text: str) -> None:
 
 def _record(spec: Spec) -> None:
     from replay.recorder.start import start_recorder
-    from replay.runtime import blindspots, facts, outputs
+    from replay.runtime import blindspots, facts, inputs, outputs
     from replay.runtime.install import install
 
     program = spec.get("header", {})
-    header = {**program, "environment": facts.environment(), "argv": sys.orig_argv}
+    terminals = inputs.terminals()
+    header = {**program, "environment": facts.environment(), "argv": sys.orig_argv, "terminals": terminals}
     recorder = start_recorder(spec["cassette"], header, originals.urandom(16))
     install(recorder.blind)
     outputs.install()
+    inputs.install(terminals)
     outcome: dict[str, Any] = {"exception": None}
     _watch_exception(outcome)
 
@@ -92,7 +94,7 @@ def _replay(spec: Spec) -> None:
     from replay.player.divergence import Facts
     from replay.player.frames import decoded
     from replay.player.player import Player
-    from replay.runtime import facts, outputs
+    from replay.runtime import facts, inputs, outputs
     from replay.runtime.install import install
     from replay.runtime.sandbox import Sandbox
 
@@ -139,6 +141,7 @@ def _replay(spec: Spec) -> None:
     entry = reader.header["entry"]
     if entry["type"] == "program":
         outputs.install()
+        inputs.install(reader.header.get("terminals", {}))
         root = player.new_lane("m")
 
         def finish() -> None:

@@ -132,6 +132,7 @@ def record_command(
         "entry": {"type": "program"},
         "git": facts.git(os.getcwd()),
         "hash_seed": environ["PYTHONHASHSEED"],
+        "startup": facts.startup_variables(environ),
     }
     spec: Spec = {
         "mode": "record",
@@ -196,7 +197,7 @@ def run(
     try:
         verdict_path = os.path.join(scratch, "verdict.json")
         environ, restore = _environment(os.environ, header.get("hash_seed"))
-        for key, value in variables.items():
+        for key, value in {**header.get("startup", {}), **variables}.items():
             environ.pop(key, None)
             if value is not None:
                 environ[key] = value

@@ -97,7 +97,8 @@ def _wrap_open() -> None:
             if not sites.is_library(frame.f_code.co_filename) or frame.f_code.co_filename.endswith("pathlib.py"):
                 writes = any(letter in mode for letter in "wax+")
                 if writes or is_world(file):
-                    lane.door.blind("file write" if writes else "file read", os.fsdecode(os.fspath(file)))
+                    path: Any = file
+                    lane.door.blind("file write" if writes else "file read", os.fsdecode(path))
         return real(file, mode, *args, **kwargs)
 
     open.__doc__ = real.__doc__

@@ -50,6 +50,21 @@ def distributions(paths: Iterable[str]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+_STARTUP = ("TZ", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS")
+
+
+def startup_variables(environ: Mapping[str, str]) -> dict[str, str | None]:
+    """What the interpreter itself reads before any program runs: time zone and text encoding.
+
+    Where `TZ` isn't set, it is the zone that the system is in, as far as that can be told.
+    """
+    found = {name: environ.get(name) for name in _STARTUP}
+    if found["TZ"] is None:
+        zone = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+        found["TZ"] = zone or None
+    return found
+
+
 def git(directory: str) -> dict[str, Any] | None:
     """`{"commit": hash, "dirty": bool, "root": path}` of the repository around `directory`; None if there is none."""
 

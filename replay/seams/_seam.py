@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
+from replay.boundary.lanes import nobody, running
+
 Way = Literal["sync", "async", "stream"]
 
 _MARK = "__replay_original__"
@@ -78,3 +80,16 @@ def patch(owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
     wrapper = functools.update_wrapper(wrap(target), target)
     setattr(wrapper, _MARK, target)
     setattr(owner, name, property(wrapper) if is_property else wrapper)
+
+
+def aside(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Run it outside of the lane: for what a library does for itself (pools, their locks), which depends on what else
+    used it, and differs at replay where tools don't run."""
+
+    def run_aside(*args: Any, **kwargs: Any) -> Any:
+        if running.lane is None:
+            return original(*args, **kwargs)
+        with nobody():
+            return original(*args, **kwargs)
+
+    return run_aside

@@ -86,7 +86,7 @@ class Source(io.RawIOBase):
             self._out += body.end
         except IncompleteRead as short:
             self._over = True
-            self._out += _wire.broken(short.partial)
+            self._out += _wire.broken(short)
         else:
             self._out += body.frame(piece)
             body.given(piece)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from replay.seams._http import Head, pairs, raw
 
-PART = 1 << 20
+PART = 1 << 24
 """A chunk larger than this is handed on in parts, so that memory stays bounded."""
 
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
@@ -124,7 +124,7 @@ class Body:
 
         Raises:
             StopIteration: the body is over.
-            IncompleteRead: the connection `ended` inside a chunked body; `partial` has what is left.
+            IncompleteRead: the connection `ended` inside a chunked body, or between two of its chunks (then `expected` is None).
         """
         if self.chunked:
             return self._take_chunk(buffer, ended=ended)
@@ -151,7 +151,8 @@ class Body:
         if not self._in_chunk:
             line = buffer.find(b"\n")
             if line < 0:
-                _need(buffer, ended)
+                if ended:
+                    raise IncompleteRead(b"")
                 return None
             try:
                 size = int(buffer[:line].split(b";")[0], 16)
@@ -170,7 +171,9 @@ class Body:
         if self._in_chunk > PART and len(buffer) >= PART:
             self._in_chunk -= PART
             return _cut(buffer, PART)
-        _need(buffer, ended)
+        if ended:
+            partial = bytes(buffer[: self._in_chunk])
+            raise IncompleteRead(partial, self._in_chunk - len(partial))
         return None
 
     def _trailers(self, buffer: bytearray, start: int, ended: bool) -> None:
@@ -179,17 +182,14 @@ class Body:
             raise StopIteration
 
 
-def _need(buffer: bytearray, ended: bool) -> None:
-    if ended:
-        raise IncompleteRead(bytes(buffer))
-
-
 def _cut(buffer: bytearray, size: int) -> bytes:
     piece = bytes(buffer[:size])
     del buffer[:size]
     return piece
 
 
-def broken(partial: bytes) -> bytes:
-    """What makes a client's parser find that a chunked body ended too soon, after `partial`."""
-    return b"%x\r\n%b" % (len(partial) + 1, partial) if partial else b""
+def broken(short: IncompleteRead) -> bytes:
+    """What makes a client's parser find that a chunked body ended too soon."""
+    if short.expected is None:
+        return b""  # between two chunks
+    return b"%x\r\n%b" % (len(short.partial) + short.expected, short.partial)

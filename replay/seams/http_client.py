@@ -6,6 +6,7 @@ recorded.
 
 - *Connecting* is put off until the first bytes are sent and is part of that, because whether a kept-alive connection is
   there depends on what tools did outside of lanes; the recording must not.
+- *Pools* of urllib3 hand out connections outside of the lane, for the same reason.
 - *Sending* happens at once. Whether it worked is a draw of the lane; where it didn't, the http event has the error,
   raised where the client expects connection errors.
 - *Reading* makes the http event: its head is recorded parsed, its body in pieces, and both are written again for the
@@ -20,12 +21,23 @@ from types import ModuleType
 from typing import Any
 
 from replay.boundary.lanes import running
-from replay.seams._seam import patch
+from replay.seams._seam import aside, patch
 from replay.seams._socket import Wire
 
 
+_POOLS = {
+    "urllib3.connectionpool": ("HTTPConnectionPool", ("_get_conn", "_put_conn")),
+    "urllib3.poolmanager": ("PoolManager", ("connection_from_pool_key", "clear")),
+}
+
+
 def install(module: ModuleType) -> None:
-    """Patch the connections of `module`, http.client or urllib3.connection."""
+    """Patch the connections of `module` (http.client, urllib3.connection), or its pools."""
+    if module.__name__ in _POOLS:
+        pool, names = _POOLS[module.__name__]
+        for name in names:
+            patch(getattr(module, pool), name, aside)
+        return
     for name in ("HTTPConnection", "HTTPSConnection"):
         kind = getattr(module, name, None)  # without OpenSSL there is no HTTPSConnection
         if hasattr(kind, "connect"):

@@ -15,10 +15,10 @@ from types import ModuleType
 from typing import Any
 
 from replay.boundary.door import Call
-from replay.boundary.lanes import Lane, nobody, running
+from replay.boundary.lanes import Lane, running
 from replay.seams._http import Head, call_of, pairs, raw
 from replay.seams._httpx_streams import AsyncPieces, NetworkStream, Parts, Pieces
-from replay.seams._seam import patch
+from replay.seams._seam import aside, patch
 
 
 def install(module: ModuleType) -> None:
@@ -28,7 +28,7 @@ def install(module: ModuleType) -> None:
     patch(sync, "handle_request", library.wrap_sync)
     patch(asynchronous, "handle_async_request", library.wrap_async)
     for name in ("close", "__exit__"):
-        patch(sync, name, _aside)
+        patch(sync, name, aside)
     for name in ("aclose", "__aexit__"):
         patch(asynchronous, name, _closing(f"{module.__name__} {name}"))
 
@@ -125,18 +125,6 @@ def _head(response: Any) -> Head:
         "headers": pairs(response.headers.raw),
         "version": extensions.get("http_version", b"").decode("latin-1"),
     }
-
-
-def _aside(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Closing a pool: the locks it takes and the sockets it closes are none of the program's."""
-
-    def close(*args: Any, **kwargs: Any) -> Any:
-        if running.lane is None:
-            return original(*args, **kwargs)
-        with nobody():
-            return original(*args, **kwargs)
-
-    return close
 
 
 def _closing(what: str) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:

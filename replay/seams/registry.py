@@ -38,13 +38,15 @@ SEAMS: tuple[Seam, ...] = (
         targets=(
             Target("http.client", ("HTTPConnection.send", "HTTPConnection.connect", "HTTPResponse.begin")),
             Target("urllib3.connection", ("HTTPConnection.connect", "HTTPConnection.is_connected")),
+            Target("urllib3.connectionpool", ("HTTPConnectionPool._get_conn", "HTTPConnectionPool._put_conn")),
+            Target("urllib3.poolmanager", ("PoolManager.connection_from_pool_key", "PoolManager.clear")),
         ),
         covers="http.client, urllib, urllib3, requests, botocore",
         tried="CPython 3.11, urllib3 2.8, requests 2.34",
         ways=("sync", "stream"),
         records="each request, above TLS and below the pool; whether sending worked is a draw",
         limits=(
-            "a chunk of a chunked response reaches the program whole, or in parts of 1 MiB",
+            "a chunk of a chunked response reaches the program whole, or in parts of 16 MiB",
             "trailers of a chunked response are dropped, as http.client does",
             "HTTP/2 of urllib3 and SOCKS proxies: not covered",
             "what is asked of the socket itself (certificate, peer name) is a blind spot",
