@@ -10,6 +10,7 @@ from typing import Any
 from replay.boundary.door import Call
 from replay.boundary.lanes import nobody, running
 from replay.seams import _wire
+from replay.seams._aiohttp_errors import put_together, take_apart
 from replay.seams._http import Head, call_of, pairs, raw
 
 
@@ -106,7 +107,7 @@ class Protocol:
             raise self._failure
         lane = running.lane
         if lane is None:
-            return self._opened(await self._perform(), None)
+            return self._opened(await self._exchange(), None)
         asked = _wire.parse_request(self.transport.written)
         url = str(self.req.url)
         call = call_of(lane, asked.method, url, asked.headers, asked.body, asked.version)
@@ -119,7 +120,7 @@ class Protocol:
         try:
             head = await lane.door.across(lane, call, self._perform)
         except Exception as error:
-            _give_back(error, self.req)
+            put_together(error, self._library.module, self.req)
             raise
         finally:
             call.dump = None  # no cycle may keep the program's body alive: when it goes is an input of its loop
@@ -128,6 +129,13 @@ class Protocol:
     # -- inside --------------------------------------------------------------------------------------------------
 
     async def _perform(self) -> Head:
+        try:
+            return await self._exchange()
+        except Exception as error:
+            take_apart(error)
+            raise
+
+    async def _exchange(self) -> Head:
         back = self.back = await self._reach()
         protocol = back.protocol
         # The timer belongs to the program's task and is watched above; decoding is done above.
@@ -235,10 +243,3 @@ class Sink:
         self._protocol.leave(keep=False)
 
     abort = close
-
-
-def _give_back(error: Any, req: Any) -> None:
-    """aiohttp's errors know their connection's key, which a cassette may not be able to store."""
-    if hasattr(error, "_conn_key"):
-        error._conn_key = req.connection_key
-        error.args = (req.connection_key, *error.args[1:])
