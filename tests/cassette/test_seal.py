@@ -250,6 +250,29 @@ def test_a_footer_that_lies(change: Any, tmp_path: Path) -> None:
         look_at_all(cassette)
 
 
+def invented_strays(footer: Footer) -> Footer:
+    footer.strays = {0: [1]}
+    return footer
+
+
+def invented_gaps(footer: Footer) -> Footer:
+    footer.gaps = [0]
+    return footer
+
+
+@pytest.mark.parametrize("change", [invented_strays, invented_gaps])
+def test_a_footer_that_lies_where_no_event_is_lost(change: Any, tmp_path: Path) -> None:
+    path = tmp_path / "x.cassette"
+    recording = begin(path)
+    add(recording, 1)
+    recording.seal()
+    recording.close()
+    resealed(path, change)
+    assert verify(path).problem == "footer"
+    with load(path) as cassette:
+        assert cassette.events[0].response == 1
+
+
 def look_at_all(cassette: Cassette) -> None:
     print(list(cassette.events), cassette.outcome, list(cassette.reader.frames()))
 
