@@ -62,7 +62,7 @@ def boot(text: str) -> None:
 
 def _record(spec: Spec) -> None:
     from replay.recorder.start import start_recorder
-    from replay.runtime import blindspots, facts, inputs, outputs
+    from replay.runtime import blindspots, facts, inputs, outputs, threads
     from replay.runtime.install import install
 
     program = spec.get("header", {})
@@ -79,6 +79,7 @@ def _record(spec: Spec) -> None:
         outputs.finish()
         become(None)
         blindspots.note_clocks(recorder)
+        outcome["alive"] = threads.alive()
         outcome["sources"] = facts.program_sources(sys.orig_argv)
         recorder.finish(outcome, seal=spec.get("seal", False))
 
@@ -134,6 +135,7 @@ def _replay(spec: Spec) -> None:
         lenient=spec.get("lenient", False),
         on_stop=stop,
         facts=Facts(changed),
+        daemons=frozenset(() if recorded is None else recorded.get("alive", ())),
         until=spec.get("until"),
     )
     install(player.blind)

@@ -94,6 +94,10 @@ class Door(ABC):
         """`pull` for asynchronous streams; StopAsyncIteration is its end."""
 
     @abstractmethod
+    def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:
+        """Output: recorded or compared, and written in either case, in the one order of events."""
+
+    @abstractmethod
     def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:
         """A small read of clock or chance, called by an ambient wrapper: two frames below the reader."""
 

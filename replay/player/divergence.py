@@ -51,7 +51,7 @@ def phrase(entry: Entry | None) -> str:
         return f"reads {entry.detail[0]}"
     if entry.op in ("return", "chunk"):
         return f"the {'outcome' if entry.op == 'return' else 'next piece'} of event {entry.event}"
-    return f"a {entry.op} of its event loop"
+    return "takes a lock" if entry.op == "acquire" else f"a {entry.op} of its event loop"
 
 
 def of_call(

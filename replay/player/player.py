@@ -59,6 +59,8 @@ class Player(Door):
         complete: the recording reached its end (it was not killed or torn).
         lenient: answer a differing request of the same call at the same place, and count it as drift.
         on_stop: called once with the verdict when the replay ends early; a process of its own ends there.
+        until: stop before the event of that id.
+        daemons: lanes whose thread was alive when the recording ended; they stop where it did.
         facts: what is known about code and environment now and then, for the likely cause.
     """
 
@@ -72,6 +74,7 @@ class Player(Door):
         on_stop: Callable[[Verdict], None],
         facts: explain.Facts,
         until: int | None = None,
+        daemons: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(seed)
         self.tape = Tape(iter(frames), tuple(name for name, _ in SOURCES))
@@ -84,7 +87,9 @@ class Player(Door):
         self._on_stop = on_stop
         self._facts = facts
         self._until = until
+        self._daemons = daemons
         self._waiting: dict[str, str] = {}
+        self._waiters = 0
         self._extra_lanes = 1_000_000
         self.stopped = False
         self.active = True
@@ -155,6 +160,20 @@ class Player(Door):
             await self._until_turn(entry)
         assert entry is not None
         return self._next(call, entry, StopAsyncIteration)
+
+    def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:
+        with self.changed:
+            self._begin(lane, call, originals.frame(1))
+            assert call.event is not None
+            outcome = self.tape.outcome(call.event)
+            if outcome is None:
+                self._never_returned(lane, call)
+            self._turn(outcome)
+            lane_now, running.lane = running.lane, None
+            try:
+                write()
+            finally:
+                running.lane = lane_now
 
     def acquire(self, lane: Lane, real: Callable[[bool, float], bool], blocking: bool, timeout: float) -> bool:
         with self.changed:
@@ -272,7 +291,7 @@ class Player(Door):
             self.stop_for(ahead, f"lane {entry.lane} skipped something it had done in the recording", None)
         if entry.at > self.now:
             self.now = entry.at
-        if self._waiting:
+        if self._waiters:
             self.changed.notify_all()
 
     def _await_turn(self, entry: Entry) -> None:
@@ -282,26 +301,37 @@ class Player(Door):
         finally:
             self._waiting.pop(entry.lane, None)
 
-    def wait(self, ready: Callable[[], bool], entry: Entry | None) -> None:
-        """Wait until `ready()`; no progress and no use of the processor for long is a divergence, not a hang."""
+    def wait(self, ready: Callable[[], bool], entry: Entry | None, *, may_rest: bool = False) -> None:
+        """Wait until `ready()`; no progress and no use of the processor for long is a divergence, not a hang.
+
+        Args:
+            may_rest: nothing has to come: a lane that was cut, or a daemon.
+        """
         head, used = self.tape.head(), originals.REAL_TIME.process_time()
         while not ready():
             if self.stopped:
                 raise Stopped
             if threading.active_count() == 1:
+                if may_rest:
+                    return
                 self.stop_for(self.tape.head(), "nobody is left who could take the next turn", None)
             if self._wait_for_change() or ready():
                 continue
             head_now, used_now = self.tape.head(), originals.REAL_TIME.process_time()
             if head_now is head and used_now - used < _STUCK_AFTER / 100:
-                self.stop_for(self.tape.head(), "nothing moves any more: lanes wait for a turn that can't come", None)
+                if not may_rest:
+                    self.stop_for(self.tape.head(), "nothing moves: lanes wait for a turn that can't come", None)
+                if not self._complete:
+                    return
             head, used = head_now, used_now
 
     def _wait_for_change(self) -> bool:
         lane, running.lane = running.lane, None  # a condition's own locks are not the program's
+        self._waiters += 1
         try:
             return self.changed.wait(_STUCK_AFTER)
         finally:
+            self._waiters -= 1
             running.lane = lane
 
     async def _until_turn(self, entry: Entry | None) -> None:
@@ -312,8 +342,8 @@ class Player(Door):
         await future
 
     def _never_returned(self, lane: Lane, call: Call[Any]) -> NoReturn:
-        if not self._complete:
-            self._cut()
+        if not self._complete or lane.path in self._daemons:
+            self._rest()
         self.stop_for(None, f"{call.name} never returned in the recording (lane {lane.path})", None)
 
     def _answer(self, call: Call[R], outcome: Entry) -> R:
@@ -338,12 +368,17 @@ class Player(Door):
     def _diverge(
         self, lane: Lane, entry: Entry | None, what: str, call: Call[Any] | None, frame: FrameType
     ) -> NoReturn:
-        if entry is None and not self._complete:
-            self._cut()
+        if entry is None and (not self._complete or lane.path in self._daemons):
+            self._rest()
         program = sites.program_frame(frame)
         with nobody():  # explaining imports and locks; that is ours, not the program's
             found = explain.of_call(self.tape, lane.path, entry, what, call, program, self._facts)
         self._end(found)
+
+    def _rest(self) -> NoReturn:
+        """This lane is past its end in the recording: it waits until the others are, too. A daemon waits for ever."""
+        self.wait(lambda: self.tape.head() is None and not self._complete, None, may_rest=True)
+        self._cut()
 
     def _cut(self) -> NoReturn:
         self.verdict.cut = True

@@ -179,6 +179,26 @@ class Recorder(Door):
                     *(lane.number, "env", key, "read", self._now(), site, key, None, None, None, 0, _RESULT, safe),
                 )
 
+    def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:
+        with self._lock:  # nobody writes between the event and its text
+            if self._on:
+                try:
+                    if self._log:
+                        self._drain()
+                    site = self._site(sites.program_frame(originals.frame(1)))
+                    self._writer.event(
+                        *(lane.number, call.kind, call.name, call.effect, self._now(), site, call.request),
+                        *(None, None, None, 0, _RESULT, None),
+                    )
+                    self._writer.flush()
+                except Exception as error:
+                    self._trouble(error, call.name)
+            lane_now, running.lane = running.lane, None
+            try:
+                write()
+            finally:
+                running.lane = lane_now
+
     # -- blind spots, gaps, the end ----------------------------------------------------------------------------
 
     def blind(self, what: str, detail: str) -> None:

@@ -3,8 +3,9 @@
 - Names in `time`, `os` and `random` are replaced before the program binds them (`from time import time` included).
 - `datetime.datetime.now` and `utcnow` live in a C type: they are replaced in the type's own dict, so that callers in C
   and early-bound classes get them too.
-- The interpreter's own users (asyncio, selectors, ssl, queue, threading, concurrent.futures, subprocess, socketserver)
-  keep private copies of the real functions: they compute timeouts with them, and nothing else.
+- asyncio, selectors and ssl keep private copies of the real functions: they compute timeouts with them, and nothing
+  else. `threading`, `queue` and `concurrent.futures` read the clock to decide whether a wait has timed out, which the
+  program sees; their reads are recorded.
 - `random` is seeded anew when recording begins; the seed is in the header, so its stream needs no record.
   `random.Random()` without a seed draws one through `os.urandom`.
 """
@@ -37,7 +38,8 @@ _CLOCKS = (
     "thread_time",
     "thread_time_ns",
 )
-_PRIVATE_TIME = ("selectors", "ssl", "queue", "threading", "subprocess", "socketserver", "multiprocessing.connection")
+_PRIVATE_TIME = ("selectors", "ssl", "socketserver", "multiprocessing.connection")
+_BOUND_EARLY = (("threading", "_time"), ("queue", "time"))
 _installed = False
 
 
@@ -66,6 +68,9 @@ def install() -> None:
     _patch_datetime()
     for module in _PRIVATE_TIME:
         on_import(module, _keep_real_time)
+    for module, name in _BOUND_EARLY:
+        if module in sys.modules:
+            setattr(sys.modules[module], name, time.monotonic)
     on_import("uuid", _patch_uuid)
     on_import("platform", _patch_platform)
 
@@ -197,7 +202,11 @@ def _patch_uuid(module: Any) -> None:
 
     def getnode() -> int:
         lane = running.lane
-        return real() if lane is None else lane.door.draw(lane, "uuid.getnode", real)  # type: ignore[no-any-return]
+        return real() if lane is None else lane.door.draw(lane, "uuid.getnode", ask)  # type: ignore[no-any-return]
+
+    def ask() -> int:
+        with nobody():  # the first time it may start a process
+            return real()  # type: ignore[no-any-return]
 
     module.getnode = _dress(getnode, real)
 

@@ -17,6 +17,8 @@ from replay.boundary.lanes import running
 class LaneRandom(random.Random):
     """The process's generator, which hands over to the session's where a lane is running."""
 
+    _gauss_next: float | None = None
+
     def random(self) -> float:
         lane = running.lane
         return super().random() if lane is None else lane.door.chance.random()
@@ -24,6 +26,20 @@ class LaneRandom(random.Random):
     def getrandbits(self, k: int, /) -> int:
         lane = running.lane
         return super().getrandbits(k) if lane is None else lane.door.chance.getrandbits(k)
+
+    @property
+    def gauss_next(self) -> float | None:
+        """Half of `gauss`'s last pair, kept for the next call: part of the stream it came from."""
+        lane = running.lane
+        return self._gauss_next if lane is None else getattr(lane.door.chance, "gauss_next")  # noqa: B009
+
+    @gauss_next.setter
+    def gauss_next(self, value: float | None) -> None:
+        lane = running.lane
+        if lane is None:
+            self._gauss_next = value
+        else:
+            setattr(lane.door.chance, "gauss_next", value)  # noqa: B010 - typeshed doesn't know it
 
     def seed(self, a: Any = None, version: int = 2) -> None:
         lane = running.lane

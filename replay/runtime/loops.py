@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import asyncio.base_events
 import asyncio.selector_events
-import concurrent.futures._base
 from types import FrameType
 from typing import Any
 
@@ -35,8 +34,6 @@ def install() -> None:
     tasks.Task = package.Task = LaneTask
     base: Any = asyncio.base_events
     base.time = originals.REAL_TIME
-    concurrent_base: Any = concurrent.futures._base
-    concurrent_base.time = originals.REAL_TIME
     _patch_loop(base.BaseEventLoop)
     _patch_insides(asyncio.selector_events.BaseSelectorEventLoop)
 

@@ -17,41 +17,59 @@ from replay.boundary.door import Call
 from replay.boundary.lanes import Lane, running
 
 
+_LONGEST = 8192
+"""Characters of a line that are held back at most."""
+
+
 class Output(io.TextIOWrapper):
-    """A standard stream that reports what each lane writes."""
+    """A standard stream that reports what each lane writes.
+
+    A line that has begun is held back until it ends, is flushed or grows long: lines of several lanes never mix, and
+    the bytes come in the order of the events. (The stream beneath would have held it back all the same.)
+    """
 
     def __init__(self, buffer: Any, label: str, **settings: Any) -> None:
         self._label = label
-        self._begun: dict[str, str] = {}
-        self._lanes: dict[str, Lane] = {}
+        self._begun: dict[str, tuple[Lane, str]] = {}
         super().__init__(buffer, **settings)
 
     def write(self, text: str, /) -> int:
         lane = running.lane
-        if lane is not None and text:
-            whole, newline, rest = (self._begun.pop(lane.path, "") + text).rpartition("\n")
-            if newline:
-                self._report(lane, whole + newline)
-            if rest:
-                self._begun[lane.path] = rest
-                self._lanes[lane.path] = lane
-        return super().write(text)
+        if lane is None:
+            return super().write(text)
+        begun = self._begun.pop(lane.path, None)
+        whole, newline, rest = (text if begun is None else begun[1] + text).rpartition("\n")
+        if newline:
+            self._emit(lane, whole + newline)
+        if len(rest) > _LONGEST:
+            self._emit(lane, rest)
+        elif rest:
+            self._begun[lane.path] = (lane, rest)
+        return len(text)
 
     def flush(self) -> None:
         lane = running.lane
-        if lane is not None and lane.path in self._begun:
-            self._report(lane, self._begun.pop(lane.path))
-        super().flush()
+        if lane is not None:
+            begun = self._begun.pop(lane.path, None)
+            if begun is not None:
+                self._emit(*begun)
+        running.lane = None  # what the layer beneath writes now has been reported
+        try:
+            super().flush()
+        finally:
+            running.lane = lane
 
-    def report_rest(self) -> None:
+    def emit_rest(self) -> None:
         """At the end of the program: lines that never ended."""
-        for path, text in list(self._begun.items()):
-            del self._begun[path]
-            self._report(self._lanes[path], text)
+        for path in list(self._begun):
+            self._emit(*self._begun.pop(path))
 
-    def _report(self, lane: Lane, text: str) -> None:
+    def _emit(self, lane: Lane, text: str) -> None:
         call: Call[None] = Call("output", self._label, "write", request=text)
-        lane.door.cross(lane, call, _nothing)
+        lane.door.emit(lane, call, lambda: self._write_now(text))
+
+    def _write_now(self, text: str) -> None:
+        super().write(text)
 
 
 class BinaryOutput(io.BufferedWriter):
@@ -60,18 +78,17 @@ class BinaryOutput(io.BufferedWriter):
     def __init__(self, raw: Any, label: str) -> None:
         super().__init__(raw)
         self._label = label
-        self.text_layer = False
 
     def write(self, data: Any, /) -> int:
         lane = running.lane
-        if lane is not None and not self.text_layer:
-            call: Call[None] = Call("output", self._label, "write", request=bytes(data))
-            lane.door.cross(lane, call, _nothing)
-        return super().write(data)
+        if lane is None:  # the text side writes as nobody
+            return super().write(data)
+        call: Call[None] = Call("output", self._label, "write", request=bytes(data))
+        lane.door.emit(lane, call, lambda: self._write_now(data))
+        return len(data)
 
-
-def _nothing() -> None:
-    return None
+    def _write_now(self, data: Any) -> None:
+        super().write(data)
 
 
 _streams: list[Output] = []
@@ -89,7 +106,10 @@ def install() -> None:
             "line_buffering": stream.line_buffering,
             "write_through": stream.write_through,
         }
-        output = Output(stream.detach(), label, **settings)
+        beneath = stream.detach()
+        if isinstance(beneath, io.BufferedWriter):
+            beneath = BinaryOutput(beneath.detach(), label)
+        output = Output(beneath, label, **settings)
         setattr(output, "mode", "w")  # noqa: B010 - as the interpreter's own streams have it
         setattr(sys, label, output)
         setattr(sys, f"__{label}__", output)
@@ -99,4 +119,4 @@ def install() -> None:
 def finish() -> None:
     """Report what never ended in a newline."""
     for stream in _streams:
-        stream.report_rest()
+        stream.emit_rest()

@@ -15,6 +15,13 @@ from typing import Any
 from replay.boundary.lanes import Lane, become, nobody, running
 
 _installed = False
+_alive: dict[str, None] = {}
+"""Lanes of threads that are running now."""
+
+
+def alive() -> list[str]:
+    """Lanes whose thread hasn't ended: when the program ends, its daemons."""
+    return list(_alive)
 
 
 def install() -> None:
@@ -48,6 +55,7 @@ def _in_lane(thread: Any, lane: Lane, run: Callable[[], None]) -> Callable[[], N
     def run_in_lane() -> None:
         del thread.run  # a cycle, otherwise
         become(lane)
+        _alive[lane.path] = None
         try:
             run()
         except SystemExit:
@@ -55,6 +63,7 @@ def _in_lane(thread: Any, lane: Lane, run: Callable[[], None]) -> Callable[[], N
         except BaseException:
             thread._invoke_excepthook(thread)
         finally:
+            del _alive[lane.path]
             become(None)
 
     return run_in_lane

@@ -28,15 +28,17 @@ def put_together(error: Any, module: Any, req: Any) -> None:
     from multidict import CIMultiDict, CIMultiDictProxy
     from yarl import URL
 
-    info, key, headers = (getattr(error, name, None) for name in ("request_info", "_conn_key", "headers"))
-    if isinstance(info, list):
+    info: Any = getattr(error, "request_info", None)
+    key: Any = getattr(error, "_conn_key", None)
+    headers: Any = getattr(error, "headers", None)
+    if _taken_apart(info):
         url, method, pairs, real_url = info
         known = CIMultiDictProxy(CIMultiDict(pairs))
         error.request_info = module.RequestInfo(URL(url), method, known, URL(real_url))
         error.args = (error.request_info, error.history)
-    if isinstance(headers, list):
+    if _taken_apart(headers):
         error.headers = CIMultiDictProxy(CIMultiDict(headers))
-    if isinstance(key, list):
+    if _taken_apart(key):
         host, port, is_ssl = key
         error._conn_key = req.connection_key._replace(host=host, port=port, is_ssl=is_ssl)
         error.args = (error._conn_key, *error.args[1:])
@@ -44,3 +46,7 @@ def put_together(error: Any, module: Any, req: Any) -> None:
 
 def _pairs(headers: Any) -> list[list[str]]:
     return [[str(name), str(value)] for name, value in headers.items()]
+
+
+def _taken_apart(value: Any) -> bool:
+    return isinstance(value, list)

@@ -124,7 +124,7 @@ class Body:
 
         Raises:
             StopIteration: the body is over.
-            IncompleteRead: the connection `ended` inside a chunked body, or between two of its chunks (then `expected` is None).
+            IncompleteRead: the connection `ended` inside a chunk, or between two (then `expected` is None).
         """
         if self.chunked:
             return self._take_chunk(buffer, ended=ended)

@@ -24,7 +24,6 @@ from replay.boundary.lanes import running
 from replay.seams._seam import aside, patch
 from replay.seams._socket import Wire
 
-
 _POOLS = {
     "urllib3.connectionpool": ("HTTPConnectionPool", ("_get_conn", "_put_conn")),
     "urllib3.poolmanager": ("PoolManager", ("connection_from_pool_key", "clear")),
