@@ -128,19 +128,23 @@ class Wire:
         return True
 
     def _not_sent(self, lane: Lane) -> None:
-        error = self._error
-
-        def fail() -> None:
-            assert error is not None
-            raise error
-
         self._told = True  # but kept: a server may answer before it has read everything
         try:
-            lane.door.cross(lane, self.call(lane), fail)
+            lane.door.cross(lane, self.call(lane), self._fail)
         except Exception as failure:
             if hasattr(failure, "conn"):
                 setattr(failure, "conn", self._connection())  # noqa: B010 - urllib3's errors; it isn't stored
             raise
+
+    def _fail(self) -> None:
+        # Kept nowhere: an error knows its frames, they know the connection, and that cycle would be there only when
+        # recording, so that the garbage collector ends other things than at replay.
+        error, self._error = self._error, None
+        try:
+            assert error is not None
+            raise error
+        finally:
+            error = None
 
     def _reach(self) -> Any:
         """The real socket, connected by the client's own code."""

@@ -36,6 +36,8 @@ def install(module: ModuleType) -> None:
         pool, names = _POOLS[module.__name__]
         for name in names:
             patch(getattr(module, pool), name, aside)
+        if hasattr(module, "_close_pool_connections"):
+            patch(module, "_close_pool_connections", aside)  # run when a pool is garbage
         return
     for name in ("HTTPConnection", "HTTPSConnection"):
         kind = getattr(module, name, None)  # without OpenSSL there is no HTTPSConnection

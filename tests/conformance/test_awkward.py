@@ -1,0 +1,72 @@
+"""TLS, proxies, odd framing, errors: recorded, a program gets what it would get anyway; replayed, it gets it again."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from replay.cassette.cassette import load
+from replay.launch import run
+from tests.conformance.awkward_server import AwkwardServer
+
+ROOT = Path(__file__).parents[2]
+_RECORD = "import sys; from replay.launch import record_command; record_command(sys.argv[2:], sys.argv[1])"
+_CHANCE = re.compile(r"[0-9a-f]{32}")
+_RACES = ("raced:", "group:")
+
+
+def _output(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def _without_chance(output: str) -> list[str]:
+    return [_CHANCE.sub("#", line) for line in output.splitlines() if not line.startswith(_RACES)]
+
+
+@pytest.mark.parametrize("program", ["awkward_sync", "awkward_async"])
+def test_awkward(program: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "a.cassette")
+    with AwkwardServer() as server:
+        command = [sys.executable, "-m", f"tests.conformance.{program}", *server.ports]
+        unrecorded = _output(command)
+        recorded = _output([sys.executable, "-c", _RECORD, path, *command])
+    assert _without_chance(recorded) == _without_chance(unrecorded)
+    cassette = load(path)
+    assert [spot.what for spot in cassette.blind_spots if spot.what != "file read"] == []
+    assert not [event for event in cassette.events if event.kind == "gap"]
+    replayed = run(path)
+    assert (replayed.divergence, replayed.escapes, replayed.gap) == (None, (), None)
+    assert replayed.stdout.decode() == recorded
+    if program == "awkward_sync":
+        (forgotten,) = [event for event in cassette.events if "/forgotten" in event.name]
+        assert (forgotten.effect, forgotten.body, forgotten.response) == ("write", b"nobody waits", None)
+
+
+def test_a_websocket_is_a_blind_spot(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import asyncio, sys, aiohttp\n"
+        "async def main():\n"
+        "    async with aiohttp.ClientSession() as session:\n"
+        "        try: await session.ws_connect(sys.argv[1])\n"
+        "        except aiohttp.ClientError as error: print(type(error).__name__)\n"
+        "asyncio.run(main())\n"
+    )
+    path = str(tmp_path / "a.cassette")
+    with AwkwardServer() as server:
+        url = f"http://127.0.0.1:{server.ports[0]}/echo"
+        told = subprocess.run(
+            [sys.executable, "-c", _RECORD, path, sys.executable, str(program), url],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
+    assert told.stdout == "WSServerHandshakeError\n"
+    assert ("connection", "aiohttp websocket") in [(spot.what, spot.detail) for spot in load(path).blind_spots]
