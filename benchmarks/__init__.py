@@ -1,0 +1,1 @@
+"""What PERFORMANCE promises, measured: `make bench`. `docs/performance.md` says what each row means."""

@@ -1,0 +1,106 @@
+"""P1: an event at the function seam. The tool does nothing, so what is measured is the recording of it.
+
+`read` is one write(2) per event, as the floor; `write` (the default) is two, because a call that changes the world is
+on the disk before it begins.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+import replay
+from benchmarks.doors import on, recording
+from benchmarks.floor import Floor
+from benchmarks.harness import Row, Timing, main, per_call, scratch
+from benchmarks.texts import Texts
+
+CALLS = 3000
+TURNS = 15
+
+
+class _Dropped(SpanExporter):
+    """An exporter that costs nothing."""
+
+    def export(self, spans: Any) -> SpanExportResult:
+        assert all(isinstance(span, ReadableSpan) for span in spans)
+        return SpanExportResult.SUCCESS
+
+
+def rows() -> list[Row]:
+    with scratch() as path:
+        return [row for size in (200, 2000) for row in _at(path, size)]
+
+
+def _at(path: str, size: int) -> list[Row]:
+    note = Texts().prose(size // 2 - 60)
+    answer = {"ok": True, "text": Texts(2).prose(size // 2 - 60)}
+
+    def refund(order_id: str, note: str) -> dict[str, Any]:
+        return answer
+
+    reading = replay.tool(effect="read")(refund)
+    writing = replay.tool(effect="write")(refund)
+    floor = Floor(f"{path}/floor{size}")
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(_Dropped()))
+    tracer = provider.get_tracer("bench")
+
+    def floored() -> None:
+        value = refund("A-1043", note)
+        request = {"order_id": "A-1043", "note": note}
+        floor.event([0, "tool", "refund", "read", 123456, 1, request, None, None, 12, 0, value])
+
+    def spanned() -> None:
+        with tracer.start_as_current_span("refund") as span:
+            span.set_attribute("request", json.dumps({"order_id": "A-1043", "note": note}))
+            span.set_attribute("response", json.dumps(refund("A-1043", note)))
+
+    with recording(f"{path}/{size}.cassette") as lane:
+
+        def recorded(tool: Callable[[str, str], Any]) -> float:
+            with on(lane):
+                return per_call(lambda: tool("A-1043", note), CALLS)
+
+        timing = Timing(
+            {
+                "bare": lambda: per_call(lambda: refund("A-1043", note), CALLS),
+                "off": lambda: per_call(lambda: reading("A-1043", note), CALLS),
+                "floor": lambda: per_call(floored, CALLS),
+                "read": lambda: recorded(reading),
+                "write": lambda: recorded(writing),
+                "span": lambda: per_call(spanned, CALLS),
+            },
+            TURNS,
+        )
+    floor.close()
+    provider.shutdown()
+    found: list[Row] = []
+    for effect in ("read", "write"):
+        times, part = timing.ratio(effect, "floor"), timing.ratio(effect, "span")
+        found.append(
+            Row(
+                "P1",
+                f"event of {size} B, effect {effect}",
+                "µs",
+                timing[effect] * 1e6,
+                timing["floor"] * 1e6,
+                timing["span"] * 1e6,
+                "OTel span",
+                f"{times:.2f}x floor, {part:.2f} of a span",
+                "≤ 2.5x floor, ≤ 1/3 span",
+                times <= 2.5 and part <= 1 / 3,
+            )
+        )
+    if size == 200:
+        off = timing.more("off", "bare") * 1e9
+        found.append(Row("P1", "recording off", "ns", off, None, None, "", f"{off:.0f} ns", "≤ 300 ns", off <= 300))
+    return found
+
+
+if __name__ == "__main__":
+    main(rows)

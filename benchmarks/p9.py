@@ -1,0 +1,119 @@
+"""P9: reads of clock and chance while recording, and how many of them an LLM call makes."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpcore2
+import httpx2
+from openai import OpenAI
+
+from benchmarks.canned import transport
+from benchmarks.doors import on, recording
+from benchmarks.harness import Row, Timing, main, per_call, scratch
+from benchmarks.model import answer
+from replay.boundary import originals
+from replay.recorder.recorder import Recorder
+
+READS = 20_000
+STEPS = 50
+
+
+def rows() -> list[Row]:
+    real: Callable[[], float] = originals.REAL_TIME.time
+    with scratch() as path, recording(f"{path}/ours.cassette") as lane:
+        # A library's reads go into the track, the program's become events: code of either kind.
+        library = _loop("library", os.path.join(sysconfig.get_paths()["purelib"], "sdk.py"))
+        program = _loop("program", os.path.join(path, "agent.py"))
+
+        def recorded(loop: Callable[[Callable[[], float], int], float]) -> float:
+            with on(lane):
+                return loop(time.time, READS)
+
+        timing = Timing(
+            {
+                "real": lambda: library(real, READS),
+                "off": lambda: library(time.time, READS),
+                "library": lambda: recorded(library),
+                "program": lambda: recorded(program),
+            },
+            15,
+        )
+        client = OpenAI(
+            api_key="none",
+            base_url="http://model.test/v1",
+            http_client=httpx2.Client(transport=transport(httpx2, httpcore2, lambda: [answer("Fine. " * 150, 1)])),
+        )
+        counted = _count(lane.door, lambda: _steps(lane, client))
+    found: list[Row] = []
+    for who in ("library", "program"):
+        each = timing[who] * 1e9
+        found.append(
+            Row(
+                "P9",
+                f"time.time() by the {who}, written",
+                "ns",
+                each,
+                timing["real"] * 1e9,
+                None,
+                "",
+                f"{each:.0f} ns",
+                "≤ 250 ns",
+                each <= 250,
+            )
+        )
+    step = counted * timing["library"] * 1e6
+    found.append(
+        Row("P9", f"{counted:.1f} reads per LLM step (openai)", "µs", step, None, None, "", f"{step:.1f} µs", "≤ 10 µs", step <= 10)
+    )
+    return found
+
+
+def _loop(name: str, file: str) -> Callable[[Callable[[], float], int], float]:
+    """A loop of reads in code that lies in `file`."""
+    source = f"""
+def {name}(read, count, clock=None):
+    began = clock()
+    for _ in range(count):
+        read()
+    return (clock() - began) / count / 1e9
+"""
+    space: dict[str, Any] = {}
+    exec(compile(source, file, "exec"), space)
+    loop = space[name]
+    return lambda read, count: loop(read, count, originals.clock_ns)
+
+
+def _steps(lane: Any, client: OpenAI) -> None:
+    with on(lane):
+        for _ in range(STEPS):
+            client.chat.completions.create(model="bench", messages=[{"role": "user", "content": "Go."}])
+
+
+def _count(door: Any, work: Callable[[], None]) -> float:
+    """How many draws a step makes, seen at the door."""
+    assert isinstance(door, Recorder)
+    seen = 0
+    before = door.draw
+
+    def draw(*args: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        return before(*args)
+
+    space: Any = type(door)
+    real = space.draw
+    space.draw = lambda _self, *args: draw(*args)
+    try:
+        work()
+    finally:
+        space.draw = real
+    return seen / STEPS
+
+
+if __name__ == "__main__":
+    main(rows)
