@@ -43,7 +43,6 @@ class Call(Generic[R]):
         effect: Effect,
         request: Any = None,
         body: bytes | None = None,
-        *,
         chain: object = None,
         meta: dict[str, Any] | None = None,
         dump: Callable[[R], Any] | None = None,
@@ -96,6 +95,10 @@ class Door(ABC):
     @abstractmethod
     def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:
         """Output: recorded or compared, and written in either case, in the one order of events."""
+
+    @abstractmethod
+    def echo(self, lane: Lane, label: str, text: str) -> None:
+        """Something inside a crossing of this lane printed: at replay it is printed again when the crossing returns."""
 
     @abstractmethod
     def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:

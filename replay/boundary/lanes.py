@@ -8,7 +8,7 @@
 Rules:
 - What runs on this thread now is `running.lane`; seams ask `current()`.
 - While a crossing is performed there is no lane: what the library does inside is its own business, and what it spawns
-  inside has no lane for life.
+  inside has no lane for life. Its context only remembers whose crossing it is (`Inside`), for what it prints.
 - Event loop handles carry the lane of their context (`carrier`); running one makes it current (`runtime.loops`).
 - Thread lanes belong to the thread: a copied context that runs elsewhere doesn't carry its lane along.
 """
@@ -16,9 +16,9 @@ Rules:
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -37,10 +37,12 @@ class Lane:
         door: the session's door.
         timers: how many timers this lane has set (they are named by that number).
         loop: the event loop it runs on at present, if any.
-        state: what the door keeps per lane.
+        inside: what contexts carry while a crossing of this lane is performed.
+        unfinished: emits what it has begun to print; called before each of its crossings, so that what is printed
+            inside comes behind it.
     """
 
-    __slots__ = ("_spawned", "door", "hash", "loop", "number", "path", "state", "timers")
+    __slots__ = ("_spawned", "door", "hash", "inside", "loop", "number", "path", "timers", "unfinished")
 
     def __init__(self, path: str, number: int, door: Door) -> None:
         self.path = path
@@ -48,7 +50,8 @@ class Lane:
         self.door = door
         self.timers = 0
         self.loop: Any = None
-        self.state: Any = None
+        self.inside = Inside(self)
+        self.unfinished: Callable[[], None] | None = None
         self.hash = crc32(path.encode())
         self._spawned = dict.fromkeys(SPAWN_MARKS, 0)
 
@@ -66,18 +69,53 @@ class Lane:
         return f"<lane {self.path}>"
 
 
+class Inside:
+    """Stands in a context for "inside a crossing of that lane". `depth`: how many of them are going on."""
+
+    __slots__ = ("depth", "lane")
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.depth = 0
+
+
 class _Running(threading.local):
     lane: Lane | None = None
-    inside: Lane | None = None
 
 
 running = _Running()
-carrier: ContextVar[Lane | None] = ContextVar("replay_lane", default=None)
+carrier: ContextVar[Lane | Inside | None] = ContextVar("replay_lane", default=None)
 
 
 def current() -> Lane | None:
     """The lane that acts on this thread now; None where nothing records or a crossing is being performed."""
     return running.lane
+
+
+def carried(context: Context) -> Lane | None:
+    """The lane on whose behalf something with that context runs."""
+    lane = context.get(carrier)
+    return lane if lane.__class__ is Lane else None  # type: ignore[return-value]
+
+
+def crossing_of() -> Lane | None:
+    """Without a lane: whose crossing is being performed here, if it still is."""
+    inside = carrier.get()
+    return inside.lane if inside.__class__ is Inside and inside.depth > 0 else None  # type: ignore[union-attr]
+
+
+def step_inside(lane: Lane) -> None:
+    """A crossing of `lane` begins to be performed."""
+    running.lane = None
+    lane.inside.depth += 1
+    carrier.set(lane.inside)
+
+
+def step_out(lane: Lane) -> None:
+    """It is over: the lane acts again."""
+    running.lane = lane
+    lane.inside.depth -= 1
+    carrier.set(lane)
 
 
 def become(lane: Lane | None) -> None:

@@ -43,14 +43,22 @@ def is_library(filename: str) -> bool:
     return "site-packages" in parts or "dist-packages" in parts or filename.startswith(_STDLIB)
 
 
+@cache
+def _rank(filename: str) -> int:
+    """0 the program, 1 a library, 2 nobody's: ours or made up by the interpreter."""
+    if not is_library(filename):
+        return 0
+    return 2 if is_ours(filename) or filename.startswith("<") else 1
+
+
 def program_frame(frame: FrameType | None) -> FrameType | None:
     """The innermost frame of the program at or above `frame`, else the outermost that isn't ours."""
     outermost = None
     while frame is not None:
-        name = frame.f_code.co_filename
-        if not is_library(name):
+        rank = _rank(frame.f_code.co_filename)
+        if not rank:
             return frame
-        if not is_ours(name) and not name.startswith("<"):
+        if rank == 1:
             outermost = frame
         frame = frame.f_back
     return outermost

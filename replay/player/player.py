@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from types import FrameType
@@ -105,6 +106,9 @@ class Player(Door):
                 self._extra_lanes += 1
                 number = self._extra_lanes
         return Lane(path, number, self)
+
+    def echo(self, lane: Lane, label: str, text: str) -> None:
+        """Nothing is performed, so nothing prints."""
 
     def step(self, lane: Lane, mark: int, number: int) -> None:
         """Nothing to do: the replay loop ran this because the tape said so."""
@@ -202,6 +206,7 @@ class Player(Door):
         """Take an entry whose turn has come, for the loop. Called with `changed` held."""
         if not self.tape.take(entry):
             self.stop_for(entry, f"lane {entry.lane} has not done what it did before this", None)
+        self._print_echoes()
         self.now = max(self.now, entry.at)
         self.changed.notify_all()
 
@@ -257,6 +262,8 @@ class Player(Door):
 
     def _begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> None:
         self._check()
+        if lane.unfinished is not None and call.kind != "output":
+            lane.unfinished()
         entry = self.tape.next_of(lane.path)
         if entry is None or entry.op != "call":
             self._diverge(lane, entry, f"{call.kind} {call.name}", call, frame)
@@ -289,10 +296,21 @@ class Player(Door):
         if not self.tape.take(entry):
             ahead = self.tape.next_of(entry.lane)
             self.stop_for(ahead, f"lane {entry.lane} skipped something it had done in the recording", None)
+        self._print_echoes()
         if entry.at > self.now:
             self.now = entry.at
         if self._waiters:
             self.changed.notify_all()
+
+    def _print_echoes(self) -> None:
+        """What comes next in the total order may be something that was printed inside a crossing."""
+        self.tape.head()
+        if self.tape.echoes:
+            with nobody():
+                for echo in self.tape.echoes:
+                    label, text = echo.detail
+                    getattr(sys, label).write(text)
+            self.tape.echoes.clear()
 
     def _await_turn(self, entry: Entry) -> None:
         self._waiting[entry.lane] = f"{entry.op} of event {entry.event}"

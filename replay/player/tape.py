@@ -4,6 +4,7 @@ Rules:
 - *Gated* entries happen in one total order: beginnings and outcomes of crossings, pieces of streams, schedule steps.
   An entry's turn has come when it is the head of `order`.
 - *Draws* only keep their order within a lane; they wait for nobody.
+- *Echoes*, what was printed inside crossings, are nobody's turn: when one comes to the head it goes to `echoes`.
 - Every entry is in its lane's queue, in recorded order; what a lane does next must be the head of that queue.
 - Frames are read as far as somebody needs: memory follows the distance between lanes, not the length of the run.
 """
@@ -29,11 +30,11 @@ class Entry:
     """One thing that happened.
 
     Attributes:
-        op: call, return, chunk, draw, or one of the schedule's words (step, callback, timer, stop, acquire).
+        op: call, return, chunk, draw, echo, or one of the schedule's words (step, callback, timer, stop, acquire).
         lane: path of the lane.
         event: the event id, -1 where there is none.
         detail: by op: call (kind, name, effect, site number, request, body, meta) / return and chunk (status, value) /
-            draw (source name, value) / timer and acquire: the number.
+            draw (source name, value) / echo (stream, text) / timer and acquire: the number.
         suspended: return and chunk: the lane went back to its loop meanwhile.
         at: microseconds since the recording began, where the frame says so.
     """
@@ -76,14 +77,19 @@ class Tape:
         self._outcomes: dict[int, Entry] = {}
         self._pieces: dict[int, deque[Entry]] = {}
         self.order: deque[Entry] = deque()
+        self.echoes: list[Entry] = []
         self.exhausted = False
 
     def head(self) -> Entry | None:
         """The gated entry whose turn it is; None at the end of the recording."""
-        while not self.order:
-            if not self._read():
+        order = self.order
+        while True:
+            if order and order[0].op != "echo":
+                return order[0]
+            if order:
+                self.echoes.append(order.popleft())
+            elif not self._read():
                 return None
-        return self.order[0]
 
     def next_of(self, lane: str) -> Entry | None:
         """What that lane does next; None where the recording has nothing more of it."""
@@ -187,17 +193,20 @@ class Tape:
         self._queues[entry.lane].append(entry)
 
     def _event(self, event: int, payload: Any) -> None:
-        lane, kind, name, effect, at, site, request, body, meta, _took, status, value = payload
+        lane, kind, name, effect, at, site, request, body, meta, took, status, value = payload
         path = self._lanes[lane]
         if kind == "env":
             return  # an input of the whole process, in place before it started
+        if meta is not None and meta.get("inside"):
+            self.order.append(Entry("echo", path, event, (name, request), at))
+            return
         if effect == "draw":
             queue = self._queues[path]
             for source, drawn in zip(request, value, strict=True):
                 queue.append(Entry("draw", path, event, (source, drawn, site), at))
             return
         self._gate(Entry("call", path, event, (kind, name, effect, site, request, body, meta), at))
-        outcome = Entry("return", path, event, (status, value), at)
+        outcome = Entry("return", path, event, (status, value), at + took)
         self._outcomes[event] = outcome
         self._gate(outcome)
 

@@ -3,6 +3,8 @@
 Rules:
 - An event is two frames, CALL before and RETURN after; what lies between in the file happened between. Requests are
   packed before the crossing, so that a tool that changes its arguments can't change the record.
+- A read whose request can't change any more (`_is_fixed`) is *held*: its CALL waits in `_log`, where it keeps its place
+  among what others do. If its outcome comes before anything else happened, both are one EVENT frame.
 - RETURN and stream pieces are written through before the program gets its answer: a killed process loses nothing that
   had returned. CALL is written through where the crossing leaves the process or changes the world.
 - Schedule entries and draws gather in `_log` without a lock (`list.append` is atomic) and are written before the next
@@ -14,13 +16,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 from replay.boundary import originals, sites
 from replay.boundary.awaiting import Watched
 from replay.boundary.door import Call, Door
-from replay.boundary.lanes import Lane, become, carrier, running
+from replay.boundary.lanes import Lane, running, step_inside, step_out
 from replay.boundary.schedule import ACQUIRE, DRAW
 from replay.boundary.sources import KIND, NUMBER
 from replay.cassette.redact import Redactor
@@ -29,8 +31,14 @@ from replay.model.errors import NotStorable
 
 R = TypeVar("R")
 
+_clock = originals.clock_ns
+_frame = originals.frame
+
 _LOG_LIMIT = 4096
 _RESULT, _ERROR, _STREAM, _END = 0, 1, 2, 3
+_HELD = -1
+"""A mark in the log (lane, call, at, site), and the event id of that call until it has one."""
+_FIXED = frozenset((str, int, float, bool, bytes, type(None)))
 
 
 class Recorder(Door):
@@ -52,10 +60,12 @@ class Recorder(Door):
         self._on = True
         self._lock = originals.allocate_lock()
         self._log: list[tuple[Any, ...]] = []
+        self._append = self._log.append  # the list stays the same one
         self._began = originals.clock_ns()
         self._lanes = 0
         self._environ: set[str] = set()
         self._site_numbers: dict[tuple[str, int], int] = {}
+        self._sites_known: dict[tuple[int, int], tuple[int, CodeType]] = {}
         self._blind: dict[tuple[str, str, int | None], int] = {}
         self.gaps = 0
 
@@ -70,14 +80,14 @@ class Recorder(Door):
         return Lane(path, number, self)
 
     def step(self, lane: Lane, mark: int, number: int) -> None:
-        self._log.append((mark, lane.number, number))
+        self._append((mark, lane.number, number))
         if len(self._log) > _LOG_LIMIT:
             self._flush_log()
 
     def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:
         value = real()
-        frame = originals.frame(2)
-        self._log.append((DRAW, lane.number, source, value, frame.f_code, frame.f_lasti))
+        frame = _frame(2)
+        self._append((DRAW, lane.number, source, value, frame.f_code, frame.f_lasti))
         if len(self._log) > _LOG_LIMIT:
             self._flush_log()
         return value
@@ -88,80 +98,76 @@ class Recorder(Door):
     # -- crossings ---------------------------------------------------------------------------------------------
 
     def cross(self, lane: Lane, call: Call[R], perform: Callable[[], R]) -> R:
-        self._begin(lane, call, originals.frame(1))
-        carried = carrier.get()
-        become(None)
+        self._begin(lane, call, _frame(1))
+        step_inside(lane)
         try:
             result = perform()
         except BaseException as error:
-            running.lane = lane
-            carrier.set(carried)
+            step_out(lane)
             self._failed(call, error, suspended=False)
             raise
-        running.lane = lane
-        carrier.set(carried)
-        self._returned(call, result, suspended=False)
+        step_out(lane)
+        if call.event is not None:
+            self._returned(call, result, suspended=False)
         return result
 
     async def across(self, lane: Lane, call: Call[R], perform: Callable[[], Awaitable[R]]) -> R:
-        self._begin(lane, call, originals.frame(1))
-        carried = carrier.get()
-        become(None)
+        self._begin(lane, call, _frame(1))
+        step_inside(lane)
         watched: Watched[R] | None = None
         try:
             watched = Watched(perform())
             result = await watched
         except GeneratorExit:
+            lane.inside.depth -= 1
             # The coroutine is being thrown away (by the garbage collector, in whatever context): no outcome.
             raise
         except BaseException as error:
-            running.lane = lane
-            carrier.set(carried)
+            step_out(lane)
             self._failed(call, error, suspended=watched is not None and watched.suspended)
             raise
-        running.lane = lane
-        carrier.set(carried)
+        step_out(lane)
         self._returned(call, result, suspended=watched.suspended)
         return result
 
     def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any]) -> Any:
-        carried = carrier.get()
-        become(None)
+        step_inside(lane)
         try:
             piece = step()
         except BaseException as error:
-            running.lane = lane
-            carrier.set(carried)
+            step_out(lane)
             self._piece(lane, call, *_ended(error, StopIteration), suspended=False)
             raise
-        running.lane = lane
-        carrier.set(carried)
+        step_out(lane)
         self._piece(lane, call, _RESULT, piece, suspended=False)
         return piece
 
     async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
-        carried = carrier.get()
-        become(None)
+        step_inside(lane)
         watched: Watched[Any] | None = None
         try:
             watched = Watched(step())
             piece = await watched
         except GeneratorExit:
+            lane.inside.depth -= 1
             raise
         except BaseException as error:
-            running.lane = lane
-            carrier.set(carried)
+            step_out(lane)
             suspended = watched is not None and watched.suspended
             self._piece(lane, call, *_ended(error, StopAsyncIteration), suspended=suspended)
             raise
-        running.lane = lane
-        carrier.set(carried)
+        step_out(lane)
         self._piece(lane, call, _RESULT, piece, suspended=watched.suspended)
         return piece
 
+    def echo(self, lane: Lane, label: str, text: str) -> None:
+        with self._lock:
+            if self._on:
+                self._guard(self._write_echo, lane, label, text)
+
     def acquire(self, lane: Lane, real: Callable[[bool, float], bool], blocking: bool, timeout: float) -> bool:
         got = real(blocking, timeout)
-        self._log.append((ACQUIRE, lane.number, got))  # while the lock is held: nobody can come in between
+        self._append((ACQUIRE, lane.number, got))  # while the lock is held: nobody can come in between
         return got
 
     def environ(self, lane: Lane, key: str, value: str | None, *, own: bool = False) -> None:
@@ -185,7 +191,7 @@ class Recorder(Door):
                 try:
                     if self._log:
                         self._drain()
-                    site = self._site(sites.program_frame(originals.frame(1)))
+                    site = self._site(sites.program_frame(_frame(1)))
                     self._writer.event(
                         *(lane.number, call.kind, call.name, call.effect, self._now(), site, call.request),
                         *(None, None, None, 0, _RESULT, None),
@@ -234,6 +240,12 @@ class Recorder(Door):
         return (originals.clock_ns() - self._began) // 1000
 
     def _begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> None:
+        if lane.unfinished is not None:
+            lane.unfinished()
+        if call.effect == "read" and call.kind == "tool" and not call.streams and _is_fixed(call.request):
+            if self._on:
+                self._hold(lane, call, frame)
+            return
         with self._lock:
             if not self._on:
                 return
@@ -251,6 +263,31 @@ class Recorder(Door):
                     self._writer.flush()
             except Exception as error:
                 self._gap(lane, call, error)
+
+    def _hold(self, lane: Lane, call: Call[Any], frame: FrameType) -> None:
+        try:
+            site: int | None = None
+            program = sites.program_frame(frame)
+            if program is not None:
+                known = self._sites_known.get((id(program.f_code), program.f_lasti))
+                if known is not None:
+                    site = known[0]
+                else:
+                    with self._lock:
+                        site = self._site(program)
+        except Exception as error:
+            with self._lock:
+                self._gap(lane, call, error)
+            return
+        call.event = _HELD
+        self._append((_HELD, lane.number, call, (_clock() - self._began) // 1000, site))
+
+    def _release(self, held: tuple[Any, ...]) -> None:
+        """Something else comes before the outcome: the held call is written in its place."""
+        _, lane, call, at, site = held
+        call.event = self._writer.call(
+            lane, call.kind, call.name, call.effect, at, site, call.request, None, None, call.meta
+        )
 
     def _returned(self, call: Call[R], result: R, *, suspended: bool) -> None:
         if call.event is None:
@@ -273,12 +310,37 @@ class Recorder(Door):
             if not self._on or call.event is None:
                 return
             try:
-                if self._log:
+                log = self._log
+                if log:
+                    if call.event == _HELD and not suspended:
+                        last = len(log) - 1  # others only ever add to the end
+                        held = log[last]
+                        if held[0] == _HELD and held[2] is call:
+                            if last:
+                                self._drain(last)
+                            self._whole(held, status, value)
+                            self._writer.flush()
+                            return
                     self._drain()
                 self._writer.ret(call.event, self._now(), status, value, suspended)
                 self._writer.flush()
             except Exception as error:
                 self._unstored(call, error, suspended)
+
+    def _whole(self, held: tuple[Any, ...], status: int, value: Any) -> None:
+        """The held call and its outcome as one frame. `held` is the first of the log."""
+        _, lane, call, at, site = held
+        del self._log[0]
+        call.event = None
+        try:
+            took = (_clock() - self._began) // 1000 - at
+            call.event = self._writer.event(
+                *(lane, call.kind, call.name, call.effect, at, site, call.request, None, None, call.meta),
+                *(took, status, value),
+            )
+        except NotStorable:
+            self._release(held)
+            raise
 
     def _piece(self, lane: Lane, call: Call[Any], status: int, value: Any, *, suspended: bool) -> None:
         if call.event is None:
@@ -336,6 +398,15 @@ class Recorder(Door):
         except Exception as error:
             self._trouble(error, getattr(do, "__name__", "recorder"))
 
+    def _write_echo(self, lane: Lane, label: str, text: str) -> None:
+        if self._log:
+            self._drain()
+        site = self._site(sites.caller())
+        self._writer.event(
+            *(lane.number, "output", label, "write", self._now(), site, text),
+            *(None, None, {"inside": True}, 0, _RESULT, None),
+        )
+
     def _note_blind(self, what: str, detail: str, frame: FrameType | None) -> None:
         key = (what, detail, self._site(frame))
         self._blind[key] = self._blind.get(key, 0) + 1
@@ -343,7 +414,13 @@ class Recorder(Door):
     def _site(self, frame: FrameType | None) -> int | None:
         if frame is None:
             return None
-        return self._site_number(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+        code = frame.f_code
+        place = (id(code), frame.f_lasti)  # finding the line costs ten times as much
+        known = self._sites_known.get(place)
+        if known is None:
+            number = self._site_number(code.co_filename, frame.f_lineno, code.co_qualname)
+            known = self._sites_known[place] = (number, code)  # the code is kept, so its id stays its own
+        return known[0]
 
     def _site_number(self, file: str, line: int, function: str) -> int:
         key = (file, line)
@@ -361,14 +438,28 @@ class Recorder(Door):
             else:
                 self._log.clear()  # a task that outlived its session
 
-    def _drain(self) -> None:
-        """Write the gathered schedule and draws: library draws into the track, the program's as events of their own."""
-        count = len(self._log)
+    def _drain(self, count: int = -1) -> None:
+        """Write the gathered schedule and draws: library draws into the track, the program's as events of their own.
+
+        Args:
+            count: how many entries; all by default.
+        """
+        if count < 0:
+            count = len(self._log)
         entries, self._log[:count] = self._log[:count], ()
         track: list[Any] = []
         run: list[tuple[Any, ...]] = []
         for entry in entries:
-            if entry[0] != DRAW:
+            mark = entry[0]
+            if mark == _HELD:
+                if run:
+                    self._write_run(run)
+                    run = []
+                if track:
+                    self._writer.track(track)
+                    track = []
+                self._release(entry)
+            elif mark != DRAW:
                 if run:
                     self._write_run(run)
                     run = []
@@ -400,6 +491,16 @@ class Recorder(Door):
             *(lane, KIND[first], name, "draw", self._now(), site, names, None, None, None, 0, 0),
             [entry[3] for entry in run],
         )
+
+
+def _is_fixed(request: Any) -> bool:
+    """Whether nobody can change it: it may be packed later. A dict here is the seam's own, made for this call."""
+    if type(request) is dict:
+        for value in request.values():
+            if type(value) not in _FIXED:
+                return False
+        return True
+    return type(request) in _FIXED
 
 
 def _ended(error: BaseException, end: type[BaseException]) -> tuple[int, Any]:

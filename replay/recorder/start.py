@@ -11,6 +11,11 @@ from replay.cassette.writer import Writer
 from replay.recorder.recorder import Recorder, warn_on_stderr
 
 
+BEHAVIOUR = ("schedule-1", "locks-1", "draws-1", "output-lines-1")
+"""What this recorder does in a way that a later one may do differently: a replay of an old cassette chooses the old
+behaviour by these flags, not by version numbers."""
+
+
 def start_recorder(path: str, header: Mapping[str, Any], seed: bytes) -> Recorder:
     """A recorder over a new file. `seed`: of the session's random stream, 16 bytes.
 
@@ -18,5 +23,5 @@ def start_recorder(path: str, header: Mapping[str, Any], seed: bytes) -> Recorde
         CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable: as `Writer.create`.
     """
     redactor = Redactor(originals.urandom(16))
-    writer = Writer.create(path, {**header, "random_seed": seed})
+    writer = Writer.create(path, {**header, "random_seed": seed, "flags": list(BEHAVIOUR)})
     return Recorder(writer, seed=seed, redactor=redactor, warn=warn_on_stderr)

@@ -93,8 +93,9 @@ def _wrap_open() -> None:
     def open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:  # noqa: A001 - it stands in for that
         lane = running.lane
         if lane is not None and not isinstance(file, int):
-            frame = originals.frame(1)
-            if not sites.is_library(frame.f_code.co_filename) or frame.f_code.co_filename.endswith("pathlib.py"):
+            frame = originals.frame(0).f_back  # None where the interpreter opens a source file for a traceback
+            caller = "<interpreter>" if frame is None else frame.f_code.co_filename
+            if not sites.is_library(caller) or caller.endswith("pathlib.py"):
                 writes = any(letter in mode for letter in "wax+")
                 if writes or is_world(file):
                     path: Any = file

@@ -1,12 +1,15 @@
 """Environment variables the program reads: recorded once each, at their first read, with secrets replaced.
 
 Only variables that were asked for by name count; a walk over the whole environment (`urllib` looks for proxies that
-way) doesn't put it into the file. At replay the process starts with the recorded values in place of its own.
+way, `dict(os.environ)` is one) doesn't put it into the file. At replay the process starts with the recorded values in
+place of its own.
 """
 
 from __future__ import annotations
 
 import os
+import threading
+from types import CodeType, FrameType
 from typing import Any
 
 from replay.boundary import originals
@@ -16,6 +19,16 @@ _OWN = ("PYTHONHASHSEED", "PYTHONPATH", "REPLAY_BOOT")
 _installed = False
 
 
+class _Walk(threading.local):
+    """Where somebody last asked for all names: `dict()` asks for them and for the values in one instruction."""
+
+    code: CodeType | None = None
+    instruction = -1
+
+
+_walk = _Walk()
+
+
 def install() -> None:
     """Watch reads of `os.environ`; idempotent."""
     global _installed
@@ -23,29 +36,44 @@ def install() -> None:
         return
     _installed = True
     kind: Any = type(os.environ)
-    read, write, delete = kind.__getitem__, kind.__setitem__, kind.__delitem__
+    read, write, delete, keys = kind.__getitem__, kind.__setitem__, kind.__delitem__, kind.keys
 
-    def getitem(self: Any, key: str) -> str:
+    def getitem(self: Any, key: Any) -> Any:
         lane = running.lane
-        if lane is None or self is not os.environ or originals.frame(1).f_code.co_name == "__iter__":
-            return read(self, key)  # type: ignore[no-any-return]
+        if lane is None or (self is not os.environ and self is not os.environb) or _walks(originals.frame(0).f_back):
+            return read(self, key)
         try:
             value = read(self, key)
         except KeyError:
-            _report(lane, key, None)
+            _report(lane, os.fsdecode(key), None)
             raise
-        _report(lane, key, value)
-        return value  # type: ignore[no-any-return]
+        _report(lane, os.fsdecode(key), os.fsdecode(value))
+        return value
 
-    def setitem(self: Any, key: str, value: str) -> None:
-        _forget(key)
+    def all_keys(self: Any) -> Any:
+        caller = originals.frame(0).f_back
+        if running.lane is not None and caller is not None:
+            _walk.code, _walk.instruction = caller.f_code, caller.f_lasti
+        return keys(self)
+
+    def setitem(self: Any, key: Any, value: Any) -> None:
+        _forget(os.fsdecode(key))
         write(self, key, value)
 
-    def delitem(self: Any, key: str) -> None:
-        _forget(key)
+    def delitem(self: Any, key: Any) -> None:
+        if key in self:  # whether it is there to be deleted is an input
+            getitem(self, key)
+        _forget(os.fsdecode(key))
         delete(self, key)
 
-    kind.__getitem__, kind.__setitem__, kind.__delitem__ = getitem, setitem, delitem
+    kind.__getitem__, kind.__setitem__, kind.__delitem__, kind.keys = getitem, setitem, delitem, all_keys
+
+
+def _walks(reader: FrameType | None) -> bool:
+    if reader is None:
+        return False
+    code = reader.f_code
+    return code.co_name == "__iter__" or (code is _walk.code and reader.f_lasti == _walk.instruction)
 
 
 def _report(lane: Any, key: str, value: str | None) -> None:

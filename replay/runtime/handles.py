@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 from typing import Any
 
-from replay.boundary.lanes import Lane, carrier, current, running
+from replay.boundary.lanes import Lane, carried, carrier, current, running
 from replay.boundary.schedule import CALLBACK, STEP, TIMER
 
 PlainHandle: Any = asyncio.events.Handle
@@ -32,10 +32,10 @@ class LaneHandle(PlainHandle):  # type: ignore[misc]
 
     def lane(self) -> Lane | None:
         """The lane on whose behalf this handle would run now."""
-        return self._context.get(carrier)  # type: ignore[no-any-return]
+        return carried(self._context)
 
     def _run(self) -> None:
-        lane = self._context.get(carrier)
+        lane = carried(self._context)
         before = running.lane
         running.lane = lane
         try:
@@ -53,15 +53,15 @@ class LaneTimerHandle(_TimerHandle):  # type: ignore[misc]
 
     def __init__(self, when: float, callback: Any, args: Any, loop: Any, context: Any = None) -> None:
         super().__init__(when, callback, args, loop, context)  # pyright: ignore[reportUnknownMemberType]
-        lane = self._context.get(carrier)
+        lane = carried(self._context)
         self.number = 0 if lane is None else lane.next_timer()
 
     def lane(self) -> Lane | None:
         """The lane that set the timer, unless it has gone inside a crossing meanwhile."""
-        return self._context.get(carrier)  # type: ignore[no-any-return]
+        return carried(self._context)
 
     def _run(self) -> None:
-        lane = self._context.get(carrier)
+        lane = carried(self._context)
         before = running.lane
         running.lane = lane
         try:

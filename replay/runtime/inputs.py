@@ -10,6 +10,7 @@ import builtins
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, cast
 
 from replay.boundary.door import Call
@@ -65,6 +66,27 @@ class BinaryInput(io.BufferedReader):
     def readline(self, size: int | None = -1, /) -> bytes:
         return self._ask("readline", lambda: io.BufferedReader.readline(self, size), size)
 
+    def read1(self, size: int = -1, /) -> bytes:
+        return self._ask("read1", lambda: io.BufferedReader.read1(self, size), size)
+
+    def peek(self, size: int = 0, /) -> bytes:
+        return self._ask("peek", lambda: io.BufferedReader.peek(self, size), size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        return self._into(buffer, self.read)
+
+    def readinto1(self, buffer: Any, /) -> int:
+        return self._into(buffer, self.read1)
+
+    def readlines(self, hint: int | None = -1, /) -> list[bytes]:
+        return list(self)
+
+    def _into(self, buffer: Any, read: Callable[[int], bytes]) -> int:
+        with memoryview(buffer).cast("B") as room:
+            found = read(len(room))
+            room[: len(found)] = found
+        return len(found)
+
     def __next__(self) -> bytes:
         line = self.readline()
         if not line:
@@ -101,7 +123,17 @@ def install(are_terminals: dict[str, bool]) -> None:
             return are_terminals.get(_STREAMS[fd], False)
         return real_isatty(fd)
 
+    real_read = os.read
+
+    def read(fd: int, length: int, /) -> bytes:
+        lane = running.lane
+        if fd != 0 or lane is None:
+            return real_read(fd, length)
+        call: Call[bytes] = Call("file", "stdin.os.read", "read", {"size": length})
+        return lane.door.cross(lane, call, lambda: real_read(fd, length))
+
     setattr(os, "isatty", isatty)  # noqa: B010
+    setattr(os, "read", read)  # noqa: B010
     setattr(os, "get_terminal_size", _terminal_size)  # noqa: B010
 
 

@@ -17,7 +17,7 @@ import threading
 from typing import Any
 
 from replay.boundary import originals
-from replay.boundary.lanes import Lane, become, running
+from replay.boundary.lanes import Lane, running
 
 
 class LaneLock:
@@ -108,7 +108,13 @@ class LaneRLock:
 
 
 _installed = False
-_paused = threading.local()
+
+
+class _Paused(threading.local):
+    lane: Lane | None = None
+
+
+_paused = _Paused()
 
 
 def install() -> None:
@@ -124,13 +130,13 @@ def install() -> None:
 
 
 def _around_collection(phase: str, _info: dict[str, int]) -> None:
-    """What the garbage collector runs (finalisers, weak reference callbacks) runs at any time: in nobody's lane."""
+    """What the garbage collector runs (finalisers, weak reference callbacks) runs at any time: in nobody's lane.
+
+    The context is left alone: before CPython 3.12 a collection may begin in the middle of `ContextVar.set`, which
+    doesn't survive another one (seen as a crash).
+    """
     if phase == "start":
-        lane: Lane | None = running.lane
-        _paused.lane = lane
-        if lane is not None:
-            become(None)
+        _paused.lane = running.lane
+        running.lane = None
     else:
-        lane = getattr(_paused, "lane", None)
-        if lane is not None:
-            become(lane)
+        running.lane = _paused.lane

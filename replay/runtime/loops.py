@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import asyncio.base_events
 import asyncio.selector_events
+import contextvars
 from types import FrameType
 from typing import Any
 
@@ -61,7 +62,7 @@ def is_asyncio(frame: FrameType) -> bool:
 
 
 def _patch_loop(loop_class: Any) -> None:
-    run_forever, loop_time, finalise = loop_class.run_forever, loop_class.time, loop_class._asyncgen_finalizer_hook
+    run_forever, loop_time = loop_class.run_forever, loop_class.time
 
     def patched_run_forever(self: Any) -> None:
         lane = lanes.current()
@@ -72,9 +73,17 @@ def _patch_loop(loop_class: Any) -> None:
                 lane.door.step(lane, STOP, 0)
 
     def patched_finalise(self: Any, generator: Any) -> None:
-        """An abandoned asynchronous generator is closed when its last reference happens to go: in nobody's lane."""
-        with lanes.nobody():
-            finalise(self, generator)
+        """An abandoned asynchronous generator is closed when its last reference happens to go: in nobody's lane.
+
+        As the original, but in an empty context. This may run within the garbage collector: see `locks`.
+        """
+        self._asyncgens.discard(generator)
+        if not self.is_closed():
+            lane, lanes.running.lane = lanes.running.lane, None
+            try:
+                self.call_soon_threadsafe(self.create_task, generator.aclose(), context=contextvars.Context())
+            finally:
+                lanes.running.lane = lane
 
     def patched_time(self: Any) -> float:
         lane = lanes.current()

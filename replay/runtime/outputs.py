@@ -1,20 +1,21 @@
 """What the program prints is part of its execution: recorded line by line, compared at replay.
 
 `sys.stdout` and `sys.stderr` are replaced by text streams over the same descriptor that tell the door what is written.
-A line is one event of its lane; an explicit `flush` ends a piece too (streamed tokens). What a library prints while a
-crossing is performed belongs to nobody and shows up only on the terminal.
+A line is one event of its lane; an explicit `flush` ends a piece too (streamed tokens). What is printed inside a
+crossing, a tool's body say, is recorded with it and printed again when it returns.
 
 Not covered: C code and child processes that write to the descriptor themselves.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
 from typing import Any
 
 from replay.boundary.door import Call
-from replay.boundary.lanes import Lane, running
+from replay.boundary.lanes import Lane, crossing_of, running
 
 
 _LONGEST = 8192
@@ -36,6 +37,9 @@ class Output(io.TextIOWrapper):
     def write(self, text: str, /) -> int:
         lane = running.lane
         if lane is None:
+            inside = crossing_of()
+            if inside is not None:
+                inside.door.echo(inside, self._label, text)
             return super().write(text)
         begun = self._begun.pop(lane.path, None)
         whole, newline, rest = (text if begun is None else begun[1] + text).rpartition("\n")
@@ -45,19 +49,24 @@ class Output(io.TextIOWrapper):
             self._emit(lane, rest)
         elif rest:
             self._begun[lane.path] = (lane, rest)
+            lane.unfinished = functools.partial(_emit_begun, lane)
         return len(text)
 
     def flush(self) -> None:
         lane = running.lane
         if lane is not None:
-            begun = self._begun.pop(lane.path, None)
-            if begun is not None:
-                self._emit(*begun)
+            self.emit_begun(lane)
         running.lane = None  # what the layer beneath writes now has been reported
         try:
             super().flush()
         finally:
             running.lane = lane
+
+    def emit_begun(self, lane: Lane) -> None:
+        """Emit the line that this lane has begun."""
+        begun = self._begun.pop(lane.path, None)
+        if begun is not None:
+            self._emit(*begun)
 
     def emit_rest(self) -> None:
         """At the end of the program: lines that never ended."""
@@ -70,6 +79,12 @@ class Output(io.TextIOWrapper):
 
     def _write_now(self, text: str) -> None:
         super().write(text)
+
+
+def _emit_begun(lane: Lane) -> None:
+    lane.unfinished = None
+    for stream in _streams:
+        stream.emit_begun(lane)
 
 
 class BinaryOutput(io.BufferedWriter):

@@ -94,6 +94,7 @@ def _describer(function: Callable[..., Any], name: str, effect: Effect, owner: s
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     variadic = any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
     receiver = 1 if names and names[0] in ("self", "cls") else 0
+    asked = tuple(names[receiver:])
     meta = None if owner is None else {"owner": owner}
 
     def describe(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call[Any]:
@@ -105,10 +106,10 @@ def _describer(function: Callable[..., Any], name: str, effect: Effect, owner: s
             if receiver:
                 request.pop(names[0], None)
         else:
-            request = dict(zip(names, args)) if not receiver else dict(zip(names[1:], args[1:]))  # noqa: B905
+            request = dict(zip(asked, args[receiver:] if receiver else args))  # noqa: B905
             if kwargs:
                 request.update(kwargs)
-        return Call("tool", name, effect, request, meta=meta)
+        return Call("tool", name, effect, request, None, None, meta)
 
     return describe
 
