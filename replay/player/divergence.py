@@ -73,7 +73,7 @@ def of_call(
         why = f"{why} ({', '.join(_short(path) for path in facts.changed[:3])})"
     candidates = _candidates(ahead, got)
     return Divergence(
-        event=None if entry is None or entry.event < 0 else entry.event,
+        event=_event(tape, entry),
         reason=_reason(lane, entry, what, expected, got),
         expected=_crossing(entry, expected, lane),
         got=Crossing(what, lane, None if got is None else got.request, _text(None if got is None else got.body)),
@@ -92,7 +92,7 @@ def of_order(
     """What the recording says comes next can't come. `waiting`: lane → the turn it waits for."""
     lanes = "; ".join(f"{lane} waits for {turn}" for lane, turn in sorted(waiting.items()))
     return Divergence(
-        event=None if entry is None or entry.event < 0 else entry.event,
+        event=_event(tape, entry),
         reason=f"{reason}{f' ({lanes})' if lanes else ''}",
         expected=_crossing(entry, None, "" if entry is None else entry.lane),
         got=None,
@@ -108,7 +108,7 @@ def of_early_end(tape: Tape, entry: Entry, facts: Facts) -> Divergence:
     expected = request_of(entry) if entry.op == "call" else None
     cause = likely_cause(expected, None, source_changed=facts.source_changed)
     return Divergence(
-        event=None if entry.event < 0 else entry.event,
+        event=_event(tape, entry),
         reason=f"the program ended; the recording goes on with {phrase(entry)} in lane {entry.lane}",
         expected=_crossing(entry, expected, entry.lane),
         got=None,
@@ -116,6 +116,16 @@ def of_early_end(tape: Tape, entry: Entry, facts: Facts) -> Divergence:
         cause=cause.cause,
         why=cause.why,
     )
+
+
+def _event(tape: Tape, entry: Entry | None) -> int | None:
+    """Where they part, as an event: a turn of a lock, a loop or a library's draw has none, so the next one that has."""
+    if entry is None:
+        return None
+    if entry.event >= 0:
+        return entry.event
+    tape.calls_ahead(1)
+    return next((other.event for other in tape.order if other.event >= 0), None)
 
 
 def _reason(lane: str, entry: Entry | None, what: str, expected: Request | None, got: Request | None) -> str:

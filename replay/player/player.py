@@ -33,6 +33,7 @@ from replay.player.tape import Entry, Frame, Tape
 R = TypeVar("R")
 
 _RESULT, _ERROR, _STREAM, _END = 0, 1, 2, 3
+_SHUTDOWN = getattr(threading, "_shutdown").__code__  # noqa: B009 - typeshed knows nothing of it
 _STUCK_AFTER = 10.0
 """Seconds without progress and without use of the processor after which a waiting lane gives up."""
 
@@ -390,7 +391,10 @@ class Player(Door):
             self._rest()
         program = sites.program_frame(frame)
         with nobody():  # explaining imports and locks; that is ours, not the program's
-            found = explain.of_call(self.tape, lane.path, entry, what, call, program, self._facts)
+            if call is None and entry is not None and _at_exit(frame):
+                found = explain.of_early_end(self.tape, entry, self._facts)
+            else:
+                found = explain.of_call(self.tape, lane.path, entry, what, call, program, self._facts)
         self._end(found)
 
     def _rest(self) -> NoReturn:
@@ -417,6 +421,13 @@ class Player(Door):
 
 def _no_loop() -> NoReturn:
     raise RuntimeError("an asynchronous crossing needs a replay loop, which comes with asyncio")
+
+
+def _at_exit(frame: FrameType | None) -> bool:
+    """Whether the interpreter is waiting for threads, its program having ended."""
+    while frame is not None and frame.f_code is not _SHUTDOWN:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _as_stored(got: Request) -> Request:
