@@ -73,7 +73,7 @@ cover: $(STAMP) ## full branch coverage of the pure core by its own tests
 	@$(BIN)/coverage run -m pytest -q $(wildcard $(CORE:%=tests/%))
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=100 \
-	  --include='replay/model/*,replay/cassette/*,replay/matching/*,replay/player/cursor.py'
+	  --include='replay/model/*,replay/cassette/*,replay/matching/*,replay/player/tape.py,replay/player/divergence.py'
 
 format: $(STAMP) ## put the formatting right
 	@$(BIN)/ruff check --fix
