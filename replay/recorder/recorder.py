@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from replay.boundary import originals, sites
 from replay.boundary.awaiting import Watched
 from replay.boundary.door import Call, Door
-from replay.boundary.lanes import Lane, running, step_inside, step_out
+from replay.boundary.lanes import Lane, carrier, running, step_inside, step_out
 from replay.boundary.schedule import ACQUIRE, DRAW
 from replay.boundary.sources import KIND, NUMBER
 from replay.cassette.redact import Redactor
@@ -99,15 +99,22 @@ class Recorder(Door):
 
     def cross(self, lane: Lane, call: Call[R], perform: Callable[[], R]) -> R:
         self._begin(lane, call, _frame(1))
-        step_inside(lane)
+        inside = lane.inside
+        running.lane = None  # as `step_inside` and `step_out`, spelled out: the hot path
+        inside.depth += 1
+        carrier.set(inside)
         try:
             result = perform()
         except BaseException as error:
             step_out(lane)
             self._failed(call, error, suspended=False)
             raise
-        step_out(lane)
-        if call.event is not None:
+        running.lane = lane
+        inside.depth -= 1
+        carrier.set(lane)
+        if call.event == _HELD and call.dump is None:
+            self._outcome(call, _RESULT, result, False)
+        else:
             self._returned(call, result, suspended=False)
         return result
 
@@ -244,7 +251,11 @@ class Recorder(Door):
             lane.unfinished()
         if call.effect == "read" and call.kind == "tool" and not call.streams and _is_fixed(call.request):
             if self._on:
-                self._hold(lane, call, frame)
+                program = sites.program_frame(frame)
+                known = None if program is None else self._sites_known.get((id(program.f_code), program.f_lasti))
+                site = self._announced(program) if known is None else known[0]
+                call.event = _HELD
+                self._append((_HELD, lane.number, call, (_clock() - self._began) // 1000, site))
             return
         with self._lock:
             if not self._on:
@@ -264,23 +275,13 @@ class Recorder(Door):
             except Exception as error:
                 self._gap(lane, call, error)
 
-    def _hold(self, lane: Lane, call: Call[Any], frame: FrameType) -> None:
-        try:
-            site: int | None = None
-            program = sites.program_frame(frame)
-            if program is not None:
-                known = self._sites_known.get((id(program.f_code), program.f_lasti))
-                if known is not None:
-                    site = known[0]
-                else:
-                    with self._lock:
-                        site = self._site(program)
-        except Exception as error:
-            with self._lock:
-                self._gap(lane, call, error)
-            return
-        call.event = _HELD
-        self._append((_HELD, lane.number, call, (_clock() - self._began) // 1000, site))
+    def _announced(self, frame: FrameType | None) -> int | None:
+        with self._lock:
+            try:
+                return self._site(frame)
+            except Exception as error:
+                self._trouble(error, "a call site")
+                return None
 
     def _release(self, held: tuple[Any, ...]) -> None:
         """Something else comes before the outcome: the held call is written in its place."""
@@ -310,37 +311,37 @@ class Recorder(Door):
             if not self._on or call.event is None:
                 return
             try:
-                log = self._log
-                if log:
-                    if call.event == _HELD and not suspended:
-                        last = len(log) - 1  # others only ever add to the end
-                        held = log[last]
-                        if held[0] == _HELD and held[2] is call:
-                            if last:
-                                self._drain(last)
-                            self._whole(held, status, value)
-                            self._writer.flush()
-                            return
+                if self._log:
+                    if call.event == _HELD and not suspended and self._whole(call, status, value):
+                        self._writer.flush()
+                        return
                     self._drain()
                 self._writer.ret(call.event, self._now(), status, value, suspended)
                 self._writer.flush()
             except Exception as error:
                 self._unstored(call, error, suspended)
 
-    def _whole(self, held: tuple[Any, ...], status: int, value: Any) -> None:
-        """The held call and its outcome as one frame. `held` is the first of the log."""
-        _, lane, call, at, site = held
-        del self._log[0]
-        call.event = None
+    def _whole(self, call: Call[Any], status: int, value: Any) -> bool:
+        """A held call and its outcome as one frame; False where something else came in between."""
+        log = self._log
+        last = len(log) - 1  # others only ever add to the end
+        held = log[last]
+        if held[0] != _HELD or held[2] is not call:
+            return False
+        if last:
+            self._drain(last)
+        del log[0]
+        _, lane, _, at, site = held
+        kind, name, effect, request, meta = call.kind, call.name, call.effect, call.request, call.meta
+        took = (_clock() - self._began) // 1000 - at
         try:
-            took = (_clock() - self._began) // 1000 - at
             call.event = self._writer.event(
-                *(lane, call.kind, call.name, call.effect, at, site, call.request, None, None, call.meta),
-                *(took, status, value),
+                lane, kind, name, effect, at, site, request, None, None, meta, took, status, value
             )
         except NotStorable:
             self._release(held)
             raise
+        return True
 
     def _piece(self, lane: Lane, call: Call[Any], status: int, value: Any, *, suspended: bool) -> None:
         if call.event is None:
@@ -449,40 +450,43 @@ class Recorder(Door):
         entries, self._log[:count] = self._log[:count], ()
         track: list[Any] = []
         run: list[tuple[Any, ...]] = []
+        run_of = None
+        library = sites.LIBRARY
         for entry in entries:
             mark = entry[0]
-            if mark == _HELD:
-                if run:
-                    self._write_run(run)
-                    run = []
+            if mark == DRAW:
+                _, lane, source, value, code, _ = entry
+                if library[code.co_filename]:
+                    if run:
+                        run = self._write_run(run)
+                    track += (DRAW, lane, NUMBER[source], value)
+                    continue
                 if track:
-                    self._writer.track(track)
-                    track = []
-                self._release(entry)
-            elif mark != DRAW:
-                if run:
-                    self._write_run(run)
-                    run = []
-                track += entry
-            elif sites.is_library(entry[4].co_filename):
-                if run:
-                    self._write_run(run)
-                    run = []
-                track += (DRAW, entry[1], NUMBER[entry[2]], entry[3])
-            else:
-                if track:
-                    self._writer.track(track)
-                    track = []
-                if run and (run[0][1] != entry[1] or KIND[run[0][2]] != KIND[entry[2]]):
-                    self._write_run(run)
-                    run = []
+                    track = self._write_track(track)
+                if run and run_of != (lane, KIND[source]):
+                    run = self._write_run(run)
+                if not run:
+                    run_of = (lane, KIND[source])
                 run.append(entry)
+                continue
+            if run:
+                run = self._write_run(run)
+            if mark == _HELD:
+                if track:
+                    track = self._write_track(track)
+                self._release(entry)
+            else:
+                track += entry
         if run:
             self._write_run(run)
         if track:
             self._writer.track(track)
 
-    def _write_run(self, run: list[tuple[Any, ...]]) -> None:
+    def _write_track(self, track: list[Any]) -> list[Any]:
+        self._writer.track(track)
+        return []
+
+    def _write_run(self, run: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         _, lane, first, _, code, lasti = run[0]
         site = self._site_number(code.co_filename, sites.line_of(code, lasti), code.co_qualname)
         names = [entry[2] for entry in run]
@@ -491,6 +495,7 @@ class Recorder(Door):
             *(lane, KIND[first], name, "draw", self._now(), site, names, None, None, None, 0, 0),
             [entry[3] for entry in run],
         )
+        return []
 
 
 def _is_fixed(request: Any) -> bool:
