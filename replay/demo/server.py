@@ -63,9 +63,12 @@ class RandomServer:
         delay: the least and the greatest delay of an answer in milliseconds, of which those in `STEPS` occur.
         errors: how often a model endpoint answers 429, 500 or 503 with `Retry-After` instead. A request that an SDK
             marks as its second retry is always answered.
+        port: where to listen on the loopback interface; any free one by default.
     """
 
-    def __init__(self, *, seed: int | None = None, delay: tuple[int, int] = (0, 10), errors: float = 0.0) -> None:
+    def __init__(
+        self, *, seed: int | None = None, delay: tuple[int, int] = (0, 10), errors: float = 0.0, port: int = 0
+    ) -> None:
         self.delays = tuple(step for step in STEPS if delay[0] <= step <= delay[1]) or (delay[0],)
         self.errors = errors
         self.count = 0
@@ -77,7 +80,7 @@ class RandomServer:
         }
         self._dice = random.Random(int.from_bytes(os.urandom(16), "big") if seed is None else seed)
         self._lock = threading.Lock()
-        self._http = _Http(self)
+        self._http = _Http(self, port)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -124,11 +127,11 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, owner: RandomServer) -> None:
+    def __init__(self, owner: RandomServer, port: int) -> None:
         self.owner = owner
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._guard:
@@ -392,6 +395,7 @@ def _wait(over: threading.Event, lifetime: float, parent: int) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Serves until its lifetime is over, its parent is gone, or it gets SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser("replay.demo.server", description="A model server that answers by chance.")
+    parser.add_argument("--port", type=int, default=0, help="where to listen; any free one by default")
     parser.add_argument("--port-file", type=Path, help="written, with the port, when it listens")
     parser.add_argument("--seed", type=int, help="makes the answers repeatable")
     parser.add_argument("--delay", type=int, nargs=2, default=(0, 10), metavar=("LO", "HI"), help="in milliseconds")
@@ -409,7 +413,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, stop)
     if given.until_eof:
         threading.Thread(target=_read_to_end, args=(over,), daemon=True).start()
-    with RandomServer(seed=given.seed, delay=tuple(given.delay), errors=given.errors) as server:
+    with RandomServer(seed=given.seed, delay=tuple(given.delay), errors=given.errors, port=given.port) as server:
         print(server.url, flush=True)
         if given.port_file is not None:
             partial = given.port_file.with_name(given.port_file.name + ".part")
