@@ -30,6 +30,8 @@ SOURCES: tuple[tuple[str, str], ...] = (
     ("urllib3.is_connected", "entropy"),
     ("platform.processor", "entropy"),
     ("http.sent", "entropy"),
+    ("thread.is_alive", "entropy"),
+    ("thread.join", "entropy"),
 )
 
 NUMBER = {name: number for number, (name, _) in enumerate(SOURCES)}

@@ -1,7 +1,8 @@
 """Threads and executor jobs get lanes: by who started them and in which order, not by which worker runs them.
 
 Starting a thread and handing a job to a pool are the interpreter's business (its locks depend on which worker happens
-to be idle); what runs in the thread or the job is the lane's.
+to be idle); what runs in the thread or the job is the lane's. Whether a thread had ended when somebody looked, or waited
+for it only so long, is an input.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def install() -> None:
 
 def _patch_thread() -> None:
     kind: Any = threading.Thread
-    start = kind.start
+    start, join, is_alive = kind.start, kind.join, kind.is_alive
 
     def patched_start(self: Any) -> None:
         parent = running.lane
@@ -46,7 +47,24 @@ def _patch_thread() -> None:
         with nobody():
             start(self)
 
-    kind.start = patched_start
+    def patched_join(self: Any, timeout: float | None = None) -> None:
+        lane = running.lane
+        if lane is None or timeout is None:
+            join(self, timeout)
+        elif lane.door.draw(lane, "thread.join", lambda: _ended(self, timeout)):
+            join(self)
+
+    def _ended(thread: Any, timeout: float) -> bool:
+        with nobody():
+            join(thread, timeout)
+            return not is_alive(thread)
+
+    def patched_is_alive(self: Any) -> bool:
+        """When a thread ends, the schedule doesn't say."""
+        lane = running.lane
+        return bool(is_alive(self) if lane is None else lane.door.draw(lane, "thread.is_alive", lambda: is_alive(self)))
+
+    kind.start, kind.join, kind.is_alive = patched_start, patched_join, patched_is_alive
 
 
 def _in_lane(thread: Any, lane: Lane, run: Callable[[], None]) -> Callable[[], None]:

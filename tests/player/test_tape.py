@@ -162,7 +162,8 @@ def test_outcomes_and_pieces_are_found_ahead_of_their_turn(made: Made, data: st.
     tape, _ = tape_of(made)
     for event in data.draw(st.permutations(range(made.events))):
         outcomes = [expected(h) for h in made.happened if h.op == "return" and h.event == event]
-        if outcomes and data.draw(st.booleans()):
+        early: bool = data.draw(st.booleans())
+        if outcomes and early:
             assert told(tape.outcome(event)) == outcomes.pop()
         for piece in [expected(h) for h in made.happened if h.op == "chunk" and h.event == event]:
             assert told(tape.piece(event)) == piece
