@@ -29,7 +29,7 @@ def problem(recorded: Recorded) -> Any:
 def replayed(recorded: Recorded, times: int) -> list[Any]:
     """What was wrong with those of `times` replays that were not the same execution."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = list(pool.map(lambda _: problem(recorded), range(times)))
+        found = list(pool.map(problem, [recorded] * times))
     return [wrong for wrong in found if wrong is not None]
 
 

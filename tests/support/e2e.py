@@ -127,7 +127,7 @@ def write(path: Path, source: str) -> Path:
 State = dict[str, tuple[int, int, int, str]]
 
 
-def snapshot(*roots: str | os.PathLike[str], leave_out: Iterable[str] = ()) -> State:
+def snapshot(*roots: str | os.PathLike[str], leave_out: Iterable[str | os.PathLike[str]] = ()) -> State:
     """Every file and directory below `roots`: mode, modification time (ns), size, digest."""
     skipped = {os.path.realpath(path) for path in leave_out}
     found: State = {}
