@@ -42,7 +42,7 @@ def command() -> int:
     agent and its notes in the directory `demo` of the cassette directory, to play with.
     """
     if importlib.util.find_spec("openai") is None:
-        raise DemoNeeds("the demo's agent uses openai", hint="pip install 'agent-replay[demo]'")
+        raise DemoNeeds("the demo's agent uses openai", hint="pip install openai")
     began = originals.monotonic()
     place = _fresh_place()
     agent = Path(shutil.copy(story.AGENT, place / "agent.py"))

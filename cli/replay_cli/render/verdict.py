@@ -11,17 +11,20 @@ _CHANGES_SHOWN = 8
 
 
 def verdict_lines(run: Run, times: int, *, lenient: bool, verbose: bool) -> list[str]:
-    """The verdict, most important first; lines may be several of a multi-line change."""
+    """The verdict, most important first; lines may be several of a multi-line change.
+
+    An escape comes before the divergence: what was refused is, as a rule, why the program then went another way.
+    """
     lines: list[str] = []
+    for escape in run.escapes:
+        where = "" if escape.site is None else f" at {escape.site}"
+        lines.append(f"✗ escape refused: {escape.what}{where}: {escape.detail}")
     if run.divergence is not None:
-        lines += _divergence(run.divergence, run.events, verbose=verbose)
+        lines += _divergence(run.divergence, run.events, verbose=verbose, escaped=bool(run.escapes))
     elif run.gap is not None:
         lines.append(f"? can't go on after {plural(run.events, 'event')}: {run.gap}")
     elif not run.escapes:
         lines.append(_same(run, times, lenient=lenient))
-    for escape in run.escapes:
-        where = "" if escape.site is None else f" at {escape.site}"
-        lines.append(f"✗ escape refused: {escape.what}{where}: {escape.detail}")
     if run.drift:
         lines.append(f"  drift: {plural(run.drift, 'request')} differed and got the recorded answer all the same")
     if run.blind_spots:
@@ -42,7 +45,7 @@ def _same(run: Run, times: int, *, lenient: bool) -> str:
     return f"✓ identical: {plural(run.events, 'event')}{often}{ended}; nothing left the sandbox"
 
 
-def _divergence(found: Divergence, events: int, *, verbose: bool) -> list[str]:
+def _divergence(found: Divergence, events: int, *, verbose: bool, escaped: bool) -> list[str]:
     where = "at the end" if found.event is None else f"at event {found.event}"
     lines = [f"✗ diverged {where}, after {plural(events, 'event')} alike: {found.reason}"]
     lines += _side("expected", found.expected, found.recorded_site)
@@ -54,7 +57,9 @@ def _divergence(found: Divergence, events: int, *, verbose: bool) -> list[str]:
             lines += [f"    {one_line(line)}" for line in change.split("\n")]
     if len(shown) < len(found.changes):
         lines.append(f"    … {len(found.changes) - len(shown)} more (--verbose shows all)")
-    if found.why or found.cause != "unknown":
+    if escaped and found.cause != "code changed":
+        lines.append("  likely cause: the escape above")
+    elif found.why or found.cause != "unknown":
         lines.append(f"  likely cause: {found.cause}: {found.why}")
     if found.candidates:
         lines.append("  nearest recorded:")
