@@ -14,7 +14,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
-from replay.boundary import originals
 from replay.boundary.lanes import Lane
 from replay.model.event import Effect
 
@@ -66,11 +65,11 @@ class Door(ABC):
     """What every seam may ask. All methods are called with the current lane (`lanes.current()`), from any thread.
 
     Attributes:
-        chance: the session's random stream, from the recorded seed.
+        seed: of the session's random streams, recorded in the header.
     """
 
     def __init__(self, seed: bytes) -> None:
-        self.chance = originals.Random(seed)
+        self.seed = seed
 
     @abstractmethod
     def new_lane(self, path: str) -> Lane:

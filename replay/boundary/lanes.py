@@ -4,6 +4,7 @@
     m/t3       the third task it spawned
     m/t3/e1    the first job that task gave to an executor
     m/T2       the second thread
+    m/T2/c1    the first callback that thread handed to a loop of another
 
 Rules:
 - What runs on this thread now is `running.lane`; seams ask `current()`.
@@ -22,10 +23,12 @@ from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from replay.boundary import originals
+
 if TYPE_CHECKING:
     from replay.boundary.door import Door
 
-SPAWN_MARKS = {"task": "t", "thread": "T", "job": "e", "finaliser": "g"}
+SPAWN_MARKS = {"task": "t", "thread": "T", "job": "e", "finaliser": "g", "callback": "c"}
 
 
 class Lane:
@@ -37,12 +40,13 @@ class Lane:
         door: the session's door.
         timers: how many timers this lane has set (they are named by that number).
         loop: the event loop it runs on at present, if any.
+        chance: the random stream of its thread, from the session's seed: threads draw in no order that anyone knows.
         inside: what contexts carry while a crossing of this lane is performed.
         unfinished: emits what it has begun to print; called before each of its crossings, so that what is printed
             inside comes behind it.
     """
 
-    __slots__ = ("_spawned", "door", "hash", "inside", "loop", "number", "path", "timers", "unfinished")
+    __slots__ = ("_spawned", "chance", "door", "hash", "inside", "loop", "number", "path", "timers", "unfinished")
 
     def __init__(self, path: str, number: int, door: Door) -> None:
         self.path = path
@@ -51,14 +55,18 @@ class Lane:
         self.timers = 0
         self.loop: Any = None
         self.inside = Inside(self)
+        self.chance = originals.Random(door.seed + path.encode())
         self.unfinished: Callable[[], None] | None = None
         self.hash = crc32(path.encode())
         self._spawned = dict.fromkeys(SPAWN_MARKS, 0)
 
     def spawn(self, how: str) -> Lane:
-        """The next child lane: `how` is `task`, `thread`, `job` or `finaliser`."""
+        """The next child lane: `how` is one of SPAWN_MARKS."""
         self._spawned[how] += 1
-        return self.door.new_lane(f"{self.path}/{SPAWN_MARKS[how]}{self._spawned[how]}")
+        child = self.door.new_lane(f"{self.path}/{SPAWN_MARKS[how]}{self._spawned[how]}")
+        if how == "task":
+            child.chance = self.chance  # tasks of one thread take turns that the schedule knows
+        return child
 
     def next_timer(self) -> int:
         """Number of the timer that this lane sets now, from 1."""
@@ -94,14 +102,14 @@ def current() -> Lane | None:
 
 def carried(context: Context) -> Lane | None:
     """The lane on whose behalf something with that context runs."""
-    lane = context.get(carrier)
-    return lane if lane.__class__ is Lane else None  # type: ignore[return-value]
+    lane: Any = context.get(carrier)
+    return lane if lane.__class__ is Lane else None
 
 
 def crossing_of() -> Lane | None:
     """Without a lane: whose crossing is being performed here, if it still is."""
-    inside = carrier.get()
-    return inside.lane if inside.__class__ is Inside and inside.depth > 0 else None  # type: ignore[union-attr]
+    inside: Any = carrier.get()
+    return inside.lane if inside.__class__ is Inside and inside.depth > 0 else None
 
 
 def step_inside(lane: Lane) -> None:

@@ -32,6 +32,7 @@ SOURCES: tuple[tuple[str, str], ...] = (
     ("http.sent", "entropy"),
     ("thread.is_alive", "entropy"),
     ("thread.join", "entropy"),
+    ("timer.when", "clock"),
 )
 
 NUMBER = {name: number for number, (name, _) in enumerate(SOURCES)}

@@ -43,12 +43,24 @@ class Redactor:
 
     def header(self, name: str, value: str) -> str:
         """A header's value as it may be stored; an authentication scheme stays readable."""
-        if name.lower() not in SECRET_HEADERS:
+        lower = name.lower()
+        if lower not in SECRET_HEADERS:
             return value
+        if lower in ("cookie", "set-cookie"):
+            return self._cookies(value, every=lower == "cookie")
         scheme, space, secret = value.partition(" ")
         if space and scheme.lower() in ("bearer", "basic", "token", "digest"):
             return f"{scheme} {self.pseudonym(secret)}"
         return self.pseudonym(value)
+
+    def _cookies(self, value: str, *, every: bool) -> str:
+        """Names and attributes stay, so that a cookie jar works at replay; in `Set-Cookie` only the first is a value."""
+        parts = value.split(";")
+        for index, part in enumerate(parts if every else parts[:1]):
+            key, equals, secret = part.partition("=")
+            if equals and secret:
+                parts[index] = f"{key}={self.pseudonym(secret)}"
+        return ";".join(parts)
 
     def url(self, url: str) -> str:
         """The URL with the values of secret query keys and a password before the host replaced."""

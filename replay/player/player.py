@@ -95,6 +95,7 @@ class Player(Door):
         self._waiters = 0
         self._extra_lanes = 1_000_000
         self.stopped = False
+        self._ended = False
         self.active = True
         self.now = 0
         self.call_count = 0
@@ -236,7 +237,7 @@ class Player(Door):
             if self.stopped:
                 return self.verdict
             self.verdict.events = self.call_count
-            left = self.tape.left()
+            left = self.tape.left(self._daemons)
             if left is not None:
                 if left.op == "return" and not self._complete:
                     self.verdict.cut = True
@@ -245,7 +246,7 @@ class Player(Door):
             else:
                 self.verdict.finished = self._complete
                 self.verdict.cut = not self._complete
-            self.stopped = True
+            self.stopped = self._ended = True
             return self.verdict
 
     def never_began(self) -> Verdict:
@@ -259,7 +260,10 @@ class Player(Door):
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _check(self) -> None:
+        """Called with `changed` held. Daemons that outlive the program stay here: nothing of them may show any more."""
         if self.stopped:
+            while self._ended:
+                self._wait_for_change()
             raise Stopped
 
     def _begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> None:
@@ -333,8 +337,7 @@ class Player(Door):
         """
         head, used = self.tape.head(), originals.REAL_TIME.process_time()
         while not ready():
-            if self.stopped:
-                raise Stopped
+            self._check()
             if threading.active_count() == 1:
                 if may_rest:
                     return
@@ -443,13 +446,13 @@ def _plainly_same(one: Any, other: Any) -> bool:
     """Quickly, for the commonest request: the same dict of texts and numbers in the same order. False says nothing."""
     if type(one) is not dict or type(other) is not dict or one != other:
         return False
-    kinds = [*map(type, one.values())]
-    return _PLAIN.issuperset(kinds) and kinds == [*map(type, other.values())] and _TEXT.issuperset(map(type, one))
+    kinds = [*map(type, one.values())]  # pyright: ignore[reportUnknownArgumentType]
+    return _PLAIN.issuperset(kinds) and kinds == [*map(type, other.values())] and _TEXT.issuperset(map(type, one))  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _revived(value: Any) -> Any:
     """`revive` copies; a decoded value belongs to nobody else, and a dict of texts and numbers is what it will be."""
-    kind = type(value)
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind in _PLAIN:
         return value
     if kind is dict and _TEXT.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, value.values())):

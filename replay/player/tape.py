@@ -143,11 +143,12 @@ class Tape:
             pass
         return [entry for entry in self.order if entry.op == "call"][:limit]
 
-    def left(self) -> Entry | None:
-        """The first call, outcome, piece or draw of the program that never happened; schedule entries don't count."""
+    def left(self, resting: frozenset[str] = frozenset()) -> Entry | None:
+        """The first call, outcome or piece that never happened; schedule entries and `resting` lanes don't count."""
         while self._read():
             pass
-        return next((entry for entry in self.order if entry.op in ("call", "return", "chunk")), None)
+        crossings = (entry for entry in self.order if entry.op in ("call", "return", "chunk"))
+        return next((entry for entry in crossings if entry.lane not in resting), None)
 
     # -- reading -----------------------------------------------------------------------------------------------
 

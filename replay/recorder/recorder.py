@@ -501,7 +501,7 @@ class Recorder(Door):
 def _is_fixed(request: Any) -> bool:
     """Whether nobody can change it: it may be packed later. A dict here is the seam's own, made for this call."""
     if type(request) is dict:
-        return _FIXED.issuperset(map(type, request.values()))
+        return _FIXED.issuperset(map(type, request.values()))  # pyright: ignore[reportUnknownArgumentType]
     return type(request) in _FIXED
 
 

@@ -10,7 +10,6 @@ from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
 from replay.recorder.recorder import Recorder, warn_on_stderr
 
-
 BEHAVIOUR = ("schedule-1", "locks-1", "draws-1", "output-lines-1")
 """What this recorder does in a way that a later one may do differently: a replay of an old cassette chooses the old
 behaviour by these flags, not by version numbers."""

@@ -56,6 +56,13 @@ class LaneTimerHandle(_TimerHandle):  # type: ignore[misc]
         lane = carried(self._context)
         self.number = 0 if lane is None else lane.next_timer()
 
+    def when(self) -> float:
+        """Seconds of the loop's clock. asyncio doesn't ask; a program that does gets what it got then."""
+        lane = running.lane
+        if lane is None:
+            return float(self._when)
+        return float(lane.door.draw(lane, "timer.when", lambda: self._when))
+
     def lane(self) -> Lane | None:
         """The lane that set the timer, unless it has gone inside a crossing meanwhile."""
         return carried(self._context)
@@ -99,3 +106,7 @@ class LaneTask(_Task):  # type: ignore[misc]
     def __hash__(self) -> int:
         lane = self._replay_lane
         return _Task.__hash__(self) if lane is None else lane.hash
+
+
+for _kind, _name in ((LaneHandle, "Handle"), (LaneTimerHandle, "TimerHandle"), (LaneTask, "Task")):
+    _kind.__name__ = _kind.__qualname__ = _name  # programs print them

@@ -10,6 +10,7 @@ import asyncio
 import asyncio.base_events
 import asyncio.selector_events
 import contextvars
+import functools
 from types import FrameType
 from typing import Any
 
@@ -35,6 +36,7 @@ def install() -> None:
     tasks.Task = package.Task = LaneTask
     base: Any = asyncio.base_events
     base.time = originals.REAL_TIME
+    tasks.as_completed = package.as_completed = _in_given_order(tasks.as_completed)
     _patch_loop(base.BaseEventLoop)
     _patch_insides(asyncio.selector_events.BaseSelectorEventLoop)
 
@@ -72,6 +74,13 @@ def _patch_loop(loop_class: Any) -> None:
             if lane is not None:
                 lane.door.step(lane, STOP, 0)
 
+    first = loop_class._asyncgen_firstiter_hook
+
+    def patched_first(self: Any, generator: Any) -> None:
+        """Generators that run inside a crossing don't run at replay: the loop has nothing to shut down there."""
+        if lanes.current() is not None or lanes.crossing_of() is None:
+            first(self, generator)
+
     def patched_finalise(self: Any, generator: Any) -> None:
         """An abandoned asynchronous generator is closed when its last reference happens to go: in nobody's lane.
 
@@ -93,9 +102,22 @@ def _patch_loop(loop_class: Any) -> None:
 
     loop_class.run_forever = patched_run_forever
     loop_class._asyncgen_finalizer_hook = patched_finalise
+    loop_class._asyncgen_firstiter_hook = patched_first
     for name in ("shutdown_default_executor", "shutdown_asyncgens"):
         setattr(loop_class, name, _one_crossing(name, getattr(loop_class, name)))
     loop_class.time = patched_time
+
+
+def _in_given_order(as_completed: Any) -> Any:
+    """The original puts coroutines into a set, and so makes their tasks in the order of their addresses."""
+
+    @functools.wraps(as_completed)
+    def ordered(fs: Any, *args: Any, **kwargs: Any) -> Any:
+        if lanes.current() is not None and not (asyncio.isfuture(fs) or asyncio.iscoroutine(fs)):
+            fs = [asyncio.ensure_future(each) for each in dict.fromkeys(fs)]
+        return as_completed(fs, *args, **kwargs)
+
+    return ordered
 
 
 def _one_crossing(name: str, shutdown: Any) -> Any:

@@ -12,11 +12,10 @@ from __future__ import annotations
 import functools
 import io
 import sys
-from typing import Any
+from typing import Any, cast
 
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane, crossing_of, running
-
 
 _LONGEST = 8192
 """Characters of a line that are held back at most."""
@@ -121,7 +120,7 @@ def install() -> None:
             "line_buffering": stream.line_buffering,
             "write_through": stream.write_through,
         }
-        beneath = stream.detach()
+        beneath: Any = cast("Any", stream).detach()
         if isinstance(beneath, io.BufferedWriter):
             beneath = BinaryOutput(beneath.detach(), label)
         output = Output(beneath, label, **settings)

@@ -1,8 +1,8 @@
 """Threads and executor jobs get lanes: by who started them and in which order, not by which worker runs them.
 
 Starting a thread and handing a job to a pool are the interpreter's business (its locks depend on which worker happens
-to be idle); what runs in the thread or the job is the lane's. Whether a thread had ended when somebody looked, or waited
-for it only so long, is an input.
+to be idle); what runs in the thread or the job is the lane's. Whether a thread had ended when somebody looked, or
+waited for it only so long, is an input.
 """
 
 from __future__ import annotations

@@ -174,7 +174,8 @@ def _async_generator(function: Callable[..., AsyncIterator[Any]], describe: _Des
         while True:
             lane = running.lane
             try:
-                value = await (values.__anext__() if lane is None else lane.door.apull(lane, made, values.__anext__))
+                # At replay there are no `values` to ask, hence the lambda.
+                value = await (anext(values) if lane is None else lane.door.apull(lane, made, lambda: anext(values)))
             except StopAsyncIteration:
                 return
             yield value
