@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Generator, Mapping, Sequence
@@ -104,12 +105,15 @@ def _say(text: str) -> None:
 
 def _next(cassette: Path, fixed: Path, notes: Path, seconds: float) -> None:
     shown = os.path.relpath(cassette)
+    changed = shlex.join(["python", os.path.relpath(fixed), os.path.relpath(notes), story.TICKET])
+    with load(cassette) as recorded:
+        refunds = [event.id for event in recorded.events if event.name == "refund"]
     click.secho(f"\nThat took {seconds:.0f} s. Try next:", bold=True)
     for line in (
         f"replay show {shown}",
-        f"replay show {shown} 0",
+        *(f"replay show {shown} {event}" for event in refunds[-1:]),
         f"replay run {shown}",
-        f"replay run --match lenient {shown} -- python {os.path.relpath(fixed)} {os.path.relpath(notes)} …",
+        f"replay run --match lenient {shown} -- {changed}",
         f"replay verify {shown}",
         f"replay ls {os.path.relpath(cassette.parent)}",
     ):
