@@ -17,9 +17,9 @@ from replay.cassette.codec import pack, unpack
 from replay.cassette.footer import Footer, Segment
 from replay.cassette.scan import Run, Scan
 from replay.cassette.source import FileSource
+from replay.cassette.writer import SEGMENT_BYTES, SEGMENT_EVENTS
 from replay.model.errors import CassetteDamaged
 
-_SEGMENT: Final = 128 * 1024
 _HEAD: Final = 13
 
 
@@ -77,7 +77,7 @@ def finish(path: str | os.PathLike[str], more: Mapping[str, Any]) -> None:
 
 
 class _Cutter:
-    """Cuts frames into segments, as a writer does: the header by itself, then every 128 KB."""
+    """Cuts frames into segments, as a writer does: the header by itself, then by size and by number of events."""
 
     def __init__(self) -> None:
         self.size = len(f.PREAMBLE)
@@ -92,7 +92,9 @@ class _Cutter:
             self._place(type_, event, run.data[start:end])
             self.size += _HEAD + end - start
             self.crc = int.from_bytes(run.data[start - _HEAD : start - 9], "big")
-            if type_ == f.HEADER or self.size >= self.segments[-1].offset + _SEGMENT:
+            begun = self.segments[-1]
+            full = self.size - begun.offset >= SEGMENT_BYTES or self.events - begun.first >= SEGMENT_EVENTS
+            if type_ == f.HEADER or full:
                 self.cut()
 
     def cut(self) -> None:

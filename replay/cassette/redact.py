@@ -54,7 +54,7 @@ class Redactor:
         return self.pseudonym(value)
 
     def _cookies(self, value: str, *, every: bool) -> str:
-        """Names and attributes stay, so that a cookie jar works at replay; in `Set-Cookie` only the first is a value."""
+        """Names and attributes stay, for the cookie jar at replay; in `Set-Cookie` only the first is a value."""
         parts = value.split(";")
         for index, part in enumerate(parts if every else parts[:1]):
             key, equals, secret = part.partition("=")

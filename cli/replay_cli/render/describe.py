@@ -66,7 +66,8 @@ def _llm(event: Event, call: LLMCall) -> list[Line]:
     lines += [Line(f"asks: {asked(each)}") for each in call.tool_calls]
     if call.error is not None and event.error is None:
         lines.append(Line(f"error: {call.error.type}: {call.error.message}", "bad"))
-    return lines + _ending(event)
+    # SDKs stop reading at the dialect's end marker, which is before the end of the stream.
+    return lines + _ending(event, complete=not call.warnings)
 
 
 def _called(event: Event) -> Line:
@@ -100,7 +101,7 @@ def _result(event: Event) -> list[Line]:
     return []
 
 
-def _ending(event: Event) -> list[Line]:
+def _ending(event: Event, *, complete: bool = False) -> list[Line]:
     if event.error is not None and "gap" in mapping(event.error.value):
         return [Line(f"outcome not recorded: {mapping(event.error.value)['gap']}", "bad")]
     if event.error is not None:
@@ -110,7 +111,7 @@ def _ending(event: Event) -> list[Line]:
     broken = [piece for piece in event.pieces if piece.status == "error"]
     if broken:
         return [Line(f"the stream broke after {_pieces(event)} pieces: {broken[0].value}", "bad")]
-    if event.status == "streamed" and not any(piece.status == "end" for piece in event.pieces):
+    if event.status == "streamed" and not complete and not any(piece.status == "end" for piece in event.pieces):
         return [Line(f"the stream was not read to its end ({_pieces(event)} pieces)", "soft")]
     return []
 
