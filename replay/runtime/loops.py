@@ -100,6 +100,17 @@ def _patch_loop(loop_class: Any) -> None:
             return loop_time(self)  # type: ignore[no-any-return]
         return lane.door.draw(lane, "loop.time", lambda: loop_time(self))  # type: ignore[no-any-return]
 
+    threadsafe = loop_class.call_soon_threadsafe
+
+    def patched_threadsafe(self: Any, callback: Any, *args: Any, context: Any = None) -> Any:
+        """What a thread hands to the loop of another runs while the thread goes on: it is a lane of its own."""
+        lane = lanes.current()
+        if lane is not None and self._thread_id != originals.get_ident() and not _is_last(callback):
+            context = contextvars.copy_context() if context is None else context.copy()
+            context.run(lanes.carrier.set, lane.spawn("callback"))
+        return threadsafe(self, callback, *args, context=context)
+
+    loop_class.call_soon_threadsafe = patched_threadsafe
     loop_class.run_forever = patched_run_forever
     loop_class._asyncgen_finalizer_hook = patched_finalise
     loop_class._asyncgen_firstiter_hook = patched_first
@@ -118,6 +129,11 @@ def _in_given_order(as_completed: Any) -> Any:
         return as_completed(fs, *args, **kwargs)
 
     return ordered
+
+
+def _is_last(callback: Any) -> bool:
+    """Whether it reports a job's end: its lane does nothing after that."""
+    return getattr(callback, "__module__", "") == "asyncio.futures"
 
 
 def _one_crossing(name: str, shutdown: Any) -> Any:
