@@ -1,6 +1,6 @@
 """P10, the program: an agent on the openai client, STEPS calls to a model that takes 50 ms.
 
-    python benchmarks/agent.py URL STEPS REPORT
+python benchmarks/agent.py URL STEPS REPORT
 """
 
 import json

@@ -1,10 +1,10 @@
-"""A client whose connection pool gives canned answers: everything of the library and of the seam, nothing of a network."""
+"""A client whose connection pool gives canned answers: all of the library and the seam, no network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 
 class _Body:
@@ -39,14 +39,16 @@ class Pool:
     def close(self) -> None:
         """Nothing is open."""
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         """Nothing is open."""
 
 
-def transport(httpx: ModuleType, core: ModuleType, answer: Callable[[], list[bytes]], kind: bytes = b"application/json") -> Any:
+def transport(
+    httpx: ModuleType, core: ModuleType, answer: Callable[[], list[bytes]], kind: bytes = b"application/json"
+) -> Any:
     """A real HTTPTransport of httpx or httpx2 over such a pool."""
     made: Any = httpx.HTTPTransport()
     made._pool = Pool(core, answer, kind)

@@ -1,8 +1,8 @@
 """A model server with fixed behaviour, in a process of its own: what is measured is the client's side.
 
-    GET  /…                  an order
-    POST /…/chat/completions {"stream": false}   one answer of about 1 KB with a tool call, after `--delay` ms
-    POST /…/chat/completions {"stream": true}    50 chunks, one every 5 ms
+GET  /…                  an order
+POST /…/chat/completions {"stream": false}   one answer of about 1 KB with a tool call, after `--delay` ms
+POST /…/chat/completions {"stream": true}    50 chunks, one every 5 ms
 """
 
 from __future__ import annotations
@@ -107,9 +107,7 @@ def served(delay: float = 0.0) -> Iterator[str]:
     """The address of a server that answers after `delay` seconds; it ends with the block."""
     command = [sys.executable, "-m", "benchmarks.model", f"--delay={delay}"]
     root = str(Path(__file__).parents[1])
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
-    ) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         yield process.stdout.readline().strip()

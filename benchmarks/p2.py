@@ -1,7 +1,12 @@
-"""P2: an LLM call that sends 1 MB of history, through the openai client; the network is canned (`benchmarks.canned`)."""
+"""P2: an LLM call that sends 1 MB of history. The network is canned (`benchmarks.canned`).
+
+The client needs 50 ms and more for such a call, and that varies by more than what is promised. So the seam is measured
+by itself, at the transport: a request that is made already is sent and its answer read. The share is of the median call.
+"""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpcore2
@@ -24,44 +29,58 @@ def rows() -> list[Row]:
     texts = Texts(5)
     said = answer(texts.prose(1000), 1)
     with scratch() as path, recording(f"{path}/ours.cassette") as lane:
+        wire = transport(httpx2, httpcore2, lambda: [said])
         client = OpenAI(
             api_key="none",
             base_url="http://model.test/v1",
-            http_client=httpx2.Client(transport=transport(httpx2, httpcore2, lambda: [said])),
+            http_client=httpx2.Client(transport=wire),
         )
-        histories: dict[str, list[dict[str, Any]]] = {name: _history() for name in ("bare", "ours", "vcr")}
+        histories = {name: _history() for name in ("bare", "ours", "vcr")}
         floor = Floor(f"{path}/floor")
 
-        def ask(name: str) -> float:
-            """One more step, and the call. Each case has a history of its own, which grows alike."""
-            messages: Any = histories[name]
+        def request(name: str) -> httpx2.Request:
+            """One more step. Each case has a history of its own, which grows alike."""
+            messages = histories[name]
             messages.append({"role": "user", "content": texts.prose(4000)})
-            return seconds(lambda: client.chat.completions.create(model="bench", messages=messages))
+            content = json.dumps({"model": "bench", "messages": messages}, ensure_ascii=False).encode()
+            return httpx2.Request("POST", "http://model.test/v1/chat/completions", content=content)
+
+        def send(made: httpx2.Request) -> float:
+            return seconds(lambda: wire.handle_request(made).read())
 
         def ours() -> float:
+            made = request("ours")
             with on(lane):
-                return ask("ours")
+                return send(made)
 
         def peer() -> float:
+            made = request("vcr")
             with vcr.use_cassette(f"{path}/vcr.yaml", record_mode="all"):
-                return ask("vcr")
+                return send(made)
+
+        def whole() -> float:
+            messages: Any = histories["bare"]
+            return seconds(lambda: client.chat.completions.create(model="bench", messages=messages))
 
         def floored() -> float:
-            body = b"x" * HISTORY
+            body = request("bare").content
             return seconds(lambda: floor.event([0, "http", "POST", "write", 1, 1, body, None, None, 1, 0, said]))
 
-        timing = Timing({"bare": lambda: ask("bare"), "ours": ours, "vcr": peer, "floor": floored}, TURNS)
+        timing = Timing(
+            {"bare": lambda: send(request("bare")), "ours": ours, "vcr": peer, "floor": floored, "whole": whole}, TURNS
+        )
         floor.close()
-    added, part = timing.more("ours", "bare"), timing.more("ours", "bare") / timing["bare"]
+    added = timing.more("ours", "bare")
+    part = added / timing["whole"]
     return [
         Row(
             "P2",
-            f"added to a call with 1 MB (client alone {timing['bare'] * 1e3:.1f} ms)",
+            f"added to a call with 1 MB (client alone {timing['whole'] * 1e3:.0f} ms)",
             "ms",
             added * 1e3,
             timing["floor"] * 1e3,
             timing.more("vcr", "bare") * 1e3,
-            "vcrpy, writing later",
+            "vcrpy, before it writes",
             f"{added * 1e3:.2f} ms, {part:.1%} of the client",
             "≤ 0.3 ms, ≤ 1 %",
             added <= 0.3e-3 and part <= 0.01,

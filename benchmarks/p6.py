@@ -51,7 +51,18 @@ def _functions(path: str) -> list[Row]:
         flat.append((marks[-1] - marks[-2]) / (marks[1] - marks[0]))
     rate, slope = median(rates), median(flat)
     return [
-        Row("P6", "function seam, 100k events", "/s", rate, None, None, "", f"{rate / 1000:.0f}k/s", "≥ 100k/s", rate >= 1e5),
+        Row(
+            "P6",
+            "function seam, 100k events",
+            "/s",
+            rate,
+            None,
+            None,
+            "",
+            f"{rate / 1000:.0f}k/s",
+            "≥ 100k/s",
+            rate >= 1e5,
+        ),
         Row("P6", "last decile to first", "x", slope, None, None, "", f"{slope:.2f}", "≤ 1.1", slope <= 1.1),
     ]
 

@@ -1,4 +1,4 @@
-"""P7: open a cassette of 100k events and read the last one. Floors: the same bytes read and summed, nothing understood."""
+"""P7: open a cassette of 100k events and read the last one. Floors: the same bytes read, nothing understood."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def look_up(order_id: int) -> dict[str, object]:
 
 def rows() -> list[Row]:
     with scratch() as path:
-        sealed, dead, database, tapes = (f"{path}/{name}" for name in ("sealed.cassette", "dead.cassette", "db", "vcr.yaml"))
+        sealed, dead = f"{path}/sealed.cassette", f"{path}/dead.cassette"
+        database, tapes = f"{path}/db", f"{path}/vcr.yaml"
         with recording(sealed) as lane:
             with on(lane):
                 for number in range(EVENTS):

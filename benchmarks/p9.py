@@ -14,12 +14,12 @@ from openai import OpenAI
 
 from benchmarks.canned import transport
 from benchmarks.doors import on, recording
-from benchmarks.harness import Row, Timing, main, per_call, scratch
+from benchmarks.harness import Row, Timing, main, scratch, seconds
 from benchmarks.model import answer
 from replay.boundary import originals
 from replay.recorder.recorder import Recorder
 
-READS = 20_000
+READS = 4000
 STEPS = 50
 
 
@@ -30,18 +30,30 @@ def rows() -> list[Row]:
         library = _loop("library", os.path.join(sysconfig.get_paths()["purelib"], "sdk.py"))
         program = _loop("program", os.path.join(path, "agent.py"))
 
-        def recorded(loop: Callable[[Callable[[], float], int], float]) -> float:
+        door: Any = lane.door
+
+        def read(loop: Callable[[Callable[[], float], int], float]) -> float:
             with on(lane):
                 return loop(time.time, READS)
+
+        def written(loop: Callable[[Callable[[], float], int], float]) -> float:
+            """What the next event writes of them, in the same unit."""
+            took = read(loop)
+            return took + seconds(door._flush_log) / READS
+
+        def only_read() -> float:
+            took = read(library)
+            door._flush_log()
+            return took
 
         timing = Timing(
             {
                 "real": lambda: library(real, READS),
-                "off": lambda: library(time.time, READS),
-                "library": lambda: recorded(library),
-                "program": lambda: recorded(program),
+                "read": only_read,
+                "library": lambda: written(library),
+                "program": lambda: written(program),
             },
-            15,
+            31,
         )
         client = OpenAI(
             api_key="none",
@@ -50,12 +62,16 @@ def rows() -> list[Row]:
         )
         counted = _count(lane.door, lambda: _steps(lane, client))
     found: list[Row] = []
-    for who in ("library", "program"):
+    for who, what in (
+        ("read", "time.time(), as the reader waits for it"),
+        ("library", "the same, a library's, with its writing"),
+        ("program", "the same, the program's, with its writing"),
+    ):
         each = timing[who] * 1e9
         found.append(
             Row(
                 "P9",
-                f"time.time() by the {who}, written",
+                what,
                 "ns",
                 each,
                 timing["real"] * 1e9,
@@ -68,7 +84,18 @@ def rows() -> list[Row]:
         )
     step = counted * timing["library"] * 1e6
     found.append(
-        Row("P9", f"{counted:.1f} reads per LLM step (openai)", "µs", step, None, None, "", f"{step:.1f} µs", "≤ 10 µs", step <= 10)
+        Row(
+            "P9",
+            f"{counted:.1f} reads per LLM step (openai)",
+            "µs",
+            step,
+            None,
+            None,
+            "",
+            f"{step:.1f} µs",
+            "≤ 10 µs",
+            step <= 10,
+        )
     )
     return found
 

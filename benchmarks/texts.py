@@ -60,19 +60,19 @@ class Texts:
 
     def result(self, size: int) -> str:
         """About `size` characters of JSON: what a search tool answers."""
-        hits: list[dict[str, object]] = []
-        for _ in range(max(1, size // 500)):
-            hits.append(
-                {
-                    "id": f"doc_{self._chance.getrandbits(64):016x}",
-                    "title": self.prose(48).replace("\n", " "),
-                    "url": f"https://kb.example.com/articles/{self._chance.randrange(10**6)}",
-                    "score": round(self._chance.random(), 6),
-                    "updated": f"2026-{self._chance.randrange(1, 13):02d}-{self._chance.randrange(1, 29):02d}T08:30:00Z",
-                    "snippet": self.prose(270),
-                }
-            )
-        return json.dumps({"total": self._chance.randrange(10**4), "hits": hits})
+        chance = self._chance
+        hits = [
+            {
+                "id": f"doc_{chance.getrandbits(64):016x}",
+                "title": self.prose(48).replace("\n", " "),
+                "url": f"https://kb.example.com/articles/{chance.randrange(10**6)}",
+                "score": round(chance.random(), 6),
+                "updated": f"2026-{chance.randrange(1, 13):02d}-{chance.randrange(1, 29):02d}T08:30:00Z",
+                "snippet": self.prose(270),
+            }
+            for _ in range(max(1, size // 500))
+        ]
+        return json.dumps({"total": chance.randrange(10**4), "hits": hits})
 
 
 def steps(seed: int = 1) -> Iterator[tuple[str, str]]:

@@ -50,9 +50,7 @@ def main() -> None:
             work(url, int(count))
     else:
         work(url, int(count))
-    pathlib.Path(report).write_text(
-        json.dumps({"kb": resident(), "end": time.clock_gettime_ns(time.CLOCK_MONOTONIC)})
-    )
+    pathlib.Path(report).write_text(json.dumps({"kb": resident(), "end": time.clock_gettime_ns(time.CLOCK_MONOTONIC)}))
 
 
 main()
