@@ -9,18 +9,17 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import runpy
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from types import FunctionType, ModuleType
+from typing import Any, cast
 
 from replay.boundary.lanes import Lane, become
 from replay.cassette.codec import pack, unpack
 from replay.cassette.revive import revive
 from replay.matching.compare import alike
 from replay.model.errors import NotReplayable, NotStorable
-from replay.model.verdict import Crossing, Divergence
 from replay.player.player import Player
 
 
@@ -64,19 +63,22 @@ class Part:
         self._done(ended.get("result"))
 
     def _compare(self, ended: Mapping[str, Any]) -> None:
+        """An exception that wasn't recorded is why crossings are missing; another result comes after those."""
         if self._outcome is None:
             return
+        player = self._player
+        then, now = self._outcome.get("exception"), ended.get("exception")
+        if now is not None and not alike(then, now):
+            player.differs("exception", then, now)
+        player.finish()
         for name in ("exception", "result"):
             then, now = self._outcome.get(name), ended.get(name)
             try:
                 now = unpack(pack(now))
             except NotStorable:
                 now = None
-            if not alike(then, now) and self._player.verdict.divergence is None:
-                reason = f"the {name} differs"
-                self._player.verdict.divergence = Divergence(
-                    None, reason, Crossing(f"{name} {then!r}"), Crossing(f"{name} {now!r}")
-                )
+            if not alike(then, now):
+                player.differs(name, then, now)
 
 
 _part: Part | None = None
@@ -117,12 +119,40 @@ def _function(entry: Mapping[str, Any]) -> Any:
     """The undecorated or decorated function of that name; the decorator is transparent in a replay."""
     if entry["module"] == "__main__":
         sys.path.insert(0, os.path.dirname(entry["file"]))
-        found: Any = runpy.run_path(entry["file"], run_name="__replayed__")
-        first, *rest = entry["qualname"].split(".")
-        found = found[first]
+        found: Any = _program(entry["file"])
+        rest = entry["qualname"].split(".")
     else:
         sys.path[:0] = entry.get("path", ())
         found, rest = importlib.import_module(entry["module"]), entry["qualname"].split(".")
     for name in rest:
         found = getattr(found, name)
     return found
+
+
+def _program(file: str) -> ModuleType:
+    """The program's module, without what it does `if __name__ == "__main__"`; its classes are those of `__main__`, as
+    in the recording."""
+    module = ModuleType(_NAME)
+    module.__file__ = file
+    sys.modules[_NAME] = module
+    with open(file, "rb") as source:
+        code = compile(source.read(), file, "exec")
+    exec(code, module.__dict__)
+    _rename(vars(module), set())
+    module.__name__ = "__main__"
+    _kept.append(sys.modules["__main__"])  # the code that runs here is its own
+    sys.modules["__main__"] = module
+    return module
+
+
+def _rename(names: Mapping[str, Any], seen: set[int]) -> None:
+    for value in list(names.values()):
+        if isinstance(value, (type, FunctionType)) and value.__module__ == _NAME and id(value) not in seen:
+            seen.add(id(value))
+            value.__module__ = "__main__"
+            if isinstance(value, type):
+                _rename(vars(cast("type[Any]", value)), seen)
+
+
+_NAME = "__replayed__"
+_kept: list[ModuleType] = []

@@ -26,7 +26,7 @@ from replay.cassette.codec import pack, unpack
 from replay.cassette.revive import revive
 from replay.matching.compare import Request, same
 from replay.model.errors import NotStorable
-from replay.model.verdict import Divergence, Escape, Verdict
+from replay.model.verdict import Crossing, Divergence, Escape, Verdict
 from replay.player import divergence as explain
 from replay.player.tape import Entry, Frame, Tape
 
@@ -248,6 +248,16 @@ class Player(Door):
                 self.verdict.cut = not self._complete
             self.stopped = self._ended = True
             return self.verdict
+
+    def differs(self, what: str, then: Any, now: Any) -> None:
+        """The part ended, but with another result or exception. The first difference stands."""
+        if self.verdict.divergence is None:
+            left = None if self.stopped else self.tape.left()
+            expected, got = Crossing(f"{what} {then!r}"), Crossing(f"{what} {now!r}")
+            event = None if left is None else left.event
+            self.verdict.divergence = Divergence(event, f"the {what} differs", expected, got)
+            self.verdict.events = self.call_count
+            self.stopped = True
 
     def never_began(self) -> Verdict:
         """The program has ended without reaching the part that was recorded."""

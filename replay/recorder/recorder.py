@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from replay.boundary import originals, sites
 from replay.boundary.awaiting import Watched
 from replay.boundary.door import Call, Door
-from replay.boundary.lanes import Lane, carrier, running, step_inside, step_out
+from replay.boundary.lanes import Lane, carrier, nobody, running, step_inside, step_out
 from replay.boundary.schedule import ACQUIRE, DRAW
 from replay.boundary.sources import KIND, NUMBER
 from replay.cassette.redact import Redactor
@@ -389,9 +389,14 @@ class Recorder(Door):
             self._say(f"not recorded, {where}: {type(error).__name__}: {error} (a bug of agent-replay; please report)")
 
     def _say(self, line: str) -> None:
-        if not self._warned:
-            self._warned = True
-            self._warn(line)
+        if self._warned:
+            return
+        self._warned = True
+        with nobody():  # it goes to the program's own stream, which would report it here, where the lock is held
+            try:
+                self._warn(line)
+            except Exception:  # nowhere left to say it: a closed stream is no reason to harm the program
+                pass
 
     def _guard(self, do: Callable[..., Any], *args: Any) -> None:
         try:
