@@ -57,15 +57,16 @@ def _report(path: str, *, finished: bool) -> None:
     with load(path) as cassette:
         shown = os.path.relpath(path)
         shown = path if shown.startswith("..") else shown
+        gaps = int((cassette.outcome or {}).get("gaps", 0)) or len(cassette.gaps)  # outcomes that weren't stored, too
         if options.current().json:
-            note = {"cassette": path, "events": len(cassette.events), "finished": finished, "gaps": len(cassette.gaps)}
+            note = {"cassette": path, "events": len(cassette.events), "finished": finished, "gaps": gaps}
             click.echo(json.dumps({**note, "blind_spots": len(cassette.blind_spots)}), err=True)
             return
         lines = [f"replay: {shown}: {plural(len(cassette.events), 'event')} recorded"]
         if not finished:
             lines[0] += "; the program was killed: the recording is unfinished and replays to the cut"
-        if cassette.gaps:
-            lines.append(f"replay: {plural(len(cassette.gaps), 'gap')}: seen, but not stored; replay ends there")
+        if gaps:
+            lines.append(f"replay: {plural(gaps, 'gap')}: seen, but not stored; replay ends there")
         if not options.current().quiet:
             lines += spot_lines(cassette.blind_spots)
     for line in lines:
