@@ -12,6 +12,7 @@ from replay.cassette.cassette import load
 from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
 from replay.launch import record_command
+from replay.model.errors import NotRecorded
 from replay_cli import options
 from replay_cli.render.facts import plural
 from replay_cli.render.spots import spot_lines
@@ -38,6 +39,8 @@ def command(output: str | None, name: str | None, tags: tuple[str, ...], cmd: tu
     recording = record_command(cmd, path, name=name, tags=dict(map(_tag, tags)))
     if os.path.exists(recording.path):
         _report(recording.path, finished=recording.finished)
+    else:  # the program failed; its exit code stands
+        click.echo(f"replay: {one_line(cmd[0])} failed, and nothing was recorded [{NotRecorded.slug}]", err=True)
     return recording.exit_code
 
 
