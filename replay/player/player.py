@@ -175,12 +175,12 @@ class Player(Door):
             outcome = self.tape.outcome(call.event)
             if outcome is None:
                 self._never_returned(lane, call)
-            self._turn(outcome)
             lane_now, running.lane = running.lane, None
             try:
-                write()
+                write()  # before the outcome's turn: what comes right behind it may be an echo
             finally:
                 running.lane = lane_now
+            self._turn(outcome)
 
     def acquire(self, lane: Lane, real: Callable[[bool, float], bool], blocking: bool, timeout: float) -> bool:
         with self._mutex:

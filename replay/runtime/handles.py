@@ -25,6 +25,11 @@ def mark_of(handle: Any) -> int:
     return STEP if isinstance(getattr(handle._callback, "__self__", None), _Task) else CALLBACK
 
 
+def lane_of(handle: Any) -> Lane | None:
+    """The lane of any handle; one that was made before installation has none."""
+    return carried(handle._context) if isinstance(handle, (LaneHandle, LaneTimerHandle)) else None
+
+
 class LaneHandle(PlainHandle):  # type: ignore[misc]
     """A handle that makes its lane current while it runs and tells the door."""
 
@@ -102,6 +107,10 @@ class LaneTask(_Task):  # type: ignore[misc]
             if name is None:
                 name = f"Task-{lane.number}"
         super().__init__(coro, loop=loop, name=name, context=context, **more)  # pyright: ignore[reportUnknownMemberType]
+
+    def in_session_of(self, lane: Lane) -> bool:
+        """Whether the same door sees both."""
+        return self._replay_lane is not None and self._replay_lane.door is lane.door
 
     def __hash__(self) -> int:
         lane = self._replay_lane

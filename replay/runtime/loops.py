@@ -38,6 +38,7 @@ def install() -> None:
     base.time = originals.REAL_TIME
     tasks.as_completed = package.as_completed = _in_given_order(tasks.as_completed)
     _patch_loop(base.BaseEventLoop)
+    _patch_tasks(tasks, asyncio.runners, package)
     _patch_insides(asyncio.selector_events.BaseSelectorEventLoop)
 
 
@@ -59,8 +60,12 @@ def _forget_lane() -> None:
 
 
 def is_asyncio(frame: FrameType) -> bool:
-    """Whether asyncio itself asks: its timers' arithmetic is not an input of the program."""
-    return str(frame.f_globals.get("__name__", "")).startswith("asyncio.")
+    """Whether asyncio itself asks: its timers' arithmetic is not an input of the program.
+
+    Except where a timeout decides by it whether it has passed before it began.
+    """
+    name = str(frame.f_globals.get("__name__", ""))
+    return name.startswith("asyncio.") and name != "asyncio.timeouts"
 
 
 def _patch_loop(loop_class: Any) -> None:
@@ -129,6 +134,29 @@ def _in_given_order(as_completed: Any) -> Any:
         return as_completed(fs, *args, **kwargs)
 
     return ordered
+
+
+def _patch_tasks(tasks: Any, runners: Any, package: Any) -> None:
+    """A lane sees the tasks of its own recording. The others (finalisers, what SDKs run inside crossings) come and go
+    as the garbage collector and the network like; `asyncio.run` cancels them all the same, as nobody."""
+    every, cancel_all = tasks.all_tasks, runners._cancel_all_tasks
+
+    @functools.wraps(every)
+    def all_tasks(loop: Any = None) -> set[Any]:
+        found: set[Any] = every(asyncio.get_running_loop() if loop is None else loop)
+        lane = lanes.current()
+        if lane is None:
+            return found
+        return {task for task in found if not isinstance(task, LaneTask) or task.in_session_of(lane)}
+
+    def patched_cancel_all(loop: Any) -> None:
+        cancel_all(loop)
+        if lanes.current() is not None:
+            with lanes.nobody():
+                cancel_all(loop)
+
+    tasks.all_tasks = package.all_tasks = all_tasks
+    runners._cancel_all_tasks = patched_cancel_all
 
 
 def _is_last(callback: Any) -> bool:

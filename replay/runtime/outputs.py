@@ -105,6 +105,29 @@ class BinaryOutput(io.BufferedWriter):
         super().write(data)
 
 
+class RawOutput(io.FileIO):
+    """The same, where the interpreter runs unbuffered (`-u`) and there is nothing between text and descriptor."""
+
+    def __init__(self, raw: io.FileIO, label: str) -> None:
+        super().__init__(raw.fileno(), "wb", closefd=False)
+        self.name = raw.name
+        self._raw = raw  # the descriptor is its
+        self._label = label
+
+    def write(self, data: Any, /) -> int:
+        lane = running.lane
+        if lane is None:
+            return super().write(data)
+        whole = bytes(data)
+        call: Call[None] = Call("output", self._label, "write", request=whole)
+        lane.door.emit(lane, call, lambda: self._write_now(whole))
+        return len(whole)
+
+    def _write_now(self, rest: bytes) -> None:
+        while rest:
+            rest = rest[super().write(rest) :]
+
+
 _streams: list[Output] = []
 
 
@@ -123,6 +146,8 @@ def install() -> None:
         beneath: Any = cast("Any", stream).detach()
         if isinstance(beneath, io.BufferedWriter):
             beneath = BinaryOutput(beneath.detach(), label)
+        elif isinstance(beneath, io.FileIO):
+            beneath = RawOutput(beneath, label)
         output = Output(beneath, label, **settings)
         setattr(output, "mode", "w")  # noqa: B010 - as the interpreter's own streams have it
         setattr(sys, label, output)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.programs import Recorded, plainly, record, replays
 
 
@@ -38,7 +40,9 @@ def test_lines_pieces_and_both_streams(tmp_path: Path) -> None:
     assert texts[-1] == ("m", "stdout", "no newline at the end")
 
 
-def test_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_bytes(tmp_path: Path, unbuffered: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     found = replays(
         tmp_path,
         r"""
@@ -54,17 +58,12 @@ def test_bytes(tmp_path: Path) -> None:
 
 
 def test_other_bytes_at_replay_are_a_divergence(tmp_path: Path) -> None:
-    found = record(
-        tmp_path,
-        r"""
-        import sys, time
-        sys.stdout.buffer.write(b"%d\n" % SOURCE)
-        """.replace("SOURCE", "len(open(__file__).read())"),
-    )
-    with found.program.open("a") as file:
-        file.write("# longer\n")
+    found = record(tmp_path, 'import sys\nsys.stdout.buffer.write(b"one\\n")\n')
+    found.program.write_text(found.program.read_text().replace("one", "two"))
     again = found.again()
-    assert not again.identical
+    assert again.divergence is not None
+    assert (again.divergence.event, again.divergence.reason) == (0, "output stdout: the same call with another request")
+    assert again.stdout == b""
 
 
 def test_threads_and_tasks_have_lines_of_their_own(tmp_path: Path) -> None:
