@@ -25,8 +25,15 @@ STOPPED = 90
 """Exit code of a replayed process that ended itself: its verdict says why."""
 
 
+PROBED = 42
+"""Exit code of an interpreter that was only asked whether it can be reached."""
+
+
 class Spec(TypedDict):
-    """What the parent wants. `environ` has the variables to put back before the program sees them."""
+    """What the parent wants.
+
+    `environ` has the variables to put back before the program sees them; `part`: only a block or a call is replayed.
+    """
 
     mode: str
     cassette: str
@@ -37,18 +44,22 @@ class Spec(TypedDict):
     lenient: NotRequired[bool]
     until: NotRequired[int | None]
     seal: NotRequired[bool]
+    part: NotRequired[bool]
 
 
 def boot(text: str) -> None:
     """Begin what the parent asked for."""
     spec: Spec = json.loads(text)
-    # Before anything else is imported: which modules made their locks earlier must not depend on the mode.
-    locks.install()
+    if not spec.get("part"):
+        # Before anything else is imported: which modules made their locks earlier must not depend on the mode.
+        locks.install()
     for name, value in spec["environ"].items():
         if value is None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+    if spec["mode"] == "probe":
+        originals.os_exit(PROBED)
     if spec["mode"] == "record":
         try:
             _record(spec)
@@ -67,7 +78,8 @@ def _record(spec: Spec) -> None:
 
     program = spec.get("header", {})
     terminals = inputs.terminals()
-    header = {**program, "environment": facts.environment(), "argv": sys.orig_argv, "terminals": terminals}
+    here = {"cwd": os.getcwd(), "argv": sys.orig_argv, "terminals": terminals}
+    header = {**program, **here, "environment": facts.environment()}
     recorder = start_recorder(spec["cassette"], header, originals.urandom(16))
     install(recorder.blind)
     outputs.install()
@@ -138,7 +150,8 @@ def _replay(spec: Spec) -> None:
         daemons=frozenset(() if recorded is None else recorded.get("alive", ())),
         until=spec.get("until"),
     )
-    install(player.blind)
+    if not spec.get("part"):
+        install(player.blind)  # a part installs when its recording did: `session`
     _use_replay_loops(player)
     entry = reader.header["entry"]
     if entry["type"] == "program":

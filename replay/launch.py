@@ -5,31 +5,27 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
 from base64 import b64decode
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from replay import process
 from replay.bootstrap import STOPPED, Spec
-from replay.boundary import originals
 from replay.cassette.codec import unpack
 from replay.cassette.directory import resolve
 from replay.cassette.finishing import finish
 from replay.cassette.reader import Reader
 from replay.cassette.revive import revive
-from replay.model.errors import CassetteExists, NotRecorded, NotReplayable, UsageError
+from replay.model.errors import CassetteDamaged, CassetteExists, NotRecorded, NotReplayable, UsageError
 from replay.model.verdict import Candidate, Crossing, Divergence, Escape
 from replay.player.frames import environment_of
+from replay.process import Output
 from replay.runtime import facts
 
-_INJECT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
-Output = Literal["inherit", "capture", "stderr", "discard"]
+_WHY_NOTHING = "is it a Python with agent-replay installed, without -I, -E or -S?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,7 @@ class Run:
 
     Attributes:
         identical: the same execution, to the end of the recording (or to its cut).
-        events: how many recorded crossings were replayed.
+        events: how many recorded events came out alike.
         divergence: the first difference. escapes: attempts to get past the door. gap: what the recording lacks.
         drift: differing requests that `match="lenient"` answered all the same.
         cut: the recording is unfinished and was replayed to where it stops.
@@ -123,7 +119,7 @@ def record_command(
     if os.path.exists(path):
         raise CassetteExists(f"{path} exists already", hint="a recording never overwrites; choose another -o")
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    environ, restore = _environment(os.environ if variables is None else variables)
+    environ, restore = process.environment(os.environ if variables is None else variables)
     header = {
         "command": list(command),
         "cwd": os.getcwd(),
@@ -133,6 +129,7 @@ def record_command(
         "git": facts.git(os.getcwd()),
         "hash_seed": environ["PYTHONHASHSEED"],
         "startup": facts.startup_variables(environ),
+        "timezone": facts.timezone(),
     }
     spec: Spec = {
         "mode": "record",
@@ -142,13 +139,10 @@ def record_command(
         "scratch": "",
         "verdict": "",
     }
-    code, _, _ = _start(command, {**environ, "REPLAY_BOOT": json.dumps(spec)}, output)
+    code, _, _ = process.start(command, {**environ, "REPLAY_BOOT": json.dumps(spec)}, output)
     if not os.path.exists(path):
         if code == 0:
-            raise NotRecorded(
-                f"{command[0]} ran, but nothing was recorded",
-                hint="is it a Python with agent-replay installed, without -I, -E or -S?",
-            )
+            raise NotRecorded(f"{command[0]} ran, but nothing was recorded", hint=_WHY_NOTHING)
         return Recording(path, code, finished=False)
     with Reader.open(path) as reader:
         ended = reader.outcome is not None
@@ -186,45 +180,52 @@ def run(
     path = os.path.abspath(resolve(cassette))
     with Reader.open(path) as reader:
         header = reader.header
+        _check_whole(reader, path)
         recorded = reader.outcome
         blind = len(reader.blind_spots)
+        total = len(reader)
         variables = environment_of(reader)
     argv = list(command) if command else _recorded_command(header, path)
     directory = cwd or header.get("cwd") or os.getcwd()
     if not os.path.isdir(directory):
         directory = os.getcwd()
+    process.check_replayable(argv, directory)
     scratch = tempfile.mkdtemp(prefix="replay-")
     try:
         verdict_path = os.path.join(scratch, "verdict.json")
-        environ, restore = _environment(os.environ, header.get("hash_seed"))
+        environ, restore = process.environment(os.environ, header.get("hash_seed"))
         for key, value in {**header.get("startup", {}), **variables}.items():
             environ.pop(key, None)
             if value is not None:
                 environ[key] = value
-        restore = {**restore, "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE")}
+        hidden = ("PYTHONDONTWRITEBYTECODE", "TMPDIR", "TZ")
+        restore = {**restore, **{name: environ.get(name) for name in hidden}}
+        if "TZ" not in environ and header.get("timezone"):
+            environ["TZ"] = header["timezone"]
         spec: Spec = {
             "mode": "replay",
             "cassette": path,
             "environ": restore,
             "scratch": scratch,
             "verdict": verdict_path,
+            "part": header["entry"]["type"] != "program",
             "lenient": match == "lenient",
             "until": until,
         }
         more = {"REPLAY_BOOT": json.dumps(spec), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": scratch}
-        code, out, err = _start(argv, {**environ, **more}, output, directory)
+        code, out, err = process.start(argv, {**environ, **more}, output, directory)
         verdict = _read_verdict(verdict_path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if verdict is None:
-        raise NotReplayable(
-            f"{argv[0]} ended with exit code {code} and without a verdict",
-            hint="is it a Python with agent-replay installed, without -I, -E or -S?",
-        )
-    return _judge(path, verdict, code, recorded, blind, out, err)
+        how = f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
+        raise NotReplayable(f"the replayed program {how} before it could say what it saw")
+    return _judge(path, verdict, code, recorded, blind, total, out, err)
 
 
-def _judge(path: str, verdict: dict[str, Any], code: int, recorded: Any, blind: int, out: bytes, err: bytes) -> Run:
+def _judge(
+    path: str, verdict: dict[str, Any], code: int, recorded: Any, blind: int, total: int, out: bytes, err: bytes
+) -> Run:
     then = None if recorded is None else recorded.get("exit_code")
     divergence = _divergence(verdict["divergence"])
     identical = verdict["identical"]
@@ -236,7 +237,7 @@ def _judge(path: str, verdict: dict[str, Any], code: int, recorded: Any, blind: 
     return Run(
         cassette=path,
         identical=identical,
-        events=verdict["events"],
+        events=_alike(verdict, total),
         divergence=divergence,
         escapes=tuple(Escape(**escape) for escape in verdict["escapes"]),
         gap=verdict["gap"],
@@ -249,6 +250,16 @@ def _judge(path: str, verdict: dict[str, Any], code: int, recorded: Any, blind: 
         stderr=err,
         result=None if verdict["result"] is None else revive(unpack(b64decode(verdict["result"]))),
     )
+
+
+def _alike(verdict: Mapping[str, Any], total: int) -> int:
+    """How many recorded events came out alike: all of them, or those before the difference or the stop."""
+    divergence = verdict["divergence"]
+    if divergence is not None and divergence["event"] is not None:
+        return int(divergence["event"])
+    if divergence is None and verdict["gap"] is None and (verdict["finished"] or verdict["cut"]):
+        return total if verdict["until"] is None else min(total, verdict["until"])
+    return min(total, int(verdict["reached"]) + 1)
 
 
 def _divergence(found: dict[str, Any] | None) -> Divergence | None:
@@ -271,73 +282,24 @@ def _read_verdict(path: str) -> dict[str, Any] | None:
 
 
 def _recorded_command(header: Mapping[str, Any], path: str) -> list[str]:
+    """The Python process that was recorded; a wrapper that started it (a shell, say) is left out."""
     entry = header["entry"]
     if "gap" in entry:
         raise NotReplayable(f"{path}: {entry['gap']}")
     if entry["type"] == "call":
         return [sys.executable, "-c", "import replay.reenter; replay.reenter.main()"]
-    argv = list(header["command"] if entry["type"] == "program" else header["argv"])
-    if _found(argv[0]) is None and os.path.basename(argv[0]).startswith("python"):
-        argv[0] = sys.executable
-    return argv
+    argv = list(header["argv"])
+    return argv if process.found(argv[0]) is not None else [sys.executable, *argv[1:]]
 
 
-def _found(name: str) -> str | None:
-    """Where a command lies: a bare name beside our own interpreter first, so that `replay` in an environment that isn't
-    activated runs that environment's `python`."""
-    beside = os.path.join(os.path.dirname(sys.executable), name)
-    if os.path.dirname(name) == "" and os.access(beside, os.X_OK):
-        return beside
-    return shutil.which(name)
-
-
-def _environment(
-    variables: Mapping[str, str], hash_seed: str | None = None
-) -> tuple[dict[str, str], dict[str, str | None]]:
-    """The child's environment, and what it has to put back before the program sees it."""
-    environ = dict(variables)
-    names = ("PYTHONPATH", "PYTHONHASHSEED")
-    restore = {name: environ.get(name) for name in names}
-    inherited = environ.get("PYTHONPATH")
-    environ["PYTHONPATH"] = _INJECT if not inherited else _INJECT + os.pathsep + inherited
-    seed = hash_seed or environ.get("PYTHONHASHSEED", "random")
-    if seed == "random":
-        seed = str(originals.randbelow(1, 2**32))
-    environ["PYTHONHASHSEED"] = seed
-    return environ, restore
-
-
-@contextmanager
-def _sigint_is_the_programs() -> Generator[None]:
-    """Ctrl-C goes to the whole group; the program decides what it means. Signals are the main thread's to set."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _start(
-    command: Sequence[str], environ: dict[str, str], output: Output, directory: str | None = None
-) -> tuple[int, bytes, bytes]:
-    """Run to the end; the exit code as a shell would give it, and the output where it is captured."""
-    streams: dict[str, Any] = {}
-    if output == "stderr":
-        streams = {"stdout": sys.stderr.fileno()}
-    elif output != "inherit":
-        sink = subprocess.PIPE if output == "capture" else subprocess.DEVNULL
-        streams = {"stdout": sink, "stderr": sink}
-    program = _found(command[0])
-    if program is None:
-        raise NotReplayable(f"command not found: {command[0]}")
-    try:
-        process: Any = subprocess.Popen([program, *command[1:]], env=environ, cwd=directory, **streams)
-    except OSError as error:
-        raise NotReplayable(f"can't start {command[0]}: {error.strerror}") from None
-    with _sigint_is_the_programs():
-        out, err = process.communicate()
-    code = process.returncode
-    return (128 - code if code < 0 else code), out or b"", err or b""
+def _check_whole(reader: Reader, path: str) -> None:
+    """A recording whose writer died is replayed to the cut; one that was damaged later is not evidence."""
+    damage = reader.damage
+    if (damage is not None and not damage.cut) or reader.lost_its_seal:
+        where = "its footer is gone" if damage is None else f"{damage.reason} at byte {damage.offset}"
+        raise CassetteDamaged(
+            f"{path} is damaged: {where}",
+            offset=0 if damage is None else damage.offset,
+            good_events=len(reader),
+            hint="replay show tells what can still be read",
+        )

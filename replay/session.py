@@ -75,6 +75,7 @@ def record(
     caller = originals.frame(2)  # contextmanager's __enter__ and this generator lie between
     site = [os.path.abspath(caller.f_code.co_filename), caller.f_lineno]
     ordinal = next(_blocks)
+    _install()
     part = prepared()
     if part is not None:
         if part.ordinal == ordinal:

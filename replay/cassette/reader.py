@@ -93,6 +93,19 @@ class Reader:
         """How many events begin in the readable part."""
         return self._footer.events
 
+    @property
+    def lost_its_seal(self) -> bool:
+        """It has been sealed once, and the end of it is gone: not a recording that died, but a file that was cut."""
+        if self.status == "sealed":
+            return False
+        if any(stored.packed for stored in self._footer.stored):
+            return True
+        damage = self.damage
+        if damage is None:
+            return False
+        head = self.source.read_at(damage.offset, f.HEAD.size)
+        return len(head) == f.HEAD.size and f.HEAD.unpack(head)[2] in (f.BLOCK, f.INDEX)
+
     # Frames, for those who read everything in order.
 
     def frames(self) -> Iterator[Record]:

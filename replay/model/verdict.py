@@ -77,6 +77,7 @@ class Verdict:
         events: how many recorded events were replayed.
         cut: the recording was unfinished, and the replay reached its end without a difference.
         drift: differing requests that `lenient` answered all the same.
+        until: it was to stop before that event. reached: the last recorded event that came out alike.
         gap: the reason, where the replay reached something that was not stored.
     """
 
@@ -87,6 +88,8 @@ class Verdict:
     cut: bool = False
     gap: str | None = None
     finished: bool = False
+    until: int | None = None
+    reached: int = -1
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict of all fields (requests may hold values that need `default=repr`)."""

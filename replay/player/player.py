@@ -80,7 +80,7 @@ class Player(Door):
     ) -> None:
         super().__init__(seed)
         self.tape = Tape(iter(frames), tuple(name for name, _ in SOURCES))
-        self.verdict = Verdict()
+        self.verdict = Verdict(until=until)
         self._mutex = originals.RLock()  # entered by itself: through the condition costs five times as much
         self.changed = originals.Condition(self._mutex)
         self.pending: dict[Entry, Any] = {}
@@ -297,6 +297,7 @@ class Player(Door):
                 self.verdict.drift += 1
         call.event = entry.event
         self.call_count += 1
+        self.verdict.reached = max(self.verdict.reached, entry.event)
         self._turn(entry)
 
     def _piece(self, lane: Lane, call: Call[Any], frame: FrameType) -> Entry | None:
@@ -391,7 +392,8 @@ class Player(Door):
             raise revive(value)
         if status == _STREAM:
             call.streams = True
-        value = _revived(value)
+        if call.kind != "http":  # a head is plain: `seams._http`
+            value = _revived(value)
         return value if call.load is None else call.load(value)
 
     def _next(self, call: Call[Any], entry: Entry, end: type[BaseException]) -> Any:

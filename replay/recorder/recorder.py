@@ -415,7 +415,10 @@ class Recorder(Door):
 
     def _note_blind(self, what: str, detail: str, frame: FrameType | None) -> None:
         key = (what, detail, self._site(frame))
-        self._blind[key] = self._blind.get(key, 0) + 1
+        count = self._blind[key] = self._blind.get(key, 0) + 1
+        if count == 1:  # at once: a killed program keeps its blind spots; the final counts follow at the end
+            self._writer.blind(what, detail, key[2], count)
+            self._writer.flush()
 
     def _site(self, frame: FrameType | None) -> int | None:
         if frame is None:

@@ -73,6 +73,12 @@ def install() -> None:
             setattr(sys.modules[module], name, time.monotonic)
     on_import("uuid", _patch_uuid)
     on_import("platform", _patch_platform)
+    on_import("socket", _patch_hostname)
+    on_import("ctypes.util", _patch_find_library)
+    on_import("ssl", _patch_openssl)
+    for name in ("getppid", "getloadavg"):
+        if hasattr(os, name):
+            setattr(os, name, _reader(f"os.{name}", getattr(os, name)))
 
 
 def _reader(source: str, real: Callable[[], Any]) -> Callable[[], Any]:
@@ -214,22 +220,38 @@ def _patch_uuid(module: Any) -> None:
 def _patch_platform(module: Any) -> None:
     """`platform.processor()`, which every SDK asks for its user agent, starts a process to find out."""
     kind: Any = getattr(module, "_Processor", None)
-    if kind is None or not hasattr(kind, "from_subprocess"):
-        return
-    real = kind.from_subprocess
+    if kind is not None and hasattr(kind, "from_subprocess"):
+        kind.from_subprocess = staticmethod(_asker("platform.processor", kind.from_subprocess))
 
-    def from_subprocess() -> str:
+
+def _patch_hostname(module: Any) -> None:
+    module.gethostname = _reader("socket.gethostname", module.gethostname)
+
+
+def _patch_find_library(module: Any) -> None:
+    """It starts `ldconfig` and a compiler to find out; libraries ask at import."""
+    module.find_library = _asker("ctypes.find_library", module.find_library)
+
+
+def _patch_openssl(module: Any) -> None:
+    module.RAND_bytes = _reader_with_arguments("ssl.RAND_bytes", module.RAND_bytes)
+
+
+def _asker(source: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    """A draw whose real function does more than read: what it does, it does as nobody."""
+
+    def read(*args: Any) -> Any:
         lane = running.lane
         if lane is None:
-            return real()  # type: ignore[no-any-return]
+            return real(*args)
 
-        def ask() -> str:
+        def ask() -> Any:
             with nobody():
-                return real()  # type: ignore[no-any-return]
+                return real(*args)
 
-        return lane.door.draw(lane, "platform.processor", ask)  # type: ignore[no-any-return]
+        return lane.door.draw(lane, source, ask)
 
-    kind.from_subprocess = staticmethod(from_subprocess)
+    return _dress(read, real)
 
 
 def early_bound() -> list[tuple[str, str]]:

@@ -10,6 +10,8 @@ A crossing that a seam performs has no lane while it is performed, so what shows
 from __future__ import annotations
 
 import builtins
+import ctypes
+import functools
 import io
 import os
 import socket
@@ -17,26 +19,19 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any, cast
 
 from replay.boundary import originals, sites
-from replay.boundary.lanes import running
+from replay.boundary.imports import on_import
+from replay.boundary.lanes import Lane, running
 from replay.runtime import ambient
 
-_SYSTEM = ("/usr/lib", "/usr/share", "/proc", "/sys", "/dev")
+_SYSTEM = ("/usr/lib", "/usr/share", "/sys", "/dev")
 _SAFE_ROOTS = tuple(
     {
         os.path.realpath(path) + os.sep
-        for path in (
-            *sysconfig.get_paths().values(),
-            sys.prefix,
-            sys.base_prefix,
-            "/usr/lib",
-            "/usr/share",
-            "/proc",
-            "/sys",
-            "/dev",
-        )
+        for path in (*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, *_SYSTEM)
     }
 )
 _CODE = (".py", ".pyc", ".pyi", ".so", ".pth", ".egg-link", ".toml", ".typed")
@@ -51,7 +46,8 @@ def install() -> None:
     _installed = True
     _wrap_connect()
     _wrap_processes()
-    _wrap_open()
+    _wrap_files()
+    _wrap_native()
 
 
 def _wrap_connect() -> None:
@@ -61,7 +57,7 @@ def _wrap_connect() -> None:
 
         def method(self: Any, *args: Any, _real: Any = real, _name: str = name, **kwargs: Any) -> Any:
             lane = running.lane
-            if lane is not None and self.family != getattr(socket, "AF_UNIX", None):
+            if lane is not None:
                 target = args[0] if _name.startswith("connect") else args[-1]
                 lane.door.blind("connection", f"socket.{_name} {target!r}")
             return _real(self, *args, **kwargs)
@@ -87,24 +83,117 @@ def _wrap_processes() -> None:
             setattr(os, name, _reporting(name, real))
 
 
-def _wrap_open() -> None:
+_READS = ("listdir", "scandir", "stat", "lstat", "readlink", "access")
+_CHANGES = ("mkdir", "remove", "unlink", "rmdir", "rename", "replace", "link", "symlink", "truncate", "chmod", "utime")
+
+
+def _wrap_files() -> None:
     real = io.open
 
     def open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:  # noqa: A001 - it stands in for that
         lane = running.lane
-        if lane is not None and not isinstance(file, int):
-            frame = originals.frame(0).f_back  # None where the interpreter opens a source file for a traceback
-            caller = "<interpreter>" if frame is None else frame.f_code.co_filename
-            if not sites.is_library(caller) or caller.endswith("pathlib.py"):
-                writes = any(letter in mode for letter in "wax+")
-                if writes or is_world(file):
-                    path: Any = file
-                    lane.door.blind("file write" if writes else "file read", os.fsdecode(path))
+        if lane is not None:
+            _note_file(lane, file, writes=any(letter in mode for letter in "wax+"), libraries=True)
         return real(file, mode, *args, **kwargs)
 
     open.__doc__ = real.__doc__
     setattr(io, "open", open)  # noqa: B010 - pathlib looks it up there
     setattr(builtins, "open", open)  # noqa: B010
+    real_open = os.open
+
+    def os_open(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+        lane = running.lane
+        if lane is not None:
+            _note_file(lane, path, writes=bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)), libraries=True)
+        return real_open(path, flags, *args, **kwargs)
+
+    setattr(os, "open", os_open)  # noqa: B010
+    for name in (*_READS, *_CHANGES):
+        setattr(os, name, _noting(getattr(os, name), writes=name in _CHANGES))
+    # A bound copy that Python's own code uses: functions that differ from their `os` name would be looked at twice.
+    os.supports_follow_symlinks.update(getattr(os, name) for name in ("stat", "access", "chmod", "utime", "link"))
+    os.supports_dir_fd.update(getattr(os, name) for name in (*_CHANGES, "open", "stat", "access", "readlink"))
+    os.supports_fd.update(getattr(os, name) for name in ("listdir", "scandir", "stat", "truncate", "utime", "chmod"))
+
+
+def _noting(real: Any, *, writes: bool) -> Any:
+    @functools.wraps(real)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        lane = running.lane
+        if lane is not None:
+            path = args[0] if args else next(iter(kwargs.values()), ".")
+            _note_file(lane, path, writes=writes, libraries=writes)
+        return real(*args, **kwargs)
+
+    return function
+
+
+def _note_file(lane: Lane, file: Any, *, writes: bool, libraries: bool) -> None:
+    if isinstance(file, int) or not _is_asked(originals.frame(0).f_back, libraries=libraries):
+        return
+    running.lane = None  # looking at paths reads files itself
+    try:
+        if writes or is_world(file):
+            lane.door.blind("file write" if writes else "file read", os.fsdecode(file))
+    except (TypeError, ValueError, OSError):
+        pass  # no path: the real function is going to say so
+    finally:
+        running.lane = lane
+
+
+def _is_asked(frame: FrameType | None, *, libraries: bool) -> bool:
+    """Whether the program wanted this, itself or (`libraries`) through an installed library; not an import."""
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith("<frozen importlib"):
+            return False
+        if not sites.is_library(name):
+            return True
+        if "site-packages" in name:
+            return libraries
+        frame = frame.f_back
+    return False
+
+
+def _wrap_native() -> None:
+    """What talks to the world past Python's own files, sockets and threads."""
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"):
+        setattr(socket, name, _noting_call("name look-up", name, getattr(socket, name)))
+    on_import("sqlite3", _watch_sqlite)
+    library: Any = ctypes.CDLL
+    look_up = library.__getattr__
+
+    def function_of(self: Any, name: str) -> Any:
+        lane = running.lane
+        if lane is not None and not name.startswith("__") and _is_asked(originals.frame(1), libraries=False):
+            lane.door.blind("native call", f"{name} of {getattr(self, '_name', None) or 'this process'}")
+        return look_up(self, name)
+
+    library.__getattr__ = function_of
+
+
+def _watch_sqlite(module: Any) -> None:
+    """SQLite reads and writes its file in C."""
+    real = module.connect
+
+    def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
+        lane = running.lane
+        if lane is not None and database != ":memory:":
+            lane.door.blind("database", f"sqlite3 {os.fsdecode(database)}")
+        return real(database, *args, **kwargs)
+
+    module.connect = module.dbapi2.connect = functools.wraps(real)(connect)
+
+
+def _noting_call(what: str, name: str, real: Any) -> Any:
+    @functools.wraps(real)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        lane = running.lane
+        if lane is not None:
+            lane.door.blind(what, f"socket.{name} {args[0] if args else ''}".rstrip())
+        return real(*args, **kwargs)
+
+    return function
 
 
 def _reporting(name: str, real: Any) -> Any:

@@ -54,15 +54,13 @@ _STARTUP = ("TZ", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "PYTHONUTF8", "PYTHO
 
 
 def startup_variables(environ: Mapping[str, str]) -> dict[str, str | None]:
-    """What the interpreter itself reads before any program runs: time zone and text encoding.
+    """What the interpreter itself reads before any program runs: time zone and text encoding."""
+    return {name: environ.get(name) for name in _STARTUP}
 
-    Where `TZ` isn't set, it is the zone that the system is in, as far as that can be told.
-    """
-    found = {name: environ.get(name) for name in _STARTUP}
-    if found["TZ"] is None:
-        zone = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
-        found["TZ"] = zone or None
-    return found
+
+def timezone() -> str | None:
+    """The zone the system is in, as far as that can be told; `TZ` overrides it."""
+    return os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2] or None
 
 
 def git(directory: str) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ class LaneLock:
     """`threading.Lock`, with its order told to the door."""
 
     __slots__ = ("__weakref__", "_lock")
+    __module__ = "_thread"  # what libraries that look (trio does) expect of a lock
 
     def __init__(self) -> None:
         self._lock: Any = originals.allocate_lock()
@@ -59,6 +60,7 @@ class LaneRLock:
     """`threading.RLock`, with its order told to the door; taking it again while holding it is nobody's business."""
 
     __slots__ = ("__weakref__", "_lock")
+    __module__ = "_thread"
 
     def __init__(self) -> None:
         self._lock: Any = _thread.RLock()

@@ -25,7 +25,7 @@ from replay.boundary.lanes import Lane
 from replay.boundary.schedule import CALLBACK, STEP
 from replay.player.player import Player
 from replay.player.tape import Entry
-from replay.runtime.handles import LaneTimerHandle, mark_of
+from replay.runtime.handles import LaneTimerHandle, lane_of, mark_of
 from replay.runtime.loops import is_asyncio
 
 _MARK = {"step": STEP, "callback": CALLBACK}
@@ -171,7 +171,7 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         """The step that answering a crossing has just made ready: the newest of its lane, though not always the newest
         of all, since other threads add theirs."""
         for handle in reversed(tuple(self._ready)):
-            woken = handle.lane()
+            woken = lane_of(handle)
             if woken is not None and woken.path == lane:
                 self._ready.remove(handle)
                 return handle
@@ -186,20 +186,20 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         for handle in tuple(self._ready):
             if handle._cancelled:
                 continue
-            lane = handle.lane()
+            lane = lane_of(handle)
             if lane is not None and lane.path == entry.lane and mark_of(handle) == mark:
                 return handle
         return None
 
     def _has_internal(self) -> bool:
-        return any(handle._cancelled or handle.lane() is None for handle in tuple(self._ready))
+        return any(handle._cancelled or lane_of(handle) is None for handle in tuple(self._ready))
 
     def _run_internal(self) -> None:
         while self._has_internal():
             for handle in tuple(self._ready):
                 if handle._cancelled:
                     self._ready.remove(handle)
-                elif handle.lane() is None:
+                elif lane_of(handle) is None:
                     self._ready.remove(handle)
                     handle._run()
 

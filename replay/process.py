@@ -1,0 +1,150 @@
+"""Starting processes: which program a command names, whether it can be replayed, and with what environment."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from replay.bootstrap import PROBED
+from replay.boundary import originals
+from replay.model.errors import NotReplayable
+
+_INJECT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
+_WITH_ARGUMENT = ("-X", "-W", "--check-hash-based-pycs")
+Output = Literal["inherit", "capture", "stderr", "discard"]
+"""What becomes of a program's output: ours, into the result, standard output to our standard error, nothing."""
+
+
+def found(name: str) -> str | None:
+    """Where a command lies: a bare name beside our own interpreter first, so that `replay` in an environment that isn't
+    activated runs that environment's `python`."""
+    beside = os.path.join(os.path.dirname(sys.executable), name)
+    if os.path.dirname(name) == "" and os.access(beside, os.X_OK):
+        return beside
+    return shutil.which(name)
+
+
+def check_replayable(command: Sequence[str], directory: str) -> None:
+    """A replay runs nothing that it can't contain: the command has to be a Python that starts with our hooks.
+
+    Raises:
+        NotReplayable: it isn't Python, has no agent-replay, ignores `PYTHONPATH` (`-I`, `-E`, `-S`), or its script is
+            gone.
+    """
+    program = found(command[0])
+    if program is None:
+        hint = f"python {command[0]}?" if os.path.exists(os.path.join(directory, command[0])) else ""
+        raise NotReplayable(f"command not found: {command[0]}", hint=hint)
+    interpreter, arguments = _interpreter(program, command)
+    if not os.path.basename(interpreter).startswith(("python", "pypy")):
+        raise NotReplayable(
+            f"{command[0]} isn't Python, and a replay runs nothing else", hint="name the program itself"
+        )
+    options, rest = _options(arguments)
+    if rest and rest[0].endswith(".py") and not os.path.exists(os.path.join(directory, rest[0])):
+        raise NotReplayable(f"the program is gone: {rest[0]}", hint="say what to run instead: -- CMD")
+    if not _reaches(interpreter, tuple(options)):
+        raise NotReplayable(
+            f"{' '.join([interpreter, *options])} can't be replayed: it doesn't start with agent-replay",
+            hint="install agent-replay there; without -I, -E or -S",
+        )
+
+
+def _interpreter(program: str, command: Sequence[str]) -> tuple[str, list[str]]:
+    """The interpreter that a command starts, and the words after it."""
+    if not os.path.basename(os.path.realpath(program)).startswith(("python", "pypy")):
+        with open(program, "rb") as file:
+            first = file.readline(512)
+        if first.startswith(b"#!"):
+            words = os.fsdecode(first[2:]).split()
+            if os.path.basename(words[0]) == "env" and len(words) > 1:
+                words = [found(words[1]) or words[1], *words[2:]]
+            return words[0], [*words[1:], program, *command[1:]]
+    return program, list(command[1:])
+
+
+def _options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The interpreter's own options, and what follows them (`-m module`, `-c code`, a script)."""
+    at = 0
+    while at < len(arguments) and arguments[at].startswith("-") and arguments[at][1:2] not in ("m", "c", ""):
+        at += 2 if arguments[at] in _WITH_ARGUMENT else 1
+    return list(arguments[:at]), list(arguments[at:])
+
+
+@functools.cache
+def _reaches(interpreter: str, options: tuple[str, ...]) -> bool:
+    """Whether that interpreter starts with our hooks: ask it, without running anything else."""
+    if interpreter == sys.executable and not options:
+        return True
+    environ, _ = environment(os.environ)
+    environ["REPLAY_BOOT"] = json.dumps({"mode": "probe", "environ": {}})
+    try:
+        done = subprocess.run([interpreter, *options, "-c", ""], env=environ, capture_output=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == PROBED
+
+
+def environment(
+    variables: Mapping[str, str], hash_seed: str | None = None
+) -> tuple[dict[str, str], dict[str, str | None]]:
+    """The child's environment, and what it has to put back before the program sees it."""
+    environ = dict(variables)
+    names = ("PYTHONPATH", "PYTHONHASHSEED")
+    restore = {name: environ.get(name) for name in names}
+    inherited = environ.get("PYTHONPATH")
+    environ["PYTHONPATH"] = _INJECT if not inherited else _INJECT + os.pathsep + inherited
+    seed = hash_seed or environ.get("PYTHONHASHSEED", "random")
+    if seed == "random":
+        seed = str(originals.randbelow(1, 2**32))
+    environ["PYTHONHASHSEED"] = seed
+    return environ, restore
+
+
+def start(
+    command: Sequence[str], environ: Mapping[str, str], output: Output, directory: str | None = None
+) -> tuple[int, bytes, bytes]:
+    """Run to the end; the exit code as a shell would give it, and the output where it is captured.
+
+    Raises:
+        NotReplayable: there is no such command, or it can't be started.
+    """
+    streams: dict[str, Any] = {}
+    if output == "stderr":
+        streams = {"stdout": sys.stderr.fileno()}
+    elif output != "inherit":
+        sink = subprocess.PIPE if output == "capture" else subprocess.DEVNULL
+        streams = {"stdout": sink, "stderr": sink}
+    program = found(command[0])
+    if program is None:
+        raise NotReplayable(f"command not found: {command[0]}")
+    try:
+        process: Any = subprocess.Popen([program, *command[1:]], env=environ, cwd=directory, **streams)
+    except OSError as error:
+        raise NotReplayable(f"can't start {command[0]}: {error.strerror}") from None
+    with _sigint_is_the_programs():
+        out, err = process.communicate()
+    code = process.returncode
+    return (128 - code if code < 0 else code), out or b"", err or b""
+
+
+@contextmanager
+def _sigint_is_the_programs() -> Generator[None]:
+    """Ctrl-C goes to the whole group; the program decides what it means. Signals are the main thread's to set."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
