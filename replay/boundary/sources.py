@@ -29,14 +29,14 @@ SOURCES: tuple[tuple[str, str], ...] = (
     ("threading.get_ident", "entropy"),
     ("urllib3.is_connected", "entropy"),
     ("platform.processor", "entropy"),
-    ("os.getppid", "entropy"),
-    ("os.getloadavg", "clock"),
-    ("ctypes.find_library", "entropy"),
-    ("ssl.RAND_bytes", "entropy"),
     ("http.sent", "entropy"),
     ("thread.is_alive", "entropy"),
     ("thread.join", "entropy"),
     ("timer.when", "clock"),
+    ("os.getppid", "entropy"),
+    ("os.getloadavg", "clock"),
+    ("ctypes.find_library", "entropy"),
+    ("ssl.RAND_bytes", "entropy"),
 )
 
 NUMBER = {name: number for number, (name, _) in enumerate(SOURCES)}
