@@ -12,7 +12,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test torture check lint types mypy pyright layers cover format clean
+.PHONY: help setup demo test torture bench check lint types mypy pyright layers cover format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -49,6 +49,14 @@ test: $(STAMP) ## all tests except torture
 
 torture: $(STAMP) ## the tests that take minutes
 	@$(BIN)/python -m pytest -m torture $(ARGS)
+
+# Its peer for spans is not a dependency of anything else, so it is installed when first needed.
+$(VENV)/.bench: $(STAMP)
+	@$(PIP) install --quiet --editable '.[dev,bench]'
+	@touch $@
+
+bench: $(VENV)/.bench ## every performance promise, measured beside its floor and its peer
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: lint types layers cover ## everything static, and the coverage gate
 

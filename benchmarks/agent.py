@@ -7,14 +7,15 @@ import json
 import pathlib
 import sys
 import time
+from typing import Any
 
 from openai import OpenAI
 
 
 def main() -> None:
     url, steps, report = sys.argv[1:]
-    client = OpenAI(api_key="none", base_url=f"{url}/v1")
-    messages = [{"role": "user", "content": "Find out why orders arrive late."}]
+    client: Any = OpenAI(api_key="none", base_url=f"{url}/v1")
+    messages: list[Any] = [{"role": "user", "content": "Find out why orders arrive late."}]
     began = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     for step in range(int(steps)):
         message = client.chat.completions.create(model="bench", messages=messages).choices[0].message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from replay.player.player import Player
 
 
 @contextmanager
-def recording(path: str) -> Iterator[Lane]:
+def recording(path: str) -> Generator[Lane]:
     """Record into a new cassette; the block begins with recording off: see `on`."""
     with replay.record(path):
         lane = running.lane
@@ -29,7 +29,7 @@ def recording(path: str) -> Iterator[Lane]:
 
 
 @contextmanager
-def on(lane: Lane) -> Iterator[None]:
+def on(lane: Lane) -> Generator[None]:
     """What is in this block is recorded, or replayed."""
     become(lane)
     try:
@@ -39,7 +39,7 @@ def on(lane: Lane) -> Iterator[None]:
 
 
 @contextmanager
-def playing(path: str) -> Iterator[Lane]:
+def playing(path: str) -> Generator[Lane]:
     """Replay a cassette that was recorded by `recording`, in this process."""
     with Reader.open(path) as reader:
         yield player(reader).new_lane("m")

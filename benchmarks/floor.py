@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any, cast
+from importlib import import_module
+from typing import Any
 from zlib import crc32
 
-import msgpack  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
-
-_Packer: Any = msgpack.Packer
+_msgpack: Any = import_module("msgpack")  # it has no types
 
 
 class Floor:
@@ -16,7 +15,7 @@ class Floor:
 
     def __init__(self, path: str) -> None:
         self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._pack = cast("Any", _Packer()).pack
+        self._pack = _msgpack.Packer().pack
 
     def event(self, fields: list[object]) -> None:
         """Append one event."""

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -98,7 +98,7 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 @contextmanager
-def scratch() -> Iterator[str]:
+def scratch() -> Generator[str]:
     """A directory for cassettes that goes away."""
     path = tempfile.mkdtemp(prefix="replay-bench-")
     try:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextlib.contextmanager
-def served(delay: float = 0.0) -> Iterator[str]:
+def served(delay: float = 0.0) -> Generator[str]:
     """The address of a server that answers after `delay` seconds; it ends with the block."""
     command = [sys.executable, "-m", "benchmarks.model", f"--delay={delay}"]
     root = str(Path(__file__).parents[1])

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from benchmarks.harness import Row, Timing, main, scratch, seconds
@@ -49,9 +50,9 @@ def rows() -> list[Row]:
                 subprocess.run(command, check=True)
             return (int(Path(out).read_text()) - began) / 1e9
 
-        starts = Timing({how: lambda how=how: start(how) for how in work}, 9)
-        insides = Timing({how: lambda how=how: inside(how) for how in work}, 9)
-        timing = Timing({how: lambda how=how: agent(how) for how in work}, 3)
+        starts = Timing({how: partial(start, how) for how in work}, 9)
+        insides = Timing({how: partial(inside, how) for how in work}, 9)
+        timing = Timing({how: partial(agent, how) for how in work}, 3)
     whole = timing.ratio("ours", "bare") - 1
     during = Timing.ratio(_of(work), "ours", "bare") - 1
     begin, first = starts.more("ours", "bare"), insides.more("ours", "bare")

@@ -1,7 +1,7 @@
 """P2: an LLM call that sends 1 MB of history. The network is canned (`benchmarks.canned`).
 
 The client needs 50 ms and more for such a call, and that varies by more than what is promised. So the seam is measured
-by itself, at the transport: a request that is made already is sent and its answer read. The share is of the median call.
+by itself, at the transport: a request that is made is sent and its answer read. The share is of the median call.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 
 import httpcore2
 import httpx2
-import vcr
 from openai import OpenAI
 
 from benchmarks.canned import transport
@@ -19,6 +18,7 @@ from benchmarks.doors import on, recording
 from benchmarks.floor import Floor
 from benchmarks.harness import Row, Timing, main, scratch, seconds
 from benchmarks.model import answer
+from benchmarks.peers import vcr
 from benchmarks.texts import Texts, steps
 
 HISTORY = 1_000_000

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import httpcore2
 import httpx2
-import vcr
 from openai import OpenAI
 
 from benchmarks.canned import transport
@@ -16,6 +16,7 @@ from benchmarks.doors import on, recording
 from benchmarks.floor import Floor
 from benchmarks.harness import Row, Timing, clock, main, scratch
 from benchmarks.model import chunk, served
+from benchmarks.peers import vcr
 
 PIECES = 1000
 
@@ -41,7 +42,7 @@ def rows() -> list[Row]:
                     pass
             return took / 1e9
 
-        tokens = Timing({name: lambda name=name: first(name) for name in watch}, 15)
+        tokens = Timing({name: partial(first, name) for name in watch}, 15)
 
         flow = httpx2.Client(
             transport=transport(

@@ -41,7 +41,7 @@ class _Runs:
         found = json.loads(Path(report).read_text())
         self.resident[how] = found["kb"] / 1000
         self.yaml = report + ".yaml"
-        return (over - found["end"]) / 1e9
+        return float((over - found["end"]) / 1e9)
 
 
 def rows() -> list[Row]:

@@ -9,12 +9,12 @@ from typing import Any
 
 import httpcore
 import httpx
-import vcr
 
 import replay
 from benchmarks.canned import transport
 from benchmarks.doors import on, playing, recording
 from benchmarks.harness import Row, Timing, clock, main, per_call, scratch
+from benchmarks.peers import vcr
 
 EVENTS = 100_000
 REQUESTS = 1000

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from typing import Any
 from zlib import crc32
-
-import vcr
-from vcr.request import Request
 
 import replay
 from benchmarks.doors import on, recording
 from benchmarks.harness import Row, Timing, main, per_call, scratch, seconds
+from benchmarks.peers import vcr, vcr_request
 from replay.cassette.reader import Reader
 
 EVENTS = 100_000
@@ -36,8 +35,12 @@ def rows() -> list[Row]:
         _fill(database)
         with vcr.use_cassette(tapes, record_mode="all") as tape:
             for number in range(PEERS):
-                answer = {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": b"delivered"}}
-                tape.append(Request("POST", "http://shop.test/orders", str(number).encode(), {}), answer)
+                answer: dict[str, Any] = {
+                    "status": {"code": 200, "message": "OK"},
+                    "headers": {},
+                    "body": {"string": b"delivered"},
+                }
+                tape.append(vcr_request("POST", "http://shop.test/orders", str(number).encode(), {}), answer)
 
         def last(cassette: str) -> None:
             with Reader.open(cassette) as reader:

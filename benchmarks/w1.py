@@ -9,6 +9,7 @@ import json
 import pathlib
 import sys
 import time
+from typing import Any
 
 from openai import OpenAI
 
@@ -19,9 +20,9 @@ TOOL = {"name": "search", "description": "Searches the knowledge base.", "parame
 
 
 def work(url: str, count: int) -> None:
-    client = OpenAI(api_key="none", base_url=f"{url}/v1")
+    client: Any = OpenAI(api_key="none", base_url=f"{url}/v1")
     results = steps()
-    messages = [
+    messages: list[Any] = [
         {"role": "system", "content": "You are a careful research assistant."},
         {"role": "user", "content": "Find out why orders arrive late, and write it down."},
     ]
@@ -44,7 +45,7 @@ def resident() -> int:
 def main() -> None:
     url, count, report, *more = sys.argv[1:]
     if more:
-        import vcr
+        from benchmarks.peers import vcr
 
         with vcr.use_cassette(report + ".yaml", record_mode="all"):
             work(url, int(count))
