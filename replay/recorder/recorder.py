@@ -297,8 +297,11 @@ class Recorder(Door):
             value = result if call.dump is None else call.dump(result)
             if call.kind == "http":
                 value = self._redactor.http_message(value)
-        except Exception as error:
-            self._outcome(call, _ERROR, error, suspended)
+        except Exception as error:  # not the program's: it gets its result
+            with self._lock:
+                if self._on:
+                    self._guard(self._drain)
+                    self._unstored(call, error, suspended)
             return
         self._outcome(call, _STREAM if call.streams else _RESULT, value, suspended)
 
