@@ -107,7 +107,7 @@ def _replay(spec: Spec) -> None:
     from replay.player.divergence import Facts
     from replay.player.frames import decoded
     from replay.player.player import Player
-    from replay.runtime import facts, inputs, outputs
+    from replay.runtime import facts, inputs, outputs, temporary
     from replay.runtime.install import install
     from replay.runtime.sandbox import Sandbox
 
@@ -150,6 +150,7 @@ def _replay(spec: Spec) -> None:
         daemons=frozenset(() if recorded is None else recorded.get("alive", ())),
         until=spec.get("until"),
     )
+    temporary.use(spec["scratch"])
     if not spec.get("part"):
         install(player.blind)  # a part installs when its recording did: `session`
     _use_replay_loops(player)

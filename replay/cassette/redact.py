@@ -58,8 +58,10 @@ class Redactor:
         parts = value.split(";")
         for index, part in enumerate(parts if every else parts[:1]):
             key, equals, secret = part.partition("=")
-            if equals and secret:
+            if secret:
                 parts[index] = f"{key}={self.pseudonym(secret)}"
+            elif not equals and key.strip():  # without a name: all of it is the value
+                parts[index] = self.pseudonym(key)
         return ";".join(parts)
 
     def url(self, url: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from replay.boundary.imports import on_import
-from replay.runtime import ambient, blindspots, chance, environ, locks, threads
+from replay.runtime import ambient, blindspots, chance, environ, locks, temporary, threads
 from replay.seams import registry
 
 
@@ -22,6 +22,7 @@ def install(blind: Callable[[str, str], None]) -> None:
     ambient.install()
     chance.install()
     environ.install()
+    temporary.install()
     locks.install()
     threads.install()
     blindspots.install()

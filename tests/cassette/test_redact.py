@@ -1,0 +1,121 @@
+"""What is taken out of a recording, and that nothing else is touched."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.cassette.redact import PSEUDONYM, SECRET_HEADERS, SECRET_QUERY, Redactor
+
+REDACT = Redactor(bytes(16))
+SECRETS = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=9, max_size=30)
+
+
+@given(SECRETS, SECRETS)
+def test_equal_secrets_have_equal_pseudonyms(one: str, other: str) -> None:
+    assert PSEUDONYM.fullmatch(REDACT.pseudonym(one))
+    assert (REDACT.pseudonym(one) == REDACT.pseudonym(other)) is (one == other)
+    assert one not in REDACT.pseudonym(one)
+    assert Redactor(b"another key" * 2).pseudonym(one) != REDACT.pseudonym(one)
+
+
+@given(st.text())
+def test_a_pseudonym_stays_what_it_is(secret: str) -> None:
+    once = REDACT.pseudonym(secret)
+    assert REDACT.pseudonym(once) == once
+
+
+def test_bytes_that_are_no_text() -> None:
+    assert PSEUDONYM.fullmatch(REDACT.pseudonym("\udcff\udc80"))
+
+
+@pytest.mark.parametrize("name", sorted(SECRET_HEADERS))
+def test_secret_headers(name: str) -> None:
+    for spelled in (name, name.title(), name.upper()):
+        assert "s3cret-value" not in REDACT.header(spelled, "s3cret-value")
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "basic", "Token", "DIGEST"])
+def test_the_scheme_stays_readable(scheme: str) -> None:
+    said = REDACT.header("Authorization", f"{scheme} s3cret")
+    assert said == f"{scheme} {REDACT.pseudonym('s3cret')}"
+    assert REDACT.header("Authorization", "Odd s3cret") == REDACT.pseudonym("Odd s3cret")
+    assert REDACT.header("Authorization", scheme) == REDACT.pseudonym(scheme)
+
+
+@given(st.sampled_from(["Accept", "Content-Type", "User-Agent", "X-Request-Id"]), st.text())
+def test_other_headers_stay(name: str, value: str) -> None:
+    assert REDACT.header(name, value) == value
+
+
+@given(
+    st.sampled_from(sorted(SECRET_QUERY)).flatmap(lambda name: st.sampled_from([name, name.upper()])),
+    SECRETS,
+    st.lists(st.tuples(st.sampled_from(["q", "page", "model"]), st.sampled_from(["", "1", "a%20b", "%E4"]))),
+)
+def test_secret_query_values(name: str, secret: str, others: list[tuple[str, str]]) -> None:
+    query = "&".join(f"{key}={value}" for key, value in [*others, (name, secret)])
+    said = REDACT.url(f"https://api.example.com/v1/x?{query}#part")
+    assert secret not in said
+    fields = urlsplit(said).query.split("&")
+    assert fields[:-1] == [f"{key}={value}" for key, value in others], "as it was spelled"
+    assert dict(parse_qsl(said.partition("?")[2].partition("#")[0]))[name] == REDACT.pseudonym(secret)
+    assert said.endswith("#part")
+
+
+def test_users_of_urls() -> None:
+    said = REDACT.url("postgres://me:s3cret@db.example.com:5432/shop")
+    assert said == f"postgres://{REDACT.pseudonym('me:s3cret')}@db.example.com:5432/shop"
+
+
+@given(st.from_regex(r"https://[a-z]{1,9}\.example\.com(/[a-z0-9%]{0,5}){0,3}(\?q=[a-z]{0,4})?", fullmatch=True))
+def test_other_urls_stay(url: str) -> None:
+    assert REDACT.url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("OPENAI_API_KEY", True),
+        ("github_token", True),
+        ("DB_PASSWORD", True),
+        ("PGPASSWD", True),
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("SENTRY_DSN", True),
+        ("GOOGLE_APPLICATION_CREDENTIALS", True),
+        ("HOME", False),
+        ("MODEL", False),
+    ],
+)
+def test_environment(name: str, secret: bool) -> None:
+    assert (REDACT.env(name, "value") != "value") is secret
+    assert REDACT.env(name, "") == "", "that it is empty is no secret"
+
+
+def test_messages_are_copies() -> None:
+    headers = [["Accept", "*/*"], ["X-Api-Key", "s3cret"]]
+    message = {"url": "https://x/?key=s3cret&q=1", "headers": headers, "method": "GET"}
+    said = REDACT.http_message(message)
+    assert headers[1] == ["X-Api-Key", "s3cret"]
+    assert message["url"] == "https://x/?key=s3cret&q=1"
+    assert said["headers"][0] == ["Accept", "*/*"]
+    assert not re.search("s3cret", repr(said))
+    assert said["method"] == "GET"
+    assert REDACT.http_message("text") == "text"
+    assert REDACT.http_message({"status": 200}) == {"status": 200}
+
+
+def test_cookies_keep_their_names() -> None:
+    """A name says which cookie it is; what it says is the secret."""
+    said = REDACT.header("Cookie", "session=s3cret; theme=dark3")
+    assert (said.count("session="), said.count("theme=")) == (1, 1)
+    assert not re.search("s3cret|dark3", said)
+    answered = REDACT.header("Set-Cookie", "session=s3cret; Path=/; HttpOnly")
+    assert REDACT.header("Cookie", "a=; ;b=") == "a=; ;b="
+    assert "s3cret" not in answered
+    assert answered.startswith("session=<redacted:")
+    assert answered.endswith("; Path=/; HttpOnly")
