@@ -89,7 +89,8 @@ def parsed(request: Request) -> dict[str, Any]:
     value: Any = request.request
     if request.kind == "http" and _is_dict(value):
         http = normalise.http(value)
-        shown |= {"method": http.method, "url": http.url, "headers": {k: ", ".join(v) for k, v in http.headers}}
+        headers = {name: values[0] if len(values) == 1 else list(values) for name, values in http.headers}
+        shown |= {"method": http.method, "url": http.url, "headers": headers}
     elif request.kind == "http":  # its name is a label, see `same`
         shown["request"] = value
     else:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from replay.model.verdict import Candidate, Crossing, Divergence, Escape, Verdict
@@ -28,7 +29,7 @@ VERDICTS = st.builds(
 )
 
 
-@given(VERDICTS)
+@drawn(VERDICTS)
 def test_identical_is_nothing_wrong_and_an_end(verdict: Verdict) -> None:
     wrong = [verdict.divergence, *verdict.escapes, verdict.gap, verdict.drift or None]
     assert verdict.identical is (wrong == [None] * 3 and (verdict.finished or verdict.cut))
@@ -39,8 +40,8 @@ def test_identical_is_nothing_wrong_and_an_end(verdict: Verdict) -> None:
     [{}, {"divergence": DIVERGENCE}, {"escapes": [ESCAPE]}, {"gap": "not stored"}, {"drift": 1}, {"finished": False}],
 )
 def test_each_problem_alone_is_enough(problem: dict[str, Any]) -> None:
-    fields: dict[str, Any] = {"finished": True, **problem}
-    assert Verdict(**fields).identical is (problem == {})
+    given: dict[str, Any] = {"finished": True, **problem}
+    assert Verdict(**given).identical is (problem == {})
 
 
 def test_a_cut_recording_can_be_identical() -> None:
@@ -48,12 +49,11 @@ def test_a_cut_recording_can_be_identical() -> None:
     assert not Verdict().identical
 
 
-@given(VERDICTS)
+@drawn(VERDICTS)
 def test_json_has_every_field(verdict: Verdict) -> None:
     document = json.loads(json.dumps(verdict.to_json()))
     assert document["identical"] is verdict.identical
-    names = {"events", "divergence", "escapes", "drift", "cut", "gap", "finished", "identical"}
-    assert set(document) == names
+    assert set(document) == {field.name for field in fields(Verdict)} | {"identical"}
     if verdict.divergence is not None:
         assert document["divergence"] == json.loads(json.dumps(DIVERGENCE.to_json()))
         assert document["divergence"]["candidates"][0]["why"] == "another path"

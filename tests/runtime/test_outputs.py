@@ -176,5 +176,5 @@ def test_exits(tmp_path: Path) -> None:
     ):
         folder = tmp_path / str(number)
         folder.mkdir()
-        found = replays(folder, source, times=1, code=code)
-        assert found.stdout.startswith(b"x\n")
+        found = replays(folder, source, times=1, code=code, varies=None)
+        assert b"x\n" in found.stdout
