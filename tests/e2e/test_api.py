@@ -194,20 +194,7 @@ def test_tools(tmp_path: Path) -> None:
     assert {event.effect for event in tools if event.name != "orders.find"} == {"write"}
 
 
-EARLY = "bootstrap, session: locks made before the recording began are seen by the replay only"
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        pytest.param(AS_BLOCK, id="sync", marks=pytest.mark.xfail(strict=True, reason=EARLY)),
-        pytest.param(
-            AS_BLOCK.replace("import asyncio", "import replay.session as s; s._install()\nimport asyncio"),
-            id="installed",
-        ),
-        pytest.param(AS_ASYNC_BLOCK, id="async"),
-    ],
-)
+@pytest.mark.parametrize("source", [AS_BLOCK, AS_ASYNC_BLOCK], ids=["sync", "async"])
 def test_a_block(source: str, tmp_path: Path) -> None:
     program, path = write(tmp_path / "p.py", source), tmp_path / "x.cassette"
     done = start(program, path)
@@ -217,7 +204,7 @@ def test_a_block(source: str, tmp_path: Path) -> None:
     with replay.load(path) as cassette:
         assert cassette.status == "sealed"
         assert (cassette.header["entry"]["type"], len(cassette.gaps)) == ("block", 0)
-        if source is not AS_ASYNC_BLOCK:
+        if source is AS_BLOCK:
             assert (cassette.header["tags"], cassette.header["name"]) == ({"env": "prod"}, "n")
     for _ in range(3):
         run = replay.run(path)
@@ -431,17 +418,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize(
-    "http",
-    [
-        pytest.param(False, id="tools"),
-        pytest.param(
-            True,
-            id="shared client",
-            marks=pytest.mark.xfail(strict=True, reason=EARLY + "; and logging takes its lock only while it is cold"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("http", [False, True], ids=["tools", "shared client"])
 def test_overlapping_calls_are_kept_apart(
     http: bool, server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -302,7 +302,7 @@ def test_until(recorded_agent: Agents) -> None:
         pay = next(event for event in cassette.events if event.name == "refund")
     run = replay.run(recorded.path, until=pay.id)
     assert (run.identical, run.cut) == (True, True)
-    assert run.events < pay.id
+    assert run.events <= pay.id
     assert b"refund" not in run.stdout
     assert b"quote" in run.stdout
 

@@ -83,19 +83,19 @@ ESCAPES = {
         "connection",
         "socket.sendto",
     ),
-    "sqlite": ("sqlite3.connect('made').execute('create table t (a)')", "file", "sqlite3.connect"),
-    "fifo": ("os.mkfifo('made')", "file", "os.mkfifo"),
-    "unix": ("socket.socket(socket.AF_UNIX).bind('made')", "file", "socket.bind"),
+    "sqlite": ("sqlite3.connect('made').execute('create table t (a)')", "database", "sqlite3.connect"),
+    "fifo": ("os.mkfifo('made')", "file change", "os.mkfifo"),
+    "unix": ("socket.socket(socket.AF_UNIX).bind('made')", "file change", "socket.bind"),
     "unix connect": ("socket.socket(socket.AF_UNIX).connect('/dev/log')", "connection", "socket.connect"),
     "remove by fd": ("os.remove('kept.txt', dir_fd=os.open('.', os.O_RDONLY))", "file change", "os.remove"),
     "create by fd": ("os.open('made', os.O_CREAT, dir_fd=os.open('.', os.O_RDONLY))", "file write", "open"),
     "away and remove by fd": (
-        "f = os.open('.', os.O_RDONLY); os.chdir(tempfile.mkdtemp()); os.remove('kept.txt', dir_fd=f)",
+        "f = os.open('.', os.O_RDONLY); os.chdir(tempfile.gettempdir()); os.remove('kept.txt', dir_fd=f)",
         "file change",
         "os.remove",
     ),
     "away and create by fd": (
-        "f = os.open('.', os.O_RDONLY); os.chdir(tempfile.mkdtemp()); os.open('made', os.O_CREAT, dir_fd=f)",
+        "f = os.open('.', os.O_RDONLY); os.chdir(tempfile.gettempdir()); os.open('made', os.O_CREAT, dir_fd=f)",
         "file write",
         "open",
     ),
@@ -117,20 +117,8 @@ ESCAPES = {
     "utime": ("os.utime('kept.txt', (1, 1))", "file change", "os.utime"),
     "truncate": ("os.truncate('kept.txt', 0)", "file change", "os.truncate"),
     "copy": ("shutil.copy('kept.txt', 'made')", "file write", "open"),
-    "kill": ("os.kill(os.getppid(), 0)", "signal", "os.kill"),
+    "kill": ("os.kill(1, 0)", "signal", "os.kill"),
 }
-UNSEEN = {
-    "sqlite": "sqlite3.connect writes without an `open` event; its own event is not refused",
-    "fifo": "os.mkfifo and os.mknod have no audit event",
-    "unix": "binding a Unix socket makes a file",
-    "away and remove by fd": "a relative path is looked up below the working directory, not below dir_fd",
-    "away and create by fd": "a relative path is looked up below the working directory, not below dir_fd",
-}
-"""Known holes: each is a replay that says identical after it changed a file."""
-CASES = [
-    pytest.param(how, marks=pytest.mark.xfail(strict=True, reason=UNSEEN[how])) if how in UNSEEN else how
-    for how in ESCAPES
-]
 GETS_OUT = """
 import os, pathlib, shutil, socket, sqlite3, subprocess, sys, tempfile, threading
 PORT = int(sys.argv[1])
@@ -143,7 +131,7 @@ print("done")
 """
 
 
-@pytest.mark.parametrize("how", CASES)
+@pytest.mark.parametrize("how", ESCAPES)
 def test_an_escape_is_refused_and_told(how: str, tmp_path: Path) -> None:
     """The recorded program didn't do it: nothing but the sandbox could notice."""
     code, what, detail = ESCAPES[how]
@@ -189,7 +177,6 @@ def test_an_escape_that_ends_the_program(tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="sandbox: os.remove of a name below dir_fd is taken for one below the cwd")
 def test_temporary_files_are_allowed_and_go(tmp_path: Path) -> None:
     source = """
 import os, pathlib, tempfile
@@ -234,7 +221,6 @@ TOUCHES = "import os\nif os.path.exists('replaying'):\n    open('made', 'w').clo
     [[sys.executable, "-I"], [sys.executable, "-S"], ["BARE"], ["/bin/sh", "-c", "touch made"]],
     ids=["isolated", "no site", "without the package", "no Python"],
 )
-@pytest.mark.xfail(strict=True, reason="launch, inject: the program runs for real when the replay can't begin")
 def test_what_cannot_be_replayed_is_not_run_for_real(python: list[str], tmp_path: Path) -> None:
     program = write(tmp_path / "p.py", TOUCHES)
     recorded = record(program, tmp_path / "x.cassette", cwd=tmp_path)
@@ -272,7 +258,7 @@ def test_killed_replays_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "replaying").touch()
     done = cli("run", recorded.path)
     assert done.returncode == 125, shown(done)
-    assert re.fullmatch(r"replay: .* without a verdict .*\[not-replayable\]\n", done.stderr.decode())
+    assert re.fullmatch(r"replay: .* ended by signal 9 before .*\[not-replayable\]\n", done.stderr.decode())
 
 
 def test_reading_commands_touch_nothing(recorded_agent: Agents, tmp_path: Path) -> None:
