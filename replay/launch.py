@@ -295,10 +295,6 @@ def _recorded_command(header: Mapping[str, Any], path: str) -> list[str]:
 def _check_whole(reader: Reader, path: str) -> None:
     """A recording whose writer died is replayed to the cut; one that was damaged later is not evidence."""
     damage = reader.damage
-    if reader.outcome is None and len(reader) == 0:
-        raise CassetteDamaged(
-            f"{path} ends before its first event", offset=reader.source.size, good_events=0, hint="nothing to replay"
-        )
     if (damage is not None and not damage.cut) or reader.lost_its_seal:
         where = "its footer is gone" if damage is None else f"{damage.reason} at byte {damage.offset}"
         raise CassetteDamaged(

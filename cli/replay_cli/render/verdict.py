@@ -37,6 +37,8 @@ def _same(run: Run, times: int, *, lenient: bool) -> str:
     often = f", {times} times" if times > 1 else ""
     if run.drift and lenient:
         return f"~ not the same execution, but it reached the end: {plural(run.events, 'event')}{often}"
+    if run.cut and not run.events:
+        return "? the recording stops before its first event (unfinished): there was nothing to compare"
     if run.cut:
         return (
             f"✓ identical up to the cut: {plural(run.events, 'event')}{often}; the recording stops there (unfinished)"
