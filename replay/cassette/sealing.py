@@ -102,7 +102,7 @@ def read_all(fd: int, offset: int, count: int) -> bytes:
     Raises:
         OSError: the file is shorter.
     """
-    data = os.pread(fd, count, offset)
+    data = b""
     while len(data) < count:
         more = os.pread(fd, count - len(data), offset + len(data))
         if not more:

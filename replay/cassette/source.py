@@ -53,7 +53,7 @@ class FileSource:
 
     def read_at(self, offset: int, count: int) -> bytes:
         try:
-            data = os.pread(self._fd, min(count, self.size - offset), offset)
+            data = b""
             while len(data) < count and offset + len(data) < self.size:
                 more = os.pread(self._fd, min(count, self.size - offset) - len(data), offset + len(data))
                 if not more:
