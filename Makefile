@@ -45,7 +45,7 @@ demo: $(STAMP) ## the whole story in one command, offline
 	@$(BIN)/replay demo
 
 test: $(STAMP) ## all tests except torture
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 torture: $(STAMP) ## the tests that take minutes
 	@$(BIN)/python -m pytest -m torture $(ARGS)

@@ -106,7 +106,7 @@ class Sandbox:
                 if not self._inside(path, place):
                     self._refuse("file change", f"{event} {_readable((path,))}")
         elif event == "socket.bind":
-            address = args[1]
+            address: Any = args[1]
             if isinstance(address, (str, bytes)) and not self._inside(address, None):
                 self._refuse("file change", f"socket.bind {_readable((address,))}")
         elif event == "sqlite3.connect":
@@ -116,7 +116,10 @@ class Sandbox:
             self._refuse("native call", f"ctypes: {args[1]}")
 
     def _is_private_database(self, database: Any) -> bool:
-        text = os.fsdecode(database) if isinstance(database, (str, bytes, os.PathLike)) else str(database)
+        try:
+            text = os.fsdecode(database)
+        except TypeError:
+            return False
         if text in (":memory:", "") or "mode=memory" in text or text.startswith("file::memory:"):
             return True
         return self._inside(text.removeprefix("file:").partition("?")[0], None)
