@@ -418,13 +418,9 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("http", [False, True], ids=["tools", "shared client"])
-def test_overlapping_calls_are_kept_apart(
-    http: bool, server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_overlapping_calls_are_kept_apart(server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENT_BASE_URL", server_url)  # read before the calls began, so not recorded
-    if http:
-        monkeypatch.setenv("E2E_HTTP", "yes")
+    monkeypatch.setenv("E2E_HTTP", "yes")
     program, directory = write(tmp_path / "service.py", ENTRY), tmp_path / "dir"
     done = start(program, "many", REPLAY_DIR=str(directory))
     assert done.returncode == 0, done.stderr.decode()

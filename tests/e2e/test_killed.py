@@ -62,7 +62,7 @@ PROGRAMS = {"streamed": STREAMED, "threaded": THREADED, "async": ASYNC}
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_killed_at_random(name: str, server_url: str, tmp_path: Path) -> None:
-    kill_often(name, 4, server_url, tmp_path)
+    kill_often(name, 3, server_url, tmp_path)
 
 
 @pytest.mark.torture
