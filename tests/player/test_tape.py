@@ -150,6 +150,7 @@ def test_what_is_left(made: Made, taken: int, limit: int) -> None:
     serious = [expected(happened) for happened in rest if happened.op in ("call", "return", "chunk")]
     assert told(tape.left()) == (serious[0] if serious else None)
     assert frames.given == len(made.frames)
+    assert [told(entry) for entry in tape.calls_ahead(limit)] == calls[:limit], "also where more has been read"
     resting = frozenset({"m"})
     others = [found for found in serious if found[1] != "m"]
     assert told(tape.left(resting)) == (others[0] if others else None)

@@ -53,6 +53,12 @@ PROGRAMS = {
                         print("in time", end=" ")
                 except TimeoutError:
                     print("late", end=" ")
+            for n in range(8):  # over before it begins
+                try:
+                    async with asyncio.timeout(1e-7 * n) as limit:
+                        await nap()
+                except TimeoutError:
+                    print(limit.expired(), limit.when(), end=" ")
             print()
             for future in asyncio.as_completed([work(n) for n in range(6)]):
                 print(await future, end=" ")

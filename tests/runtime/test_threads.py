@@ -116,6 +116,10 @@ PROGRAMS = {
                 print("empty"); box.get()
             holder.join(random.random() / 500); print(holder.is_alive())
             holder.join(); sender.join()
+        polled, holder = 0, threading.Thread(target=time.sleep, args=(0.01,)); holder.start()
+        while holder.is_alive():
+            holder.join(0.0003); polled += 1
+        print(polled)
         lock.acquire(); print(lock.acquire(False), lock.acquire(timeout=0), lock.locked()); lock.release()
     """,
     "pools": """
