@@ -28,6 +28,7 @@ os_close = os.close
 os_exit = os._exit
 get_ident = _thread.get_ident
 allocate_lock = _thread.allocate_lock
+other_threads = _thread._count  # pyright: ignore[reportPrivateUsage]
 Condition = threading.Condition
 RLock = threading.RLock
 frame = sys._getframe  # pyright: ignore[reportPrivateUsage]

@@ -34,6 +34,7 @@ R = TypeVar("R")
 
 _RESULT, _ERROR, _STREAM, _END = 0, 1, 2, 3
 _SHUTDOWN = getattr(threading, "_shutdown").__code__  # noqa: B009 - typeshed knows nothing of it
+_ALONE_AFTER = 0.2
 _STUCK_AFTER = 10.0
 """Seconds without progress and without use of the processor after which a waiting lane gives up."""
 
@@ -349,12 +350,13 @@ class Player(Door):
         head, used = self.tape.head(), originals.REAL_TIME.process_time()
         while not ready():
             self._check()
-            if threading.active_count() == 1:
+            alone = originals.other_threads() == 0  # a thread that has just been started isn't counted yet
+            if self._wait_for_change(_ALONE_AFTER if alone else _STUCK_AFTER) or ready():
+                continue
+            if alone and originals.other_threads() == 0:
                 if may_rest:
                     return
                 self.stop_for(self.tape.head(), "nobody is left who could take the next turn", None)
-            if self._wait_for_change() or ready():
-                continue
             head_now, used_now = self.tape.head(), originals.REAL_TIME.process_time()
             if head_now is head and used_now - used < _STUCK_AFTER / 100:
                 if not may_rest:
@@ -363,11 +365,11 @@ class Player(Door):
                     return
             head, used = head_now, used_now
 
-    def _wait_for_change(self) -> bool:
+    def _wait_for_change(self, seconds: float = 10.0) -> bool:
         lane, running.lane = running.lane, None  # a condition's own locks are not the program's
         self._waiters += 1
         try:
-            return self.changed.wait(_STUCK_AFTER)
+            return self.changed.wait(seconds)
         finally:
             self._waiters -= 1
             running.lane = lane

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from types import FrameType
 from typing import Any
 
 from replay.boundary.lanes import Lane, carried, carrier, current, running
@@ -18,6 +19,15 @@ from replay.boundary.schedule import CALLBACK, STEP, TIMER
 PlainHandle: Any = asyncio.events.Handle
 _TimerHandle: Any = asyncio.events.TimerHandle
 _Task: Any = asyncio.tasks.Task
+
+
+def is_asyncio(frame: FrameType) -> bool:
+    """Whether asyncio itself asks: its timers' arithmetic is not an input of the program.
+
+    Except where a timeout decides by it whether it has passed before it began.
+    """
+    name = str(frame.f_globals.get("__name__", ""))
+    return name.startswith("asyncio.") and name != "asyncio.timeouts"
 
 
 def mark_of(handle: Any) -> int:

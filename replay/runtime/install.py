@@ -27,6 +27,7 @@ def install(blind: Callable[[str, str], None]) -> None:
     threads.install()
     blindspots.install()
     on_import("asyncio", _install_loops)
+    on_import("trio", lambda _: blind("event loop", "trio isn't supported: its schedule isn't recorded"))
     registry.install(blind)
 
 

@@ -11,13 +11,12 @@ import asyncio.base_events
 import asyncio.selector_events
 import contextvars
 import functools
-from types import FrameType
 from typing import Any
 
 from replay.boundary import lanes, originals
 from replay.boundary.door import Call
 from replay.boundary.schedule import STOP
-from replay.runtime.handles import LaneHandle, LaneTask, LaneTimerHandle, PlainHandle
+from replay.runtime.handles import LaneHandle, LaneTask, LaneTimerHandle, PlainHandle, is_asyncio
 
 _installed = False
 
@@ -57,15 +56,6 @@ def adopt_running_loop() -> None:
 
 def _forget_lane() -> None:
     lanes.running.lane = None
-
-
-def is_asyncio(frame: FrameType) -> bool:
-    """Whether asyncio itself asks: its timers' arithmetic is not an input of the program.
-
-    Except where a timeout decides by it whether it has passed before it began.
-    """
-    name = str(frame.f_globals.get("__name__", ""))
-    return name.startswith("asyncio.") and name != "asyncio.timeouts"
 
 
 def _patch_loop(loop_class: Any) -> None:

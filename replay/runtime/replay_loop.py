@@ -25,8 +25,7 @@ from replay.boundary.lanes import Lane
 from replay.boundary.schedule import CALLBACK, STEP
 from replay.player.player import Player
 from replay.player.tape import Entry
-from replay.runtime.handles import LaneTimerHandle, lane_of, mark_of
-from replay.runtime.loops import is_asyncio
+from replay.runtime.handles import LaneTimerHandle, is_asyncio, lane_of, mark_of
 
 _MARK = {"step": STEP, "callback": CALLBACK}
 

@@ -7,6 +7,7 @@ waited for it only so long, is an input.
 
 from __future__ import annotations
 
+import _thread
 import concurrent.futures._base as futures
 import concurrent.futures.thread as pool
 import threading
@@ -32,6 +33,7 @@ def install() -> None:
         return
     _installed = True
     _patch_thread()
+    _patch_low_level()
     _patch_pool()
 
 
@@ -85,6 +87,31 @@ def _in_lane(thread: Any, lane: Lane, run: Callable[[], None]) -> Callable[[], N
             become(None)
 
     return run_in_lane
+
+
+def _patch_low_level() -> None:
+    """`_thread.start_new_thread`, called directly (`threading` has its own copy)."""
+    module: Any = _thread
+    real = module.start_new_thread
+
+    def start_new_thread(function: Any, args: Any, kwargs: Any = None) -> int:
+        parent = running.lane
+        if parent is None:
+            return int(real(function, args, kwargs or {}))
+        lane = parent.spawn("thread")
+
+        def run_in_lane() -> None:
+            become(lane)
+            _alive[lane.path] = None
+            try:
+                function(*args, **(kwargs or {}))
+            finally:
+                del _alive[lane.path]
+                become(None)
+
+        return int(real(run_in_lane, ()))
+
+    module.start_new_thread = start_new_thread
 
 
 class _Submitting(threading.local):

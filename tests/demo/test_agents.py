@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import replay
 from replay.demo.server import environment
 from tests.support.plugin import AGENTS
 
@@ -20,8 +19,6 @@ PROGRAMS = sorted(path.name for path in AGENTS.glob("*.py"))
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_runs_differ(name: str, server_url: str) -> None:
     source = (AGENTS / name).read_text()
-    if "import replay" in source and not hasattr(replay, "tool"):
-        pytest.skip("the decorators it uses are not there yet")
     assert len(re.findall(r'^PROMPT = ".*"$', source, re.MULTILINE)) == 1
     variables = {**environment(server_url), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(AGENTS / name)]

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import replay
 from replay.demo import story
 from replay.demo.brain import Call, Chance, Conversation, Tool, Turn, think
 from replay.demo.server import RandomServer, environment
@@ -78,7 +77,6 @@ def test_a_fix_has_to_find_its_place() -> None:
         story.GUARD.apply("print('another program')\n")
 
 
-@pytest.mark.skipif(not hasattr(replay, "tool"), reason="the agent's decorators are not there yet")
 @pytest.mark.parametrize(
     ("planted", "fix", "refunds"),
     [(False, None, 1), (True, None, 2), (True, story.GUARD, 1), (True, story.RULE, 1)],
