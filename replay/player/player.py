@@ -125,7 +125,7 @@ class Player(Door):
             self._check()
             entry = self.tape.next_of(lane.path)
             if entry is None or entry.op != "draw" or entry.detail[0] != source:
-                self._diverge(lane, entry, f"reads {source}", None, originals.frame(2))
+                self._diverge(lane, entry, f"reads {source}", None, originals.frame(1).f_back)
             self.tape.take(entry)
             return entry.detail[1]
 
@@ -407,7 +407,7 @@ class Player(Door):
         return _revived(value)
 
     def _diverge(
-        self, lane: Lane, entry: Entry | None, what: str, call: Call[Any] | None, frame: FrameType
+        self, lane: Lane, entry: Entry | None, what: str, call: Call[Any] | None, frame: FrameType | None
     ) -> NoReturn:
         if entry is None and (not self._complete or lane.path in self._daemons):
             self._rest()

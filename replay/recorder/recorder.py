@@ -86,7 +86,10 @@ class Recorder(Door):
 
     def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:
         value = real()
-        frame = _frame(2)
+        try:
+            frame = _frame(2)
+        except ValueError:  # the interpreter itself reads: an exit handler, a finaliser
+            frame = _frame(1)
         self._append((DRAW, lane.number, source, value, frame.f_code, frame.f_lasti))
         if len(self._log) > _LOG_LIMIT:
             self._flush_log()

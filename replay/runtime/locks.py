@@ -17,6 +17,7 @@ import threading
 from typing import Any
 
 from replay.boundary import originals
+from replay.boundary.imports import on_import
 from replay.boundary.lanes import Lane, running
 
 
@@ -129,6 +130,23 @@ def install() -> None:
     module.Lock = module._allocate_lock = LaneLock
     module.RLock = LaneRLock
     gc.callbacks.append(_around_collection)
+    on_import("queue", _patch_queue)
+
+
+def _patch_queue(module: Any) -> None:
+    """`SimpleQueue` has its lock in C: whose item came first, nobody would know. The pool keeps the original."""
+
+    kind: Any = module.Queue
+
+    class SimpleQueue(kind):  # type: ignore[misc]
+        """An unbounded queue without tasks."""
+
+        def __init__(self) -> None:
+            kind.__init__(self)
+
+    SimpleQueue.__qualname__ = "SimpleQueue"
+    SimpleQueue.__module__ = "_queue"
+    module.SimpleQueue = SimpleQueue
 
 
 def _around_collection(phase: str, _info: dict[str, int]) -> None:

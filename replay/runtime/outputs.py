@@ -4,14 +4,16 @@
 A line is one event of its lane; an explicit `flush` ends a piece too (streamed tokens). What is printed inside a
 crossing, a tool's body say, is recorded with it and printed again when it returns.
 
-Not covered: C code and child processes that write to the descriptor themselves.
+`os.write` to their descriptors is reported, too. Not covered: C code and child processes that write there themselves.
 """
 
 from __future__ import annotations
 
 import functools
 import io
+import os
 import sys
+from collections.abc import Callable
 from typing import Any, cast
 
 from replay.boundary.door import Call
@@ -153,6 +155,28 @@ def install() -> None:
         setattr(sys, label, output)
         setattr(sys, f"__{label}__", output)
         _streams.append(output)
+    _patch_write()
+
+
+def _patch_write() -> None:
+    real = os.write
+
+    def write(fd: int, data: Any, /) -> int:
+        lane = running.lane
+        if lane is None or (fd != 1 and fd != 2):
+            return real(fd, data)
+        whole = bytes(data)
+        call: Call[None] = Call("output", "stdout" if fd == 1 else "stderr", "write", request=whole)
+        lane.door.emit(lane, call, lambda: _write_all(real, fd, whole))
+        return len(whole)
+
+    write.__doc__ = real.__doc__
+    setattr(os, "write", write)  # noqa: B010
+
+
+def _write_all(real: Callable[[int, bytes], int], fd: int, rest: bytes) -> None:
+    while rest:
+        rest = rest[real(fd, rest) :]
 
 
 def finish() -> None:

@@ -7,13 +7,16 @@ waited for it only so long, is an input.
 
 from __future__ import annotations
 
+import _queue
 import _thread
 import concurrent.futures._base as futures
 import concurrent.futures.thread as pool
+import queue
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from replay.boundary import originals
 from replay.boundary.lanes import Lane, become, nobody, running
 
 _installed = False
@@ -125,6 +128,9 @@ def _patch_pool() -> None:
     item: Any = getattr(pool, "_WorkItem")  # noqa: B009 - it has no public name
     executor: Any = pool.ThreadPoolExecutor
     create, run, submit, shutdown = item.__init__, item.run, executor.submit, executor.shutdown
+    own: Any = originals.private_copy(queue)
+    own.SimpleQueue = _queue.SimpleQueue
+    setattr(pool, "queue", own)  # noqa: B010 - which worker takes what is nobody's business
 
     def patched_submit(self: Any, *args: Any, **kwargs: Any) -> Any:
         parent = running.lane

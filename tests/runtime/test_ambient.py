@@ -128,6 +128,23 @@ def test_library_draws_are_no_events(tmp_path: Path) -> None:
     assert [event.request for event in found.events("entropy")] == [["os.urandom"]]
 
 
+def test_the_interpreter_itself_reads_the_clock(tmp_path: Path) -> None:
+    """Functions that run with no caller in Python: exit handlers and finalisers."""
+    found = replays(
+        tmp_path,
+        """
+        import atexit, os, threading, time, weakref
+        class Thing:
+            pass
+        thing = Thing()
+        weakref.finalize(thing, time.time); atexit.register(time.time); atexit.register(os.urandom, 4)
+        atexit.register(print, "bye"); threading.Thread(target=time.time_ns).start()
+        """,
+        times=1,
+    )
+    assert (found.stdout, found.stderr) == (b"bye\n", b"")
+
+
 def test_clock_read_in_finaliser_and_exit_handler(tmp_path: Path) -> None:
     replays(
         tmp_path,

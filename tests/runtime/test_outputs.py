@@ -49,11 +49,13 @@ def test_bytes(tmp_path: Path, unbuffered: str, monkeypatch: pytest.MonkeyPatch)
         import sys
         sys.stdout.buffer.write(b"\x00\xff raw\n"); sys.stdout.buffer.flush()
         print("text"); sys.stdout.flush()
-        sys.stdout.buffer.write(bytearray(b"more\n")); sys.stderr.buffer.write(b"err\n")
+        sys.stdout.buffer.write(bytearray(b"more\n")); sys.stderr.buffer.write(b"err\n"); sys.stdout.flush()
+        import os; os.write(1, b"by descriptor\n"); os.write(2, memoryview(b"err too\n"))
         """,
         times=1,
     )
-    assert found.stdout == b"\x00\xff raw\ntext\nmore\n"
+    assert found.stdout == b"\x00\xff raw\ntext\nmore\nby descriptor\n"
+    assert ("m", "stderr", b"err too\n") in said(found)
     assert ("m", "stdout", b"\x00\xff raw\n") in said(found)
 
 

@@ -31,6 +31,26 @@ PROGRAMS = {
         print(log)
         simple = queue.SimpleQueue(); simple.put(1); print(simple.get(), queue.LifoQueue().empty())
     """,
+    "simple queues": """
+        import queue, random, threading, time
+        box = queue.SimpleQueue()
+        def put(n):
+            for i in range(6):
+                time.sleep(random.random() / 2000); box.put((n, i))
+        threads = [threading.Thread(target=put, args=(n,)) for n in range(4)]
+        for t in threads: t.start()
+        print([box.get() for _ in range(24)], box.empty(), box.qsize())
+        for _ in range(5):
+            late = threading.Timer(random.random() / 500, box.put, ["item"]); late.start()
+            try:
+                print(box.get(timeout=random.random() / 500))
+            except queue.Empty:
+                print("empty", box.get())
+        try:
+            box.get_nowait()
+        except queue.Empty:
+            print(type(box))
+    """,
     "conditions": """
         import random, threading, time
         cond, log = threading.Condition(), []
