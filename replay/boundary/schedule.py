@@ -6,10 +6,11 @@ TIMER lane n     the lane's n-th timer fired
 STOP lane 0      the loop that this lane drives left `run_forever`
 DRAW lane source value     a library's read of clock or chance (four fields; `source` indexes SOURCES)
 ACQUIRE lane n             the lane got its lock; n is 1, or 0 where it gave up
+SIGNAL lane n              a signal handler ran in that lane (`replay.boundary.interrupts` says what n means)
 """
 
 from __future__ import annotations
 
-STEP, CALLBACK, TIMER, STOP, DRAW, ACQUIRE = range(6)
+STEP, CALLBACK, TIMER, STOP, DRAW, ACQUIRE, SIGNAL = range(7)
 
-NAMES = ("step", "callback", "timer", "stop", "draw", "acquire")
+NAMES: tuple[str, ...] = ("step", "callback", "timer", "stop", "draw", "acquire", "signal")

@@ -37,6 +37,9 @@ SOURCES: tuple[tuple[str, str], ...] = (
     ("os.getloadavg", "clock"),
     ("ctypes.find_library", "entropy"),
     ("ssl.RAND_bytes", "entropy"),
+    ("signal.alarm", "clock"),
+    ("signal.setitimer", "clock"),
+    ("signal.getitimer", "clock"),
 )
 
 NUMBER = {name: number for number, (name, _) in enumerate(SOURCES)}

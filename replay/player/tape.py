@@ -15,12 +15,11 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
+from replay.boundary.schedule import DRAW, NAMES
 from replay.model.event import Site
 
 HEADER, CALL, RETURN, EVENT, CHUNK, TRACK, LANE, SITE = range(1, 9)
 
-STEP_OPS = ("step", "callback", "timer", "stop")
-_DRAW, _ACQUIRE = 4, 5
 
 Frame = tuple[int, int, Any]
 """(type, event id, decoded payload) as `docs/format.md` has them."""
@@ -30,11 +29,11 @@ class Entry:
     """One thing that happened.
 
     Attributes:
-        op: call, return, chunk, draw, echo, or one of the schedule's words (step, callback, timer, stop, acquire).
+        op: call, return, chunk, draw, echo, or one of the schedule's words (`replay.boundary.schedule`).
         lane: path of the lane.
         event: the event id, -1 where there is none.
         detail: by op: call (kind, name, effect, site number, request, body, meta) / return and chunk (status, value) /
-            draw (source name, value) / echo (stream, text) / timer and acquire: the number.
+            draw (source name, value) / echo (stream, text) / of the schedule: the number.
         suspended: return and chunk: the lane went back to its loop meanwhile.
         at: microseconds since the recording began, where the frame says so.
     """
@@ -217,11 +216,10 @@ class Tape:
             mark: int = flat[position]
             lane, argument = flat[position + 1], flat[position + 2]
             path = self._lanes[lane]
-            if mark == _DRAW:
+            if mark == DRAW:
                 value = flat[position + 3]
                 self._queues[path].append(Entry("draw", path, -1, (self._sources[argument], value, None)))
                 position += 4
                 continue
-            op = "acquire" if mark == _ACQUIRE else STEP_OPS[mark]
-            self._gate(Entry(op, path, -1, argument))
+            self._gate(Entry(NAMES[mark], path, -1, argument))
             position += 3

@@ -12,8 +12,8 @@ from replay.player.tape import CALL, CHUNK, EVENT, HEADER, LANE, RETURN, SITE, T
 
 SOURCES = ("time.time", "os.urandom", "loop.time")
 NO_EVENT = 0xFFFFFFFF
-WORDS = ("step", "callback", "timer", "stop")
-DRAW, ACQUIRE = 4, 5
+WORDS = ("step", "callback", "timer", "stop", "draw", "acquire", "signal")
+DRAW = 4
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _act(draw: st.DrawFn, made: Made, action: str, number: int) -> None:
 
 def _track(draw: st.DrawFn, made: Made) -> None:
     flat: list[Any] = []
-    for mark in draw(st.lists(st.integers(0, ACQUIRE), min_size=1, max_size=4)):
+    for mark in draw(st.lists(st.integers(0, len(WORDS) - 1), min_size=1, max_size=4)):
         number = draw(st.integers(0, len(made.lanes) - 1))
         path = made.lanes[number]
         if mark == DRAW:
@@ -167,5 +167,5 @@ def _track(draw: st.DrawFn, made: Made) -> None:
         else:
             argument = draw(st.integers(0, 3))
             flat += (mark, number, argument)
-            made.note("acquire" if mark == ACQUIRE else WORDS[mark], path, -1, argument)
+            made.note(WORDS[mark], path, -1, argument)
     made.frame(TRACK, NO_EVENT, flat)
