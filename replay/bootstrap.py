@@ -11,15 +11,16 @@ import json
 import os
 import sys
 from base64 import b64encode
-from typing import Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from replay.boundary import originals
 from replay.boundary.imports import on_import
 from replay.boundary.lanes import become, nobody
-from replay.cassette.codec import pack
 from replay.model.errors import NotStorable, ReplayError
-from replay.model.verdict import Verdict
 from replay.runtime import locks
+
+if TYPE_CHECKING:
+    from replay.model.verdict import Verdict
 
 STOPPED = 90
 """Exit code of a replayed process that ended itself: its verdict says why."""
@@ -177,6 +178,8 @@ def _replay(spec: Spec) -> None:
 
 def _text(result: Any) -> str | None:
     """The result of an entry point for the parent, where it can be stored."""
+    from replay.cassette.codec import pack
+
     try:
         return b64encode(pack(result)).decode()
     except NotStorable:

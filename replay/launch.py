@@ -1,4 +1,7 @@
-"""Starting programs: `record_command` and `run` prepare a process, wait for it, and say what came of it."""
+"""Starting programs: `record_command` and `run` prepare a process, wait for it, and say what came of it.
+
+What reads cassettes is imported while the program runs or when it is needed: nobody waits for it before the start.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,26 @@ import tempfile
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
 from replay import process
 from replay.bootstrap import STOPPED, Spec
-from replay.cassette.codec import unpack
-from replay.cassette.directory import resolve
-from replay.cassette.finishing import finish
-from replay.cassette.reader import Reader
-from replay.cassette.revive import revive
 from replay.model.errors import CassetteDamaged, CassetteExists, NotRecorded, NotReplayable, UsageError
-from replay.model.verdict import Candidate, Crossing, Divergence, Escape
-from replay.player.frames import environment_of
 from replay.process import Output
 from replay.runtime import facts
 
+if TYPE_CHECKING:
+    from replay.cassette.reader import Reader
+    from replay.model.verdict import Divergence, Escape
+
 _WHY_NOTHING = "is it a Python with agent-replay installed, without -I, -E or -S?"
+
+
+def _get_ready() -> None:
+    """What is needed when the program has ended, imported while it runs."""
+    for name in ("replay.cassette.finishing", "replay.cassette.reader"):
+        import_module(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,7 @@ def record_command(
     if os.path.exists(path):
         raise CassetteExists(f"{path} exists already", hint="a recording never overwrites; choose another -o")
     os.makedirs(os.path.dirname(path), exist_ok=True)
+    repository = facts.Git(os.getcwd())
     environ, restore = process.environment(os.environ if variables is None else variables)
     header = {
         "command": list(command),
@@ -126,7 +134,7 @@ def record_command(
         "name": name,
         "tags": dict(tags or {}),
         "entry": {"type": "program"},
-        "git": facts.git(os.getcwd()),
+        "git": repository.commit(),
         "hash_seed": environ["PYTHONHASHSEED"],
         "startup": facts.startup_variables(environ),
         "timezone": facts.timezone(),
@@ -139,7 +147,10 @@ def record_command(
         "scratch": "",
         "verdict": "",
     }
-    code, _, _ = process.start(command, {**environ, "REPLAY_BOOT": json.dumps(spec)}, output)
+    code, _, _ = process.start(command, {**environ, "REPLAY_BOOT": json.dumps(spec)}, output, meanwhile=_get_ready)
+    from replay.cassette.finishing import finish
+    from replay.cassette.reader import Reader
+
     if not os.path.exists(path):
         if code == 0:
             raise NotRecorded(f"{command[0]} ran, but nothing was recorded", hint=_WHY_NOTHING)
@@ -147,7 +158,7 @@ def record_command(
     with Reader.open(path) as reader:
         ended = reader.outcome is not None
     if ended:
-        finish(path, {"exit_code": code})
+        finish(path, {"exit_code": code, "dirty": repository.dirty()})
     return Recording(path, code, finished=ended)
 
 
@@ -177,6 +188,10 @@ def run(
         run = replay.run("incident.cassette")
         assert run.identical, run.divergence
     """
+    from replay.cassette.directory import resolve
+    from replay.cassette.reader import Reader
+    from replay.player.frames import environment_of
+
     path = os.path.abspath(resolve(cassette))
     with Reader.open(path) as reader:
         header = reader.header
@@ -226,6 +241,8 @@ def run(
 def _judge(
     path: str, verdict: dict[str, Any], code: int, recorded: Any, blind: int, total: int, out: bytes, err: bytes
 ) -> Run:
+    from replay.model.verdict import Crossing, Divergence, Escape
+
     then = None if recorded is None else recorded.get("exit_code")
     divergence = _divergence(verdict["divergence"])
     identical = verdict["identical"]
@@ -248,8 +265,17 @@ def _judge(
         blind_spots=blind,
         stdout=out,
         stderr=err,
-        result=None if verdict["result"] is None else revive(unpack(b64decode(verdict["result"]))),
+        result=_result(verdict["result"]),
     )
+
+
+def _result(text: str | None) -> Any:
+    if text is None:
+        return None
+    from replay.cassette.codec import unpack
+    from replay.cassette.revive import revive
+
+    return revive(unpack(b64decode(text)))
 
 
 def _alike(verdict: Mapping[str, Any], total: int) -> int:
@@ -265,6 +291,8 @@ def _alike(verdict: Mapping[str, Any], total: int) -> int:
 def _divergence(found: dict[str, Any] | None) -> Divergence | None:
     if found is None:
         return None
+    from replay.model.verdict import Candidate, Crossing, Divergence
+
     whole: dict[str, Any] = dict(found)
     for side in ("expected", "got"):
         whole[side] = None if found[side] is None else Crossing(**found[side])

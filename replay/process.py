@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -111,9 +111,15 @@ def environment(
 
 
 def start(
-    command: Sequence[str], environ: Mapping[str, str], output: Output, directory: str | None = None
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    output: Output,
+    directory: str | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> tuple[int, bytes, bytes]:
     """Run to the end; the exit code as a shell would give it, and the output where it is captured.
+
+    `meanwhile` is called once the program has been started.
 
     Raises:
         NotReplayable: there is no such command, or it can't be started.
@@ -132,6 +138,8 @@ def start(
     except OSError as error:
         raise NotReplayable(f"can't start {command[0]}: {error.strerror}") from None
     with _sigint_is_the_programs():
+        if meanwhile is not None:
+            meanwhile()
         out, err = process.communicate()
     code = process.returncode
     return (128 - code if code < 0 else code), out or b"", err or b""

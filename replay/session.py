@@ -252,9 +252,13 @@ def _install() -> None:
 
 
 @functools.cache
+@functools.cache
 def _git(directory: str) -> dict[str, Any] | None:
+    """Asked once: what a server runs is what was checked out when it began, and each question is a process."""
     with lanes.nobody():
-        return facts.git(directory)
+        repository = facts.Git(directory)
+        commit = repository.commit()
+        return None if commit is None else {**commit, "dirty": repository.dirty()}
 
 
 def _new_path() -> Path:

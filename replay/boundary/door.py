@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from replay.boundary.lanes import Lane
-from replay.model.event import Effect
+
+if TYPE_CHECKING:
+    from replay.model.event import Effect
 
 R = TypeVar("R")
 

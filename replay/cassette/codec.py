@@ -21,7 +21,6 @@ from typing import Any, Final, cast
 
 from replay.cassette import _msgpack as msgpack
 from replay.cassette.delta import Delta
-from replay.cassette.explain import explain
 from replay.cassette.named import FORMS, Named
 from replay.cassette.objects import class_of, describe
 from replay.cassette.scalars import DECODERS, ENCODERS
@@ -161,6 +160,8 @@ def pack(value: object, where: str = "value") -> bytes:
     try:
         return _per_thread.encoder.pack(value)
     except NotStorable as error:
+        from replay.cassette.explain import explain
+
         raise explain(value, where, error, _per_thread.encoder.pack) from None
 
 

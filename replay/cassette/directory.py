@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Final
 
-from replay.cassette import layout
-from replay.cassette.source import FileSource
 from replay.model.errors import CassetteMissing, ReplayError, UsageError
 
 SUFFIX: Final = ".cassette"
@@ -68,6 +66,9 @@ def resolve(name: str | os.PathLike[str], directory: str | os.PathLike[str] | No
 
 def _id(path: Path) -> str:
     """The id in the header; empty if it can't be read."""
+    from replay.cassette import layout  # a recording begins sooner without a reader
+    from replay.cassette.source import FileSource
+
     try:
         source = FileSource(path)
         try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
+import sys
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from types import MemberDescriptorType
@@ -136,7 +136,7 @@ def _describe(value: Any, cls: type, part: Callable[[object], object]) -> tuple[
         return "exception", _exception(value, cls, part)
     if isinstance(value, type):
         return None
-    if dataclasses.is_dataclass(value):
+    if hasattr(cls, "__dataclass_fields__"):
         return "dataclass", _fields(value, cls)
     if "__pydantic_fields_set__" in dir(cls):
         return "pydantic", _pydantic(value)
@@ -173,7 +173,8 @@ def _factory(factory: Any) -> str | None:
 def _fields(value: Any, cls: type) -> dict[str, Any]:
     """What an instance of a dataclass holds itself, fields first: not defaults that only its class has."""
     held = _attributes(value)
-    for name in (f.name for f in reversed(dataclasses.fields(value))):
+    fields: Any = sys.modules["dataclasses"].fields  # imported by whoever made the class
+    for name in (f.name for f in reversed(fields(value))):
         if name in held:
             held = {name: held.pop(name), **held}
         elif isinstance(getattr(cls, name, None), MemberDescriptorType) and hasattr(value, name):

@@ -10,7 +10,7 @@ Tried and rejected: a buffered file object (1 µs slower, and its buffer dies wi
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from errno import ENOSPC
 from hashlib import sha256
 from os import write as os_write  # bound now: seams patch the module's attribute
@@ -20,12 +20,9 @@ from zlib import crc32
 
 from replay.cassette import frame as f
 from replay.cassette import header as head
-from replay.cassette import sealing
 from replay.cassette._msgpack import ext, plain
 from replay.cassette.codec import EXT_DELTA, Encoder
 from replay.cassette.delta import difference
-from replay.cassette.explain import explain
-from replay.cassette.footer import Footer, Segment
 from replay.cassette.lru import Recent
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable
 
@@ -89,7 +86,7 @@ class Writer:
         self._bases: Recent[Hashable, tuple[int, bytes]] = Recent(_BASES, BASES_BYTES, _base_size)
         self._turn_at = SEGMENT_BYTES
         self._turn_event = SEGMENT_EVENTS
-        self._segments = [Segment(self.size, 0, 0)]
+        self._segments = [(self.size, 0, 0)]  # offset, seed, first event: what `footer.Segment` names
         self._first = 0  # first event of the current segment
         self._strays: dict[int, list[int]] = {}
         self._gaps: list[int] = []
@@ -120,7 +117,7 @@ class Writer:
         try:
             Encoder().pack(whole)
         except NotStorable as error:
-            raise explain(whole, "header", error, Encoder().pack) from None
+            raise _explain(whole, "header", error, Encoder().pack) from None
         try:
             fd = os.open(where, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         except FileExistsError:
@@ -282,7 +279,7 @@ class Writer:
         try:
             payload = self._pack(dict(outcome))
         except NotStorable as error:
-            raise explain(dict(outcome), "outcome", error, self._pack) from None
+            raise _explain(dict(outcome), "outcome", error, self._pack) from None
         if not self._ended:
             self._chain()
             self._cut()
@@ -344,10 +341,12 @@ class Writer:
         """Cuts the file back to its last whole frame, if the system allows that much; a reader copes with either."""
         self.broken = True
         self._pending.clear()
-        whole = next(s for s in reversed(self._segments) if s.offset <= self._written)
+        from replay.cassette.sealing import read_all
+
+        offset, seed, _ = next(segment for segment in reversed(self._segments) if segment[0] <= self._written)
         try:
-            tail = sealing.read_all(self._fd, whole.offset, self._written - whole.offset)
-            os.ftruncate(self._fd, whole.offset + f.parse(tail, whole.seed).end)
+            tail = read_all(self._fd, offset, self._written - offset)
+            os.ftruncate(self._fd, offset + f.parse(tail, seed).end)
         except OSError:
             pass
 
@@ -357,11 +356,14 @@ class Writer:
         Raises:
             OSError: the disk is full or the path is gone; the unsealed file is still there, whole.
         """
+        from replay.cassette import sealing  # a recording begins sooner without it
+        from replay.cassette.footer import Footer, Segment
+
         if not self._ended:
             self.end({})
         self.flush()
         footer = Footer(
-            segments=self._segments[:-1],  # the last is empty: `end` cut
+            segments=[Segment(*segment) for segment in self._segments[:-1]],  # the last is empty: `end` cut
             size=self.size,
             events=self.events,
             strays=self._strays,
@@ -409,7 +411,7 @@ class Writer:
         self._cut()
 
     def _cut(self) -> None:
-        self._segments.append(Segment(self.size, self._crc, self.events))
+        self._segments.append((self.size, self._crc, self.events))
         self._first = self.events
         self._aim()
 
@@ -429,5 +431,11 @@ class Writer:
             try:
                 self._pack(part)
             except NotStorable as inner:
-                return explain(part, where, inner, self._pack)
+                return _explain(part, where, inner, self._pack)
         return error
+
+
+def _explain(value: object, where: str, error: NotStorable, pack: Callable[[Any], bytes]) -> NotStorable:
+    from replay.cassette.explain import explain
+
+    return explain(value, where, error, pack)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import platform
 import subprocess
@@ -63,25 +62,52 @@ def timezone() -> str | None:
     return os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2] or None
 
 
-def git(directory: str) -> dict[str, Any] | None:
-    """`{"commit": hash, "dirty": bool, "root": path}` of the repository around `directory`; None if there is none."""
+class Git:
+    """The repository around a directory, asked while others do something else.
 
-    def ask(*words: str) -> str | None:
-        command = ["git", "-C", directory, *words]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-        except (OSError, subprocess.SubprocessError):
+    Example:
+        repository = Git(".")
+        repository.commit()     # {"commit": hash, "root": path}, or None where there is none
+        repository.dirty()      # whether tracked files differ from it; None where that can't be told
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._where = _ask(directory, "rev-parse", "HEAD", "--show-toplevel")
+        self._status = _ask(directory, "status", "--porcelain", "--untracked-files=no")
+
+    def commit(self) -> dict[str, Any] | None:
+        """The commit that is checked out, and where."""
+        said = _answer(self._where)
+        if said is None:
             return None
-        return done.stdout.strip() if done.returncode == 0 else None
+        commit, _, root = said.partition("\n")
+        return {"commit": commit, "root": root}
 
-    commit = ask("rev-parse", "HEAD")
-    if commit is None:
+    def dirty(self) -> bool | None:
+        """Whether tracked files have been changed."""
+        said = _answer(self._status)
+        return None if said is None else bool(said)
+
+
+def _ask(directory: str, *words: str) -> subprocess.Popen[str] | None:
+    try:
+        return subprocess.Popen(
+            ["git", "-C", directory, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+    except OSError:
         return None
-    return {
-        "commit": commit,
-        "dirty": bool(ask("status", "--porcelain", "--untracked-files=no")),
-        "root": ask("rev-parse", "--show-toplevel"),
-    }
+
+
+def _answer(asked: subprocess.Popen[str] | None) -> str | None:
+    if asked is None:
+        return None
+    try:
+        said, _ = asked.communicate(timeout=5)
+    except subprocess.TimeoutExpired:
+        asked.kill()
+        asked.communicate()
+        return None
+    return said.strip() if asked.returncode == 0 else None
 
 
 def digest(path: str) -> str | None:
@@ -95,6 +121,8 @@ def digest(path: str) -> str | None:
 @functools.cache
 def _digest(path: str, _changed: int) -> str | None:
     try:
+        import hashlib
+
         with open(path, "rb") as file:
             return hashlib.blake2b(file.read(), digest_size=8).hexdigest()
     except OSError:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from replay.boundary.lanes import nobody, running
 
@@ -20,16 +19,14 @@ Way = Literal["sync", "async", "stream"]
 _MARK = "__replay_original__"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A library module that a seam patches, and the attributes (dotted paths) it must have for that."""
 
     module: str
     needs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Seam:
+class Seam(NamedTuple):
     """One seam, declared in one place (`registry.SEAMS`).
 
     Attributes:

@@ -8,15 +8,12 @@ import os
 import click
 
 from replay.boundary import originals
-from replay.cassette.cassette import load
 from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
 from replay.launch import record_command
 from replay.model.errors import NotRecorded
 from replay_cli import options
-from replay_cli.render.facts import plural
-from replay_cli.render.spots import spot_lines
-from replay_cli.render.text import one_line
+from replay_cli.render.text import one_line, plural
 
 
 @click.command("record", context_settings={"ignore_unknown_options": False})
@@ -56,7 +53,10 @@ def _tag(text: str) -> tuple[str, str]:
 
 
 def _report(path: str, *, finished: bool) -> None:
-    """On stderr: stdout is the program's."""
+    """On stderr: stdout is the program's. What reads cassettes is imported now, not while the program waits."""
+    from replay.cassette.cassette import load
+    from replay_cli.render.spots import spot_lines
+
     with load(path) as cassette:
         shown = os.path.relpath(path)
         shown = path if shown.startswith("..") else shown

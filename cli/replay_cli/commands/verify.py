@@ -11,8 +11,7 @@ from replay.cassette.directory import resolve
 from replay.cassette.verify import Report, verify
 from replay.model.errors import CassetteDamaged
 from replay_cli import console, exits, options
-from replay_cli.render.facts import plural
-from replay_cli.render.text import one_line
+from replay_cli.render.text import one_line, plural
 
 
 @click.command("verify")

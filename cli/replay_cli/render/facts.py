@@ -15,6 +15,7 @@ from replay.model.event import Event
 from replay_cli.contents import Contents
 from replay_cli.render.plain import value
 from replay_cli.render.shapes import is_sequence, mapping
+from replay_cli.render.text import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +139,3 @@ def row(found: Contents) -> dict[str, Any]:
     if found.damage is not None:
         shown["problem"] = str(found.damage)
     return shown
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 event`, `2 events`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"

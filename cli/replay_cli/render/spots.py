@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from replay.model.event import BlindSpot
-from replay_cli.render.facts import plural
+from replay_cli.render.text import plural
 
 _SHOWN = 12
 

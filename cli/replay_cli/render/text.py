@@ -37,3 +37,8 @@ def block(text: str) -> str:
     """`text` made visible, its line breaks and tabs kept."""
     lines = text.replace("\r\n", "\n").split("\n")
     return "\n".join(_UNSAFE.sub(_escaped, line.expandtabs(4)) for line in lines)
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 event`, `2 events`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

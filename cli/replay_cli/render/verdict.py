@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from replay.launch import Run
 from replay.model.verdict import Crossing, Divergence
-from replay_cli.render.facts import plural
-from replay_cli.render.text import one_line
+from replay_cli.render.text import one_line, plural
 
 _CHANGES_SHOWN = 8
 
