@@ -12,7 +12,8 @@ import sys
 import tempfile
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,11 +22,13 @@ from replay.bootstrap import STOPPED, Spec
 from replay.model.errors import CassetteDamaged, CassetteExists, NotRecorded, NotReplayable, UsageError
 from replay.process import Output
 from replay.runtime import facts
+from replay.runtime.descent import environment
 
 if TYPE_CHECKING:
     from replay.cassette.reader import Reader
     from replay.model.verdict import Divergence, Escape
 
+_BESIDE = "it begins where its parent forked; keep X.cassette and X.d together"
 _WHY_NOTHING = "is it a Python with agent-replay installed, without -I, -E or -S?"
 
 
@@ -127,7 +130,7 @@ def record_command(
         raise CassetteExists(f"{path} exists already", hint="a recording never overwrites; choose another -o")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     repository = facts.Git(os.getcwd())
-    environ, restore = process.environment(os.environ if variables is None else variables)
+    environ, restore = environment(os.environ if variables is None else variables)
     header = {
         "command": list(command),
         "cwd": os.getcwd(),
@@ -147,19 +150,36 @@ def record_command(
         "scratch": "",
         "verdict": "",
     }
-    code, _, _ = process.start(command, {**environ, "REPLAY_BOOT": json.dumps(spec)}, output, meanwhile=_get_ready)
+    pid, code, _, _ = process.start(command, {**environ, "REPLAY_BOOT": json.dumps(spec)}, output, meanwhile=_get_ready)
     from replay.cassette.finishing import finish
     from replay.cassette.reader import Reader
 
+    _take_back(path)
     if not os.path.exists(path):
         if code == 0:
             raise NotRecorded(f"{command[0]} ran, but nothing was recorded", hint=_WHY_NOTHING)
         return Recording(path, code, finished=False)
     with Reader.open(path) as reader:
         ended = reader.outcome is not None
+        own = reader.header.get("pid") == pid  # otherwise the code is that of a shell around it
     if ended:
-        finish(path, {"exit_code": code, "dirty": repository.dirty()})
+        finish(path, {"exit_code" if own else "command_exit_code": code, "dirty": repository.dirty()})
     return Recording(path, code, finished=ended)
+
+
+def _take_back(path: str) -> None:
+    """The recorded process left its name to a successor that turned out to be no Python: the recording is its own."""
+    if os.path.exists(path):
+        return
+    from replay.cassette.directory import children
+    from replay.cassette.family import header_at
+
+    for moved in children(path):
+        if "parent" not in (header_at(moved) or {"parent": None}):
+            os.rename(moved, path)
+            with suppress(OSError):
+                os.rmdir(moved.parent)
+            return
 
 
 def run(
@@ -194,11 +214,14 @@ def run(
 
     path = os.path.abspath(resolve(cassette))
     with Reader.open(path) as reader:
-        header = reader.header
         _check_whole(reader, path)
         recorded = reader.outcome
         blind = len(reader.blind_spots)
         total = len(reader)
+        origin, way = _way(path, reader.header)
+    with Reader.open(origin) as reader:
+        _check_whole(reader, origin)
+        header = reader.header
         variables = environment_of(reader)
     argv = list(command) if command else _recorded_command(header, path)
     directory = cwd or header.get("cwd") or os.getcwd()
@@ -208,7 +231,7 @@ def run(
     scratch = tempfile.mkdtemp(prefix="replay-")
     try:
         verdict_path = os.path.join(scratch, "verdict.json")
-        environ, restore = process.environment(os.environ, header.get("hash_seed"))
+        environ, restore = environment(os.environ, header.get("hash_seed"))
         for key, value in {**header.get("startup", {}), **variables}.items():
             environ.pop(key, None)
             if value is not None:
@@ -219,7 +242,8 @@ def run(
             environ["TZ"] = header["timezone"]
         spec: Spec = {
             "mode": "replay",
-            "cassette": path,
+            "cassette": origin,
+            "descend": way,
             "environ": restore,
             "scratch": scratch,
             "verdict": verdict_path,
@@ -228,7 +252,7 @@ def run(
             "until": until,
         }
         more = {"REPLAY_BOOT": json.dumps(spec), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": scratch}
-        code, out, err = process.start(argv, {**environ, **more}, output, directory)
+        _, code, out, err = process.start(argv, {**environ, **more}, output, directory)
         verdict = _read_verdict(verdict_path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -245,6 +269,8 @@ def _judge(
 
     then = None if recorded is None else recorded.get("exit_code")
     divergence = _divergence(verdict["divergence"])
+    if divergence is not None and verdict["before"]:
+        divergence = replace(divergence, reason=f"in its parent, on the way to this child: {divergence.reason}")
     identical = verdict["identical"]
     ended = code != STOPPED
     if identical and ended and then is not None and code != then and not verdict["cut"]:
@@ -318,6 +344,26 @@ def _recorded_command(header: Mapping[str, Any], path: str) -> list[str]:
         return [sys.executable, "-c", "import replay.reenter; replay.reenter.main()"]
     argv = list(header["argv"])
     return argv if process.found(argv[0]) is not None else [sys.executable, *argv[1:]]
+
+
+def _way(path: str, header: Mapping[str, Any]) -> tuple[str, list[tuple[int, str]]]:
+    """Where the replay of that recording has to begin, and the children (event, cassette) on the way from there.
+
+    A program begins by itself. What `fork` or `multiprocessing` made begins in the middle of its parent.
+    """
+    from replay.cassette.family import ancestry, header_at
+
+    way: list[tuple[int, str]] = []
+    while header["entry"]["type"] == "fork" or header.get("parent", {}).get("how") == "spawn":
+        parent, event = ancestry(path, header), header["parent"].get("event")
+        if parent is None:
+            raise NotReplayable(f"{path} is a child's, and its parent's recording isn't beside it", hint=_BESIDE)
+        if event is None:
+            raise NotReplayable(f"{path} is a child's that began at no event of its parent", hint=f"replay {parent}")
+        way.insert(0, (event, path))
+        path = os.fspath(parent)
+        header = header_at(path) or {}
+    return path, way
 
 
 def _check_whole(reader: Reader, path: str) -> None:

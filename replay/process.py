@@ -15,10 +15,9 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from replay.bootstrap import PROBED
-from replay.boundary import originals
 from replay.model.errors import NotReplayable
+from replay.runtime.descent import environment
 
-_INJECT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inject")
 _WITH_ARGUMENT = ("-X", "-W", "--check-hash-based-pycs")
 Output = Literal["inherit", "capture", "stderr", "discard"]
 """What becomes of a program's output: ours, into the result, standard output to our standard error, nothing."""
@@ -94,30 +93,14 @@ def _reaches(interpreter: str, options: tuple[str, ...]) -> bool:
     return done.returncode == PROBED
 
 
-def environment(
-    variables: Mapping[str, str], hash_seed: str | None = None
-) -> tuple[dict[str, str], dict[str, str | None]]:
-    """The child's environment, and what it has to put back before the program sees it."""
-    environ = dict(variables)
-    names = ("PYTHONPATH", "PYTHONHASHSEED")
-    restore = {name: environ.get(name) for name in names}
-    inherited = environ.get("PYTHONPATH")
-    environ["PYTHONPATH"] = _INJECT if not inherited else _INJECT + os.pathsep + inherited
-    seed = hash_seed or environ.get("PYTHONHASHSEED", "random")
-    if seed == "random":
-        seed = str(originals.randbelow(1, 2**32))
-    environ["PYTHONHASHSEED"] = seed
-    return environ, restore
-
-
 def start(
     command: Sequence[str],
     environ: Mapping[str, str],
     output: Output,
     directory: str | None = None,
     meanwhile: Callable[[], None] | None = None,
-) -> tuple[int, bytes, bytes]:
-    """Run to the end; the exit code as a shell would give it, and the output where it is captured.
+) -> tuple[int, int, bytes, bytes]:
+    """Run to the end; its id, its exit code as a shell would give it, and the output where it is captured.
 
     `meanwhile` is called once the program has been started.
 
@@ -142,7 +125,7 @@ def start(
             meanwhile()
         out, err = process.communicate()
     code = process.returncode
-    return (128 - code if code < 0 else code), out or b"", err or b""
+    return process.pid, (128 - code if code < 0 else code), out or b"", err or b""
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from replay.cassette.cassette import Cassette
 from replay.cassette.directory import resolve
+from replay.cassette.family import Child, family
 from replay.cassette.reader import Reader
 from replay.cassette.scan import Damage
 from replay.model.errors import CassetteDamaged
@@ -37,6 +40,7 @@ class Contents:
     blind_spots: list[BlindSpot] = field(default_factory=list[BlindSpot])
     gaps: list[Gap] = field(default_factory=list[Gap])
     damage: CassetteDamaged | None = None
+    children: list[Child] = field(default_factory=list[Child])
 
 
 def open_(name: str) -> Cassette:
@@ -60,7 +64,29 @@ def read(cassette: Cassette) -> Contents:
     except CassetteDamaged as error:
         found.status = "torn"
         found.damage = found.damage or error
+    _link(found)
     return found
+
+
+def _link(found: Contents) -> None:
+    """The processes that this one started, and the events at which they began: their own headers say so."""
+    found.children = family(found.path, str(found.header.get("id", "")))
+    started: dict[int, list[str]] = {}
+    for child in found.children:
+        event = _began_at(found, child)
+        if event is not None:
+            started.setdefault(event, []).append(os.path.relpath(child.path, found.path.parent))
+    for event, paths in started.items():
+        item = found.events[event]
+        links = {**mapping(item.meta.get("links")), "child": paths}
+        found.events[event] = dataclasses.replace(item, meta={**item.meta, "links": links})
+
+
+def _began_at(found: Contents, child: Child) -> int | None:
+    if child.event is not None:
+        return child.event if child.event < len(found.events) else None
+    started = (event for event in found.events if event.kind == "process" and child.pid is not None)
+    return next((event.id for event in started if mapping(event.response).get("pid") == child.pid), None)
 
 
 def gap(event: Event) -> str | None:

@@ -26,7 +26,7 @@ from zlib import crc32
 from replay.boundary import originals
 
 if TYPE_CHECKING:
-    from replay.boundary.door import Door
+    from replay.boundary.door import Call, Door
 
 SPAWN_MARKS = {"task": "t", "thread": "T", "job": "e", "finaliser": "g", "callback": "c"}
 
@@ -78,13 +78,15 @@ class Lane:
 
 
 class Inside:
-    """Stands in a context for "inside a crossing of that lane". `depth`: how many of them are going on."""
+    """Stands in a context for "inside a crossing of that lane". `depth`: how many of them are going on; `call`: the one
+    that began last."""
 
-    __slots__ = ("depth", "lane")
+    __slots__ = ("call", "depth", "lane")
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.depth = 0
+        self.call: Call[Any] | None = None
 
 
 class _Running(threading.local):
@@ -110,6 +112,12 @@ def crossing_of() -> Lane | None:
     """Without a lane: whose crossing is being performed here, if it still is."""
     inside: Any = carrier.get()
     return inside.lane if inside.__class__ is Inside and inside.depth > 0 else None
+
+
+def crossing_call() -> Call[Any] | None:
+    """Without a lane: the crossing that is being performed here, if it still is."""
+    inside: Any = carrier.get()
+    return inside.call if inside.__class__ is Inside and inside.depth > 0 else None
 
 
 def step_inside(lane: Lane) -> None:

@@ -24,6 +24,27 @@ def cassettes(directory: str | os.PathLike[str] | None = None) -> list[Path]:
     return sorted((p for p in where.iterdir() if p.suffix == SUFFIX and p.is_file()), key=_age)
 
 
+def children_of(path: str | os.PathLike[str]) -> Path:
+    """The folder of the cassettes of a recorded process's children: `X.d` beside `X.cassette`. It need not exist."""
+    return Path(os.fspath(path).removesuffix(SUFFIX) + ".d")
+
+
+def parent_of(path: str | os.PathLike[str]) -> Path | None:
+    """The cassette whose child that one is, by where it lies; None where it is nobody's."""
+    folder = Path(os.path.abspath(path)).parent
+    parent = folder.with_suffix(SUFFIX)
+    return parent if folder.suffix == ".d" and parent.is_file() else None
+
+
+def children(path: str | os.PathLike[str]) -> list[Path]:
+    """The cassettes of a recorded process's children, in the order in which they began."""
+
+    def number(child: Path) -> tuple[int, str]:
+        return (int(child.stem) if child.stem.isdecimal() else 1 << 60), child.name
+
+    return sorted(cassettes(children_of(path)), key=number)
+
+
 def _age(path: Path) -> tuple[int, str]:
     try:
         return path.stat().st_mtime_ns, path.name

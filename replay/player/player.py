@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TypeVar
 
 from replay.boundary import originals, sites
 from replay.boundary.door import Call, Door
-from replay.boundary.lanes import Lane, nobody, running
+from replay.boundary.lanes import Lane, nobody, running, step_inside
 from replay.boundary.sources import SOURCES
 from replay.cassette.codec import pack, unpack
 from replay.cassette.revive import revive
@@ -31,6 +31,7 @@ from replay.player import divergence as explain
 from replay.player.tape import Entry, Frame, Tape
 
 R = TypeVar("R")
+Branch = tuple[int, Callable[[Lane, Callable[[], Any]], Any]]
 
 _RESULT, _ERROR, _STREAM, _END = 0, 1, 2, 3
 _SHUTDOWN = getattr(threading, "_shutdown").__code__  # noqa: B009 - typeshed knows nothing of it
@@ -65,6 +66,8 @@ class Player(Door):
         until: stop before the event of that id.
         daemons: lanes whose thread was alive when the recording ended; they stop where it did.
         facts: what is known about code and environment now and then, for the likely cause.
+        branch: (event, take): this is only the way to a child that began at `event`. Nothing is printed on it, and
+            there `take(lane, perform)` decides what happens instead of an answer.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Player(Door):
         facts: explain.Facts,
         until: int | None = None,
         daemons: frozenset[str] = frozenset(),
+        branch: Branch | None = None,
     ) -> None:
         super().__init__(seed)
         self.tape = Tape(iter(frames), tuple(name for name, _ in SOURCES))
@@ -92,6 +96,7 @@ class Player(Door):
         self._facts = facts
         self._until = until
         self._daemons = daemons
+        self._branch = branch
         self._waiting: dict[str, str] = {}
         self._waiters = 0
         self._extra_lanes = 1_000_000
@@ -134,9 +139,15 @@ class Player(Door):
             self._begin(lane, call, originals.frame(1))
             assert call.event is not None
             outcome = self.tape.outcome(call.event)
-            if outcome is None:
-                self._never_returned(lane, call)
-            self._turn(outcome)
+            branch = self._branch
+            if branch is None or branch[0] != call.event:
+                if outcome is None:
+                    self._never_returned(lane, call)
+                self._turn(outcome)
+        if branch is not None and branch[0] == call.event:
+            step_inside(lane)
+            return branch[1](lane, perform)  # type: ignore[no-any-return]
+        assert outcome is not None
         return self._answer(call, outcome)
 
     async def across(self, lane: Lane, call: Call[R], perform: Callable[[], Awaitable[R]]) -> R:
@@ -178,7 +189,8 @@ class Player(Door):
                 self._never_returned(lane, call)
             lane_now, running.lane = running.lane, None
             try:
-                write()  # before the outcome's turn: what comes right behind it may be an echo
+                if self._branch is None:
+                    write()  # before the outcome's turn: what comes right behind it may be an echo
             finally:
                 running.lane = lane_now
             self._turn(outcome)
@@ -260,12 +272,10 @@ class Player(Door):
             self.verdict.events = self.call_count
             self.stopped = True
 
-    def never_began(self) -> Verdict:
-        """The program has ended without reaching the part that was recorded."""
+    def never_began(self, why: str) -> Verdict:
+        """The program has ended without reaching what is to be replayed."""
         if self.verdict.divergence is None:
-            self.verdict.divergence = Divergence(
-                None, "the program ended before it came to the part that was recorded", None, None
-            )
+            self.verdict.divergence = Divergence(None, why, None, None)
         return self.verdict
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -329,7 +339,7 @@ class Player(Door):
         self.tape.head()
         if self.tape.echoes:
             with nobody():
-                for echo in self.tape.echoes:
+                for echo in self.tape.echoes if self._branch is None else ():
                     label, text = echo.detail
                     getattr(sys, label).write(text)
             self.tape.echoes.clear()

@@ -69,6 +69,21 @@ class Recorder(Door):
         self._blind: dict[tuple[str, str, int | None], int] = {}
         self.gaps = 0
 
+    @property
+    def path(self) -> str:
+        """The cassette's file."""
+        return self._writer.path
+
+    @property
+    def id(self) -> str:
+        """The cassette's id."""
+        return str(self._writer.header["id"])
+
+    @property
+    def events(self) -> int:
+        """How many there are so far."""
+        return self._writer.events
+
     # -- lanes and schedule ------------------------------------------------------------------------------------
 
     def new_lane(self, path: str) -> Lane:
@@ -230,6 +245,7 @@ class Recorder(Door):
         """Stop at once and forget the file: for the child after a fork, which must not write into it."""
         self._lock = originals.allocate_lock()
         self._on = False
+        self._writer.close()
 
     def finish(self, outcome: dict[str, Any], *, seal: bool) -> None:
         """Write what is pending, the blind spots and the program's outcome; seal or just close the cassette."""
@@ -252,6 +268,7 @@ class Recorder(Door):
     def _begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> None:
         if lane.unfinished is not None:
             lane.unfinished()
+        lane.inside.call = call
         if call.effect == "read" and call.kind == "tool" and not call.streams and _is_fixed(call.request):
             if self._on:
                 program = sites.program_frame(frame)

@@ -77,7 +77,7 @@ def _wrap_processes() -> None:
         return execute(self, args, *rest, **kwargs)
 
     popen._execute_child = execute_child
-    for name in ("system", "fork", "forkpty", "posix_spawn", "posix_spawnp", "execv", "execve"):
+    for name in ("system", "forkpty", "posix_spawn", "posix_spawnp"):
         real = getattr(os, name, None)
         if real is not None:
             setattr(os, name, _reporting(name, real))

@@ -81,3 +81,8 @@ def install() -> None:
 def new_seed() -> bytes:
     """A seed for a session, drawn from the process's stream: a program that was seeded stays reproducible."""
     return random.Random.getrandbits(_program, 128).to_bytes(16, "big")
+
+
+def reseed() -> None:
+    """In a forked child: the process's generator begins anew, as the interpreter's own does after a fork."""
+    random.Random.seed(_program)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from replay.boundary.imports import on_import
-from replay.runtime import ambient, blindspots, chance, environ, locks, temporary, threads
+from replay.runtime import ambient, blindspots, chance, descent, environ, locks, temporary, threads
 from replay.seams import registry
 
 
@@ -25,6 +25,7 @@ def install(blind: Callable[[str, str], None]) -> None:
     temporary.install()
     locks.install()
     threads.install()
+    descent.install()
     blindspots.install()
     on_import("asyncio", _install_loops)
     on_import("trio", lambda _: blind("event loop", "trio isn't supported: its schedule isn't recorded"))

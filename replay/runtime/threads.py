@@ -29,6 +29,11 @@ def alive() -> list[str]:
     return list(_alive)
 
 
+def forget() -> None:
+    """In a forked child: the other threads stayed with its parent."""
+    _alive.clear()
+
+
 def install() -> None:
     """Patch `Thread.start`, the pool and its futures; idempotent."""
     global _installed

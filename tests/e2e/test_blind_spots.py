@@ -45,7 +45,7 @@ SPOTS = {
     "subprocess": ("process", "subprocess.run(['true'])"),
     "system": ("process", "os.system('true')"),
     "popen": ("process", "os.popen('true').close()"),
-    "fork": ("process", "os.waitpid(os.fork() or os._exit(0), 0)"),
+    "fork": ("process", "import pty; pid, fd = os.forkpty()\nif pid == 0: os._exit(0)\nos.waitpid(pid, 0)"),
     "posix_spawn": ("process", "os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)"),
     "asyncio process": (
         "process",

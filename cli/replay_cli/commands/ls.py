@@ -20,8 +20,8 @@ from replay_cli.render import facts
 def command(directory: Path | None) -> int:
     """Cassettes: when, program, outcome, events, blind spots.
 
-    Those in DIRECTORY, oldest first; without it in $REPLAY_DIR, or `.replay`. A file that can't be read is listed with
-    the reason.
+    Those in DIRECTORY, oldest first; without it in $REPLAY_DIR, or `.replay`. The child processes of a recorded one are
+    listed below it. A file that can't be read is listed with the reason.
     """
     where = directory or default_directory()
     if directory is not None and not directory.exists():
@@ -41,6 +41,9 @@ def command(directory: Path | None) -> int:
 def _row(path: Path) -> dict[str, Any]:
     try:
         with load(path) as cassette:
-            return facts.row(contents.read(cassette))
+            found = contents.read(cassette)
+            row = facts.row(found)
+            below = [_row(child.path) for child in found.children]
+            return {**row, "children": below} if below else row
     except ReplayError as error:
         return {"path": str(path), "problem": str(error)}

@@ -37,6 +37,7 @@ def describe(event: Event, call: LLMCall | None = None) -> list[Line]:
         case _:
             lines = [Line(" ".join(filter(None, (event.name, brief(event.request) if event.request else ""))))]
             lines += _result(event)
+    lines += [Line(f"child: {path}", "soft") for path in mapping(event.meta.get("links")).get("child", ())]
     return lines + _ending(event)
 
 

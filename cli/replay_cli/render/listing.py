@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from rich.table import Table
@@ -19,7 +19,7 @@ _NUMBERS = frozenset({"events", "llm", "tools", "tokens", "lost"})
 
 def listing(rows: Iterable[Mapping[str, Any]]) -> Table:
     """One line for each cassette. `lost` counts blind spots and gaps; the program is cut first where room is short."""
-    lines = [_line(row) if "events" in row else _broken(row) for row in rows]
+    lines = list(_lines(rows, ""))
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     for name in _COLUMNS:
         # rich takes room from columns that may wrap; the cells themselves forbid it, so they are cut
@@ -30,7 +30,14 @@ def listing(rows: Iterable[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _line(row: Mapping[str, Any]) -> list[Text]:
+def _lines(rows: Iterable[Mapping[str, Any]], above: str) -> Iterator[list[Text]]:
+    """A recording, and below it those of the processes that it started: `above` is the path to them."""
+    for row in rows:
+        yield _line(row, above) if "events" in row else _broken(row, above)
+        yield from _lines(row.get("children", ()), f"{above}{_name(row)}.d/")
+
+
+def _line(row: Mapping[str, Any], above: str) -> list[Text]:
     bad = row["status"] == "torn" or row["outcome"] not in ("exit 0", "ended")
     losses = row["blind_spots"] + row["gaps"]
     return [
@@ -41,18 +48,18 @@ def _line(row: Mapping[str, Any]) -> list[Text]:
         _text(str(sum(row["tools"].values()))),
         _text("" if row["tokens"] is None else str(row["tokens"])),
         _text(str(losses), "bold yellow" if losses else ""),
-        _name(row),
+        _text(above + _name(row)),
         _text(row["program"]),
     ]
 
 
-def _broken(row: Mapping[str, Any]) -> list[Text]:
+def _broken(row: Mapping[str, Any], above: str) -> list[Text]:
     why = str(row["problem"]).removeprefix(str(row["path"])).lstrip(": ")
-    return [Text(), _text("unreadable", "bold red"), *[Text()] * 5, _name(row), _text(why)]
+    return [Text(), _text("unreadable", "bold red"), *[Text()] * 5, _text(above + _name(row)), _text(why)]
 
 
-def _name(row: Mapping[str, Any]) -> Text:
-    return _text(str(row["path"]).rpartition("/")[2].removesuffix(SUFFIX))
+def _name(row: Mapping[str, Any]) -> str:
+    return str(row["path"]).rpartition("/")[2].removesuffix(SUFFIX)
 
 
 def _text(text: str, style: str = "") -> Text:

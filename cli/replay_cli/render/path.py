@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from rich.console import Console
 from rich.text import Text
 
@@ -20,10 +22,20 @@ def print_path(console: Console, found: Contents, *, verbose: bool) -> None:
         console.print(Text(unfinished, style="bold red"))
     console.print()
     console.print(timeline(found.events, verbose=verbose))
+    _children(console, found)
     _losses(console, found)
     if unfinished:
         console.print()
         console.print(Text(f"… {unfinished}", style="bold red"))
+
+
+def _children(console: Console, found: Contents) -> None:
+    if found.children:
+        console.print()
+        console.print(Text("child processes: each has a recording of its own", style="bold"))
+        for child in found.children:
+            where = os.path.relpath(child.path, found.path.parent)
+            console.print(Text(one_line(f"  {where}  {child.how}  {facts.program(child.header)}")))
 
 
 def _losses(console: Console, found: Contents) -> None:

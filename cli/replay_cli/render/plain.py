@@ -69,6 +69,10 @@ def cassette(found: Contents) -> dict[str, Any]:
         "gaps": [
             {"id": gap.event, "name": gap.name, "reason": gap.reason, "site": _site(gap.site)} for gap in found.gaps
         ],
+        "children": [
+            {"path": str(child.path), "id": str(child.header.get("id", "")), "how": child.how, "pid": child.pid}
+            for child in found.children
+        ],
     }
     if found.damage is not None:
         shown["damage"] = {

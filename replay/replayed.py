@@ -1,0 +1,184 @@
+"""A replayed process: how its replay begins, where it may leave its tape for a child's, and how its verdict is told.
+
+A program is replayed from its cassette by itself. A child that was forked has no beginning of its own: its parent is
+replayed, silently, up to the fork, and there the process takes the child's side: it goes on with the child's tape. A
+child that `multiprocessing` spawned is started there, by the parent's own live objects: nothing that was recorded is
+unpickled.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from replay import reenter
+from replay.bootstrap import STOPPED
+from replay.boundary import originals
+from replay.boundary.imports import on_import
+from replay.boundary.lanes import Lane, become, nobody
+from replay.cassette.codec import pack
+from replay.cassette.reader import Reader
+from replay.model.errors import NotStorable
+from replay.model.verdict import Verdict
+from replay.player.divergence import Facts
+from replay.player.frames import decoded, environment_of
+from replay.player.player import Player
+from replay.runtime import chance, descent, facts, inputs, outputs, temporary, threads
+from replay.runtime.install import install
+from replay.runtime.sandbox import Sandbox
+
+
+class ReplayedProcess(descent.Descent):
+    """This process, being replayed.
+
+    Args:
+        spec: what `replay.bootstrap` was given. `descend`: [event, cassette] for each child on the way from `cassette`
+            to the one that is meant; empty for a program.
+    """
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        self._spec = spec
+        self._way: list[tuple[int, str]] = [(event, path) for event, path in spec.get("descend") or ()]
+        self._handed_over: int | None = None
+        self._sandbox = Sandbox(spec["scratch"], self._escape)
+        reader = self._take(spec["cassette"])
+        temporary.use(spec["scratch"])
+        if not spec.get("part"):
+            install(self.player.blind)  # a part installs when its recording did: `session`
+        descent.use(self)
+        on_import("asyncio", self._use_loops)  # not earlier than it was imported in the recording
+        entry = reader.header["entry"]
+        if spec.get("part"):
+            reenter.prepare(reenter.Part(self.player, entry, reader.outcome, self._end_part))
+            why = "the program ended before it came to the part that was recorded"
+            atexit.register(lambda: self._write(self.player.never_began(why), None))
+            self._sandbox.install()
+            return
+        outputs.install()
+        inputs.install(reader.header.get("terminals", {}))
+        atexit.register(self._finish)
+        descent.before_hard_exit(lambda _: self._finish())
+        root = self.player.new_lane("m")
+        self._sandbox.install()
+        become(root)
+
+    # -- Descent -----------------------------------------------------------------------------------------------
+
+    def heirloom(self, environ: Mapping[str, str], how: str, event: int | None) -> dict[str, str]:
+        if how != "spawn" or not self._way:
+            return dict(environ)  # the sandbox refuses it
+        [(_, path), *rest] = self._way
+        with Reader.open(path) as reader:
+            found = {name: value for name, value in environment_of(reader).items() if name not in environ}
+            ours, restore = descent.environment(environ, reader.header.get("hash_seed"))
+        spec = {**self._spec, "cassette": path, "descend": rest, "environ": restore}
+        known = {name: value for name, value in found.items() if value is not None}
+        return {**known, **ours, "REPLAY_BOOT": json.dumps(spec)}
+
+    def bequeath(self) -> None:
+        """The sandbox refuses what would inherit it."""
+
+    def born(self, event: int | None) -> None:
+        """All of it was done by `fork`."""
+
+    def fork(self, real: Callable[[], int]) -> int:
+        if not self._way:
+            return real()  # the sandbox refuses it
+        [(_, path), *self._way] = self._way
+        self._take(path)
+        threads.forget()
+        with nobody():
+            chance.reseed()
+        if "asyncio" in sys.modules:
+            self._use_loops(None)
+        self._root = self.player.new_lane("m")
+        return 0
+
+    def replaced(self) -> None:
+        """The recording ends where the program became another one."""
+        self._finish()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        originals.os_exit(0 if self._code is None else self._code)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _take(self, path: str) -> Reader:
+        """Play that cassette from now on."""
+        reader = Reader.open(path)
+        recorded = reader.outcome
+        sources = None if recorded is None else recorded.get("sources")
+        changed = None if sources is None else tuple(facts.changed_sources(sources, sys.orig_argv))
+        self._code: int | None = None if recorded is None else recorded.get("exit_code")
+        last = not self._way
+        self.player = Player(
+            decoded(reader),
+            seed=reader.header["random_seed"],
+            complete=recorded is not None,
+            lenient=self._spec.get("lenient", False) and last,
+            on_stop=self._stop,
+            facts=Facts(changed),
+            daemons=frozenset(() if recorded is None else recorded.get("alive", ())),
+            until=self._spec.get("until") if last else None,
+            branch=None if last else (self._way[0][0], self._branch),
+        )
+        return reader
+
+    def _branch(self, lane: Lane, perform: Callable[[], Any]) -> Any:
+        """The event at which the child began: here the process takes the child's side."""
+        result = perform()
+        if self._handed_over is not None:
+            self._sandbox.release()
+            _, status = os.waitpid(self._handed_over, 0)
+            originals.os_exit(os.waitstatus_to_exitcode(status) & 255)
+        become(self._root)
+        return result
+
+    def _escape(self, what: str, detail: str) -> None:
+        self.player.escape(what, detail)
+
+    def _use_loops(self, _: Any) -> None:
+        from replay.runtime import loops
+
+        loops.use_replay_loop(self.player)
+
+    def _finish(self) -> None:
+        outputs.finish()
+        become(None)
+        if self._way:
+            self._write(self.player.never_began("the parent ended before it came to where this child began"), None)
+        else:
+            self._write(self.player.finish(), None)
+
+    def _stop(self, verdict: Verdict) -> None:
+        with nobody():
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+        self._write(verdict, None)
+        originals.os_exit(STOPPED)
+
+    def _end_part(self, result: Any) -> None:
+        """The recorded part is over."""
+        self._write(self.player.finish(), result)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        originals.os_exit(0)
+
+    def _write(self, verdict: Verdict, result: Any) -> None:
+        self._sandbox.release()
+        document = {**verdict.to_json(), "result": _text(result), "before": bool(self._way)}
+        with nobody(), open(self._spec["verdict"], "w", encoding="utf-8") as file:
+            json.dump(document, file, default=repr)
+
+
+def _text(result: Any) -> str | None:
+    """The result of an entry point for the parent, where it can be stored."""
+    try:
+        return b64encode(pack(result)).decode()
+    except NotStorable:
+        return None
