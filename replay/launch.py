@@ -23,6 +23,7 @@ from replay.model.errors import CassetteDamaged, CassetteExists, NotRecorded, No
 from replay.process import Output
 from replay.runtime import facts
 from replay.runtime.descent import environment
+from replay.runtime.environ import PROXY
 
 if TYPE_CHECKING:
     from replay.cassette.reader import Reader
@@ -232,7 +233,8 @@ def run(
     try:
         verdict_path = os.path.join(scratch, "verdict.json")
         environ, restore = environment(os.environ, header.get("hash_seed"))
-        for key, value in {**header.get("startup", {}), **variables}.items():
+        own_proxies = {key: None for key in environ if key.lower().endswith(PROXY)}
+        for key, value in {**own_proxies, **header.get("startup", {}), **variables}.items():
             environ.pop(key, None)
             if value is not None:
                 environ[key] = value

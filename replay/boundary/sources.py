@@ -40,6 +40,21 @@ SOURCES: tuple[tuple[str, str], ...] = (
     ("signal.alarm", "clock"),
     ("signal.setitimer", "clock"),
     ("signal.getitimer", "clock"),
+    ("threading.get_native_id", "entropy"),
+    ("thread.ident", "entropy"),
+    ("threading.active_count", "entropy"),
+    ("resource.getrusage", "clock"),
+    ("os.cpu_count", "entropy"),
+    ("os.sched_getaffinity", "entropy"),
+    ("os.uname", "entropy"),
+    ("os.getlogin", "entropy"),
+    ("os.ids", "entropy"),
+    ("pwd.entry", "entropy"),
+    ("getpass.getuser", "entropy"),
+    ("os.statvfs", "clock"),
+    ("shutil.disk_usage", "clock"),
+    ("uuid_utils", "entropy"),
+    ("thread.polled", "entropy"),
 )
 
 NUMBER = {name: number for number, (name, _) in enumerate(SOURCES)}

@@ -83,8 +83,15 @@ class Redactor:
         return urlunsplit((parts.scheme, host, parts.path, query, parts.fragment))
 
     def env(self, name: str, value: str) -> str:
-        """An environment variable's value as it may be stored."""
-        return self.pseudonym(value) if _SECRET_ENV.search(name) and value else value
+        """An environment variable's value as it may be stored; of an address, without its password."""
+        if not value:
+            return value
+        if _SECRET_ENV.search(name):
+            return self.pseudonym(value)
+        try:
+            return self.url(value) if "://" in value else value
+        except ValueError:  # not an address after all
+            return self.pseudonym(value)
 
     def http_message(self, message: Any) -> Any:
         """A request or response of an http event with its secret headers and query values replaced."""

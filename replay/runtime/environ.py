@@ -1,8 +1,8 @@
 """Environment variables the program reads: recorded once each, at their first read, with secrets replaced.
 
-Only variables that were asked for by name count; a walk over the whole environment (`urllib` looks for proxies that
-way, `dict(os.environ)` is one) doesn't put it into the file. At replay the process starts with the recorded values in
-place of its own.
+Only variables that were asked for by name count; a walk over the whole environment (`dict(os.environ)` is one) doesn't
+put it into the file, save for what HTTP clients look for on such a walk: proxies (`PROXY`). At replay the process starts
+with the recorded values in place of its own, and without its own proxies.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Any
 
 from replay.boundary import originals
 from replay.boundary.lanes import running
+
+PROXY = "_proxy"
+"""How names of proxies end, in either case: `urllib.request.getproxies` walks over the environment to find them."""
 
 _OWN = ("PYTHONHASHSEED", "PYTHONPATH", "REPLAY_BOOT")
 _installed = False
@@ -40,7 +43,9 @@ def install() -> None:
 
     def getitem(self: Any, key: Any) -> Any:
         lane = running.lane
-        if lane is None or (self is not os.environ and self is not os.environb) or _walks(originals.frame(0).f_back):
+        if lane is None or (self is not os.environ and self is not os.environb):
+            return read(self, key)
+        if _walks(originals.frame(0).f_back) and not os.fsdecode(key).lower().endswith(PROXY):
             return read(self, key)
         try:
             value = read(self, key)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from replay.boundary.imports import on_import
-from replay.runtime import ambient, blindspots, chance, descent, environ, locks, temporary, threads
+from replay.runtime import ambient, blindspots, chance, descent, environ, locks, native_ids, temporary, threads
 from replay.seams import registry
 
 
@@ -21,6 +21,7 @@ def install(blind: Callable[[str, str], None]) -> None:
     """
     ambient.install()
     chance.install()
+    native_ids.install()
     environ.install()
     temporary.install()
     locks.install()
