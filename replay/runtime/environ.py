@@ -1,8 +1,8 @@
 """Environment variables the program reads: recorded once each, at their first read, with secrets replaced.
 
 Only variables that were asked for by name count; a walk over the whole environment (`dict(os.environ)` is one) doesn't
-put it into the file, save for what HTTP clients look for on such a walk: proxies (`PROXY`). At replay the process starts
-with the recorded values in place of its own, and without its own proxies.
+put it into the file, save for what HTTP clients look for on such a walk: proxies (`PROXY`). At replay the process
+starts with the recorded values in place of its own, and without its own proxies.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from typing import Any
 
 from replay.boundary import originals
 from replay.boundary.lanes import Lane, become, nobody, running
+from replay.runtime import import_lanes
 
 _installed = False
 _alive: dict[str, None] = {}
@@ -45,6 +46,11 @@ def install() -> None:
     _patch_pool()
 
 
+def _spawned(parent: Lane, how: str) -> Lane:
+    import_lanes.install()
+    return parent.spawn(how)
+
+
 def _patch_thread() -> None:
     kind: Any = threading.Thread
     start, join, is_alive = kind.start, kind.join, kind.is_alive
@@ -52,7 +58,7 @@ def _patch_thread() -> None:
     def patched_start(self: Any) -> None:
         parent = running.lane
         if parent is not None and not hasattr(self, "_replay_lane"):
-            self._replay_lane = parent.spawn("thread")
+            self._replay_lane = _spawned(parent, "thread")
             self.run = _in_lane(self, self._replay_lane, self.run)
         with nobody():
             start(self)
@@ -106,7 +112,7 @@ def _patch_low_level() -> None:
         parent = running.lane
         if parent is None:
             return int(real(function, args, kwargs or {}))
-        lane = parent.spawn("thread")
+        lane = _spawned(parent, "thread")
 
         def run_in_lane() -> None:
             become(lane)
@@ -141,7 +147,7 @@ def _patch_pool() -> None:
         parent = running.lane
         if parent is None:
             return submit(self, *args, **kwargs)
-        _submitting.job = job = parent.spawn("job")
+        _submitting.job = job = _spawned(parent, "job")
         try:
             with nobody():
                 future = submit(self, *args, **kwargs)

@@ -96,6 +96,14 @@ def test_environment(name: str, secret: bool) -> None:
     assert REDACT.env(name, "") == "", "that it is empty is no secret"
 
 
+def test_an_address_in_the_environment_loses_its_password() -> None:
+    stored = REDACT.env("DATABASE_URL", "postgres://me:private@db.example/orders")
+    assert stored.endswith("@db.example/orders")
+    assert "private" not in stored
+    assert REDACT.env("BASE_URL", "http://127.0.0.1:8080/v1") == "http://127.0.0.1:8080/v1"
+    assert "private" not in REDACT.env("ODD", "x://[me:private@nowhere"), "not an address after all"
+
+
 def test_messages_are_copies() -> None:
     headers = [["Accept", "*/*"], ["X-Api-Key", "s3cret"]]
     message = {"url": "https://x/?key=s3cret&q=1", "headers": headers, "method": "GET"}

@@ -102,6 +102,22 @@ def test_a_walk_over_the_environment_stores_nothing(tmp_path: Path, monkeypatch:
     assert "ASKED" in names
 
 
+def test_proxies_are_found_on_a_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`urllib` finds them so, and clients build themselves by what it found; a password in one isn't stored."""
+    for name in ("HTTP_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("FTP_PROXY", "http://me:very%20private@127.0.0.1:1")
+    found = record(tmp_path, "import urllib.request\nprint(sorted(urllib.request.getproxies()))\n")
+    assert "'ftp'" in found.text
+    monkeypatch.delenv("FTP_PROXY")
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:2")  # of the machine that replays
+    again = found.again()
+    assert (again.identical, again.stdout) == (True, found.stdout)
+    assert b"private" not in Path(found.path).read_bytes()
+
+
 def test_names_of_ours_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program sees its own environment: neither our path nor our hash seed."""
     monkeypatch.delenv("PYTHONPATH", raising=False)

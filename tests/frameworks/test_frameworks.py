@@ -1,0 +1,93 @@
+"""Agents on real frameworks, unmodified: recorded against a server that answers by chance, replayed with none."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import importlib.util
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from replay.demo.server import environment, spawn
+from tests.support.plugin import AGENTS
+from tests.support.torture import Note, Often, measure, often, record_many
+
+FRAMEWORKS = AGENTS.parent / "frameworks"
+ERRORS = 0.06
+
+Serving = Callable[[], contextlib.AbstractContextManager[dict[str, str]]]
+Program = tuple[str, Path, tuple[str, ...], Serving]
+"""What the table calls it, the file, the modules it needs, and what it talks to."""
+
+
+@contextlib.contextmanager
+def model() -> Generator[dict[str, str]]:
+    """The environment of a program that talks to the random model."""
+    with spawn(errors=ERRORS) as url:
+        yield environment(url)
+
+
+@contextlib.contextmanager
+def tools() -> Generator[dict[str, str]]:
+    """The environment of a program that talks to a tool server over HTTP."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, str(FRAMEWORKS / "mcp_server.py"), str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            _listening(port, server)
+            yield {**environment(""), "MCP_URL": f"http://127.0.0.1:{port}/mcp"}
+        finally:
+            server.terminate()
+
+
+def _listening(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the tool server has ended"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"nobody listens on port {port}")
+
+
+PROGRAMS: tuple[Program, ...] = (
+    ("openai, sync", AGENTS / "openai_sync.py", ("openai",), model),
+    ("openai, async", AGENTS / "openai_async.py", ("openai",), model),
+    ("openai, streamed", AGENTS / "openai_stream.py", ("openai",), model),
+    ("anthropic", AGENTS / "anthropic_stream.py", ("anthropic",), model),
+    ("LangGraph", FRAMEWORKS / "langgraph_agent.py", ("langgraph", "langchain_openai"), model),
+    ("openai-agents", FRAMEWORKS / "openai_agents_team.py", ("agents",), model),
+    ("MCP over HTTP", FRAMEWORKS / "mcp_http.py", ("mcp",), tools),
+)
+SAMPLED = [one for one in PROGRAMS if one[1].parent == FRAMEWORKS]
+"""The others are recorded and replayed in `tests/e2e` already."""
+
+
+def frameworks(which: Program, times: Often, directory: Path, note: Note) -> None:
+    name, program, needs, serving = which
+    missing = [module for module in needs if importlib.util.find_spec(module) is None]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} isn't installed: pip install 'agent-replay[frameworks]'")
+    with serving() as variables:
+        recordings = record_many(program, directory, times.recordings, variables)
+    measure("replays of agents on real frameworks", name, recordings, times.replays, note)
+
+
+@pytest.mark.parametrize("which", SAMPLED, ids=lambda one: one[1].stem)
+def test_a_sample(which: Program, tmp_path: Path, record_property: Note, pytestconfig: pytest.Config) -> None:
+    frameworks(which, often(pytestconfig, 2, 1), tmp_path, record_property)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("which", PROGRAMS, ids=lambda one: one[1].stem)
+def test_in_full(which: Program, tmp_path: Path, record_property: Note, pytestconfig: pytest.Config) -> None:
+    faulthandler.cancel_dump_traceback_later()  # minutes are expected
+    frameworks(which, often(pytestconfig, 10, 10), tmp_path, record_property)
