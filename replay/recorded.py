@@ -19,11 +19,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from replay.boundary import originals
-from replay.boundary.lanes import become, nobody
+from replay.boundary.lanes import become, nobody, running
 from replay.model.errors import CassetteExists, ReplayError
 from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
-from replay.runtime import blindspots, chance, descent, facts, inputs, outputs, threads
+from replay.runtime import blindspots, chance, descent, facts, files, inputs, outputs, threads
 from replay.runtime.install import install
 
 _PASSED_ON = ("name", "tags", "git", "timezone")
@@ -68,6 +68,7 @@ class RecordedProcess(descent.Descent):
 
     def finish(self, code: int | None = None) -> None:
         """The program has ended, with exit code `code` where that is known here."""
+        files.finish(running.lane)
         outputs.finish()
         become(None)
         blindspots.note_clocks(self._recorder)

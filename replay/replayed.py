@@ -20,7 +20,7 @@ from replay import reenter
 from replay.bootstrap import STOPPED
 from replay.boundary import originals
 from replay.boundary.imports import on_import
-from replay.boundary.lanes import Lane, become, nobody
+from replay.boundary.lanes import Lane, become, nobody, running
 from replay.cassette.codec import pack
 from replay.cassette.reader import Reader
 from replay.model.errors import NotStorable
@@ -28,7 +28,7 @@ from replay.model.verdict import Verdict
 from replay.player.divergence import Facts
 from replay.player.frames import decoded, environment_of
 from replay.player.player import Player
-from replay.runtime import chance, descent, facts, inputs, outputs, temporary, threads
+from replay.runtime import chance, descent, facts, files, inputs, outputs, threads
 from replay.runtime.install import install
 from replay.runtime.sandbox import Sandbox
 
@@ -47,7 +47,7 @@ class ReplayedProcess(descent.Descent):
         self._handed_over: int | None = None
         self._sandbox = Sandbox(spec["scratch"], self._escape)
         reader = self._take(spec["cassette"])
-        temporary.use(spec["scratch"])
+        files.use(spec["scratch"], reader.header.get("cwd") or os.getcwd())
         if not spec.get("part"):
             install(self.player.blind)  # a part installs when its recording did: `session`
         descent.use(self)
@@ -125,6 +125,7 @@ class ReplayedProcess(descent.Descent):
             facts=Facts(changed),
             daemons=frozenset(() if recorded is None else recorded.get("alive", ())),
             until=self._spec.get("until") if last else None,
+            contents=_contents(path),
             branch=None if last else (self._way[0][0], self._branch),
         )
         return reader
@@ -148,6 +149,7 @@ class ReplayedProcess(descent.Descent):
         loops.use_replay_loop(self.player)
 
     def _finish(self) -> None:
+        files.finish(running.lane)
         outputs.finish()
         become(None)
         if self._way:
@@ -174,6 +176,18 @@ class ReplayedProcess(descent.Descent):
         document = {**verdict.to_json(), "result": _text(result), "before": bool(self._way)}
         with nobody(), open(self._spec["verdict"], "w", encoding="utf-8") as file:
             json.dump(document, file, default=repr)
+
+
+def _contents(path: str) -> Callable[[int], bytes | None]:
+    """Reads contents of files from a cassette, by the event that saw them."""
+    readers: list[Reader] = []
+
+    def content(event: int) -> bytes | None:
+        if not readers:
+            readers.append(Reader.open(path))
+        return readers[0].content(event)
+
+    return content
 
 
 def _text(result: Any) -> str | None:

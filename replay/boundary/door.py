@@ -32,10 +32,11 @@ class Call(Generic[R]):
         streams: pieces follow the result (`Door.pull`); the seam sets it before or while dumping the result.
         meta: labels: agent, owner, …
         dump, load: result to storable value and back.
+        content: the large part of the result, set while performing; stored once per cassette (`Door.content`).
         event: the event's id, set by the door; None while nothing records it.
     """
 
-    __slots__ = ("body", "chain", "dump", "effect", "event", "kind", "load", "meta", "name", "request", "streams")
+    __slots__ = ("body", "chain", "content", "dump", "effect", "event", "kind", "load", "meta", "name", "request", "streams")
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Call(Generic[R]):
         self.dump = dump
         self.load = load
         self.streams = streams
+        self.content: bytes | None = None
         self.event: int | None = None
 
 
@@ -94,6 +96,10 @@ class Door(ABC):
     @abstractmethod
     async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
         """`pull` for asynchronous streams; StopAsyncIteration is its end."""
+
+    @abstractmethod
+    def content(self, call: Call[Any]) -> bytes | None:
+        """For `load`: the recorded content of that call's outcome; None where it has none."""
 
     @abstractmethod
     def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:

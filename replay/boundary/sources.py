@@ -55,6 +55,8 @@ SOURCES: tuple[tuple[str, str], ...] = (
     ("shutil.disk_usage", "clock"),
     ("uuid_utils", "entropy"),
     ("thread.polled", "entropy"),
+    ("file.asked", "entropy"),
+    ("file.rest", "entropy"),
 )
 
 NUMBER = {name: number for number, (name, _) in enumerate(SOURCES)}

@@ -106,7 +106,7 @@ class _Cutter:
             self.events += 1
             if b"\xa3gap" in payload and unpack(payload)[1] == "gap":
                 self.gaps.append(event)
-        elif type_ in (f.RETURN, f.CHUNK) and event < self.segments[-1].first:
+        elif type_ in f.LATER and event < self.segments[-1].first:
             numbers = self.strays.setdefault(event, [])
             number = len(self.segments) - 1
             if not numbers or numbers[-1] != number:

@@ -30,6 +30,7 @@ CHAIN: Final = 10
 END: Final = 11
 BLOCK: Final = 12
 INDEX: Final = 13
+CONTENT: Final = 14
 
 NAMES: Final = {
     HEADER: "HEADER",
@@ -45,7 +46,11 @@ NAMES: Final = {
     END: "END",
     BLOCK: "BLOCK",
     INDEX: "INDEX",
+    CONTENT: "CONTENT",
 }
+
+LATER: Final = frozenset((RETURN, CHUNK, CONTENT))
+"""Frames of an event that may come long after it began."""
 
 NO_EVENT: Final = 0xFFFFFFFF
 MAX_PAYLOAD: Final = 1 << 30

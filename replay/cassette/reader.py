@@ -155,12 +155,15 @@ class Reader:
         else:
             call = records.call(first[2])
         pieces: list[Piece] = []
+        content: bytes | None = None
         for type_, _, payload in rest:
             if type_ == f.RETURN:
                 outcome = records.ret(payload)
             elif type_ == f.CHUNK:
                 chunk = records.chunk(payload)
                 pieces.append(Piece(chunk.at, _PIECES.get(chunk.status, "piece"), chunk.value))
+            elif type_ == f.CONTENT:
+                content = self.body(number, records.content(payload))
         failed = outcome is not None and outcome.status == 1
         return Event(
             id=number,
@@ -178,10 +181,16 @@ class Reader:
             error=_failure(outcome.value) if outcome is not None and failed else None,
             pieces=tuple(pieces),
             meta=call.meta or {},
+            content=content,
         )
 
+    def content(self, event: int) -> bytes | None:
+        """The large part of that event's outcome, whole, without the rest of it. Raises as `event`."""
+        found = next((payload for type_, _, payload in self.frames_of(event) if type_ == f.CONTENT), None)
+        return None if found is None else self.body(event, records.content(found))
+
     def body(self, event: int, stored: bytes | Delta | None) -> bytes | None:
-        """The whole body of `event`, whose frame holds `stored`.
+        """The whole body, or content, of `event`, whose frame holds `stored`.
 
         Raises:
             CassetteDamaged: a delta that doesn't fit its base.
@@ -272,8 +281,10 @@ class Reader:
     def _stored_body(self, event: int) -> bytes | Delta | None:
         body = self._links.get(event)
         if body is None:
-            type_, _, payload = self.frames_of(event)[0]
+            (type_, _, payload), *rest = self.frames_of(event)
             body = (records.whole(payload) if type_ == f.EVENT else records.call(payload)).body
+            if body is None:
+                body = next((records.content(p) for t, _, p in rest if t == f.CONTENT), None)
             if body is not None:
                 self._links.put(event, body)
         return body

@@ -95,6 +95,14 @@ def chunk(payload: bytes, unpack: Unpack = inert) -> Chunk:
     return record
 
 
+def content(payload: bytes) -> bytes | Delta:
+    """The payload of a CONTENT frame."""
+    (stored,) = _list(payload, inert, 1, "CONTENT")
+    if type(stored) not in (bytes, Delta):
+        raise _damaged("CONTENT")
+    return stored  # type: ignore[no-any-return]
+
+
 def _check_call(record: Call | Whole) -> None:
     if not (
         type(record.lane) is type(record.at) is int

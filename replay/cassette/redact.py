@@ -7,6 +7,7 @@ guessed back). At replay a pseudonym matches whatever stands in its place (`matc
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from typing import Any, cast
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
@@ -17,7 +18,21 @@ SECRET_HEADERS = frozenset(
 )
 SECRET_QUERY = frozenset("key api_key apikey api-key token access_token sig signature x-amz-signature secret".split())
 _SECRET_ENV = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|COOKIE|DSN", re.IGNORECASE)
-PSEUDONYM = re.compile(r"<redacted:[0-9a-f]{12}>")
+_TOKEN_MARKS = (
+    b"sk- sk_live_ sk_test_ rk_live_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xoxb- xoxp- xoxa- xoxe- hf_ AKIA ASIA AIza eyJ"
+).split()
+_TOKEN = re.compile(rb"\b(?:" + b"|".join(_TOKEN_MARKS) + rb")[\w.-]{16,}")
+_PEM_MARK = b"PRIVATE KEY-----"
+_PEM = re.compile(rb"(PRIVATE KEY-----\s)([A-Za-z0-9+/=\s:,.-]+?)(?=-----END )")
+_NAME_MARKS = (b"key", b"secret", b"token", b"passw", b"credential")
+_NAMED = re.compile(
+    rb"([\w.-]{0,32}[\"']?[ \t]*[:=][ \t]*[\"']?)(?=[\w+/=.~-]*\d)(?=[\w+/=.~-]*[A-Za-z])([\w+/=.~-]{16,})"
+)
+_ASSIGNED = re.compile(rb"^([ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*[\"']?)([^\r\n\"'#]*[^\s\"'#])", re.MULTILINE)
+_ENV_FILE = re.compile(r"(?:^|/)(?:\.env(?:\.[\w.-]*)?|[\w.-]*\.env|\.netrc|credentials|\.pgpass)$")
+_SHORT = 6  # what is shorter (`MAX_TOKENS=5`) is a setting
+_LENGTHS = range(len("<redacted:>") + 4, len("<redacted:>") + 65)
+PSEUDONYM = re.compile(r"<redacted:[0-9a-f]{4,64}>")
 
 
 class Redactor:
@@ -92,6 +107,52 @@ class Redactor:
             return self.url(value) if "://" in value else value
         except ValueError:  # not an address after all
             return self.pseudonym(value)
+
+    def file(self, path: str | bytes, data: bytes) -> bytes:
+        """A file's content as it may be stored: keys, tokens and passwords that look like it are replaced.
+
+        In files of settings (`.env`) every variable with a secret's name counts, elsewhere only values that look like
+        secrets, too. A stand-in is as long as what it stands for where that can be, so that sizes stay right.
+        """
+        if _ENV_FILE.search(os.fsdecode(path)):
+            data = _ASSIGNED.sub(self._assigned, data)
+        if any(mark in data for mark in _TOKEN_MARKS):
+            data = _TOKEN.sub(lambda found: self._as_long(found[0]), data)
+        if _PEM_MARK in data:
+            data = _PEM.sub(lambda found: found[1] + self._as_long(found[2].rstrip()) + b"\n", data)
+        return self._named(data)
+
+    def _named(self, data: bytes) -> bytes:
+        """Values behind names of secrets. Looked for by their names first: a pattern over everything takes ten times
+        as long."""
+        lower = data.lower()
+        found: dict[int, re.Match[bytes]] = {}
+        for mark in _NAME_MARKS:
+            at = lower.find(mark)
+            while at >= 0:
+                match = _NAMED.match(data, at + len(mark))
+                if match is not None:
+                    found[match.start(2)] = match
+                at = lower.find(mark, at + len(mark))
+        pieces: list[bytes] = []
+        done = 0
+        for start in sorted(found):
+            if start >= done:
+                pieces += data[done:start], self._as_long(found[start][2])
+                done = found[start].end()
+        return b"".join((*pieces, data[done:])) if pieces else data
+
+    def _assigned(self, found: re.Match[bytes]) -> bytes:
+        start, name, value = found.groups()
+        secret = len(value) >= _SHORT and not value.isdigit() and _SECRET_ENV.search(name.decode("latin-1"))
+        return start + self._as_long(value) if secret else found[0]
+
+    def _as_long(self, secret: bytes) -> bytes:
+        if PSEUDONYM.fullmatch(secret.decode("latin-1")):
+            return secret
+        digest = hashlib.blake2b(secret, key=self._key, digest_size=32).hexdigest()
+        length = len(secret) if len(secret) in _LENGTHS else len("<redacted:>") + 12
+        return b"<redacted:%s>" % digest[: length - len("<redacted:>")].encode()
 
     def http_message(self, message: Any) -> Any:
         """A request or response of an http event with its secret headers and query values replaced."""

@@ -174,7 +174,7 @@ def _leads_right(source: ByteSource, footer: Footer, index_at: int) -> bool:
                 events += 1
                 if layout.is_gap(type_, payload):
                     gaps.append(event)
-            elif type_ in (f.RETURN, f.CHUNK) and event < begin.first and number not in strays.setdefault(event, []):
+            elif type_ in f.LATER and event < begin.first and number not in strays.setdefault(event, []):
                 strays[event].append(number)
         at += stored.size
     return at == index_at and strays == footer.strays and gaps == list(footer.gaps)

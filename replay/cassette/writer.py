@@ -84,6 +84,7 @@ class Writer:
         self._chained = 0
         self._unhashed: list[bytes] = [f.PREAMBLE]
         self._bases: Recent[Hashable, tuple[int, bytes]] = Recent(_BASES, BASES_BYTES, _base_size)
+        self._known: dict[bytes, tuple[int, int]] = {}  # digest of a content or body: event that has it, its size
         self._turn_at = SEGMENT_BYTES
         self._turn_event = SEGMENT_EVENTS
         self._segments = [(self.size, 0, 0)]  # offset, seed, first event: what `footer.Segment` names
@@ -225,6 +226,30 @@ class Writer:
             self._bases.put(chain, (event, body))
         self._emit(f.CALL, event, payload)
         return event
+
+    def content(self, event_id: int, content: bytes, digest: bytes, chain: Hashable) -> None:
+        """The large part of an event's outcome, between `call` and `ret`. What the cassette has already isn't stored
+        again, and what is like the last one with the same key is stored as a difference.
+
+        Args:
+            digest: of `content`; equal digests mean equal contents, so it has to be a cryptographic one.
+            chain: as in `event`.
+        """
+        known = self._known.get(digest)
+        if known is not None:
+            stored: object = ext(EXT_DELTA, plain([known[0], known[1], 0, b""]))
+        else:
+            stored = content if len(content) < INLINE else self._difference(chain, content)
+            self._bases.put(chain, (event_id, content))
+            self.remember(digest, event_id, len(content))
+        if event_id < self._first:
+            self._stray(event_id)
+        self._emit(f.CONTENT, event_id, self._pack([stored]))
+
+    def remember(self, digest: bytes, event_id: int, size: int) -> None:
+        """That event's body or content, of `size` bytes, has this digest: `content` refers to it from now on."""
+        if size >= INLINE:
+            self._known.setdefault(digest, (event_id, size))
 
     def ret(self, event_id: int, at: int, status: int, value: object, suspended: bool) -> None:
         """The outcome of an event that `call` began.

@@ -61,6 +61,7 @@ class Event:
         at, took: microseconds since the recording began / until the outcome; `took` is None while it is open.
         request, body: what was asked; `body` is the large part of it (bytes), whole, already rebuilt.
         response: what came back (for a stream: its head; the pieces are in `pieces`).
+        content: the large part of the response (what was in a file), whole.
         error: the exception instead of a response.
         meta: agent, owner and other labels.
     """
@@ -80,6 +81,7 @@ class Event:
     error: Failure | None = None
     pieces: tuple[Piece, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    content: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,10 @@ _STUCK_AFTER = 10.0
 """Seconds without progress and without use of the processor after which a waiting lane gives up."""
 
 
+def _no_content(_: int) -> None:
+    """A cassette without contents."""
+
+
 class Stopped(BaseException):
     """The replay has ended; raised through the program where ending the process isn't wanted.
 
@@ -65,6 +69,7 @@ class Player(Door):
         on_stop: called once with the verdict when the replay ends early; a process of its own ends there.
         until: stop before the event of that id.
         daemons: lanes whose thread was alive when the recording ended; they stop where it did.
+        contents: the content of an event's outcome (`Reader.content`).
         facts: what is known about code and environment now and then, for the likely cause.
         branch: (event, take): this is only the way to a child that began at `event`. Nothing is printed on it, and
             there `take(lane, perform)` decides what happens instead of an answer.
@@ -82,6 +87,7 @@ class Player(Door):
         until: int | None = None,
         daemons: frozenset[str] = frozenset(),
         branch: Branch | None = None,
+        contents: Callable[[int], bytes | None] = _no_content,
     ) -> None:
         super().__init__(seed)
         self.tape = Tape(iter(frames), tuple(name for name, _ in SOURCES))
@@ -97,6 +103,7 @@ class Player(Door):
         self._until = until
         self._daemons = daemons
         self._branch = branch
+        self._contents = contents
         self._waiting: dict[str, str] = {}
         self._waiters = 0
         self._extra_lanes = 1_000_000
@@ -115,6 +122,9 @@ class Player(Door):
                 self._extra_lanes += 1
                 number = self._extra_lanes
         return Lane(path, number, self)
+
+    def content(self, call: Call[Any]) -> bytes | None:
+        return None if call.event is None else self._contents(call.event)
 
     def echo(self, lane: Lane, label: str, text: str) -> None:
         """Nothing is performed, so nothing prints."""
@@ -144,6 +154,8 @@ class Player(Door):
                 if outcome is None:
                     self._never_returned(lane, call)
                 self._turn(outcome)
+                if call.kind == "file":
+                    return self._answer(call, outcome)  # what it does to the overlay, it does in its turn
         if branch is not None and branch[0] == call.event:
             step_inside(lane)
             return branch[1](lane, perform)  # type: ignore[no-any-return]

@@ -28,6 +28,7 @@ from replay.boundary.sources import KIND, NUMBER
 from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
 from replay.model.errors import NotStorable
+from replay.recorder.contents import Contents
 
 R = TypeVar("R")
 
@@ -55,6 +56,7 @@ class Recorder(Door):
         super().__init__(seed)
         self._writer = writer
         self._redactor = redactor
+        self._contents = Contents(writer, redactor)
         self._warn = warn
         self._warned = False
         self._on = True
@@ -185,6 +187,9 @@ class Recorder(Door):
         self._piece(lane, call, _RESULT, piece, suspended=watched.suspended)
         return piece
 
+    def content(self, call: Call[Any]) -> bytes | None:
+        return call.content
+
     def echo(self, lane: Lane, label: str, text: str) -> None:
         with self._lock:
             if self._on:
@@ -286,10 +291,14 @@ class Recorder(Door):
                 request, body, meta = call.request, call.body, call.meta
                 if call.kind == "http":
                     request = self._redactor.http_message(request)
+                elif call.kind == "file":
+                    body = self._contents.asked(call)
                 site = self._site(sites.program_frame(frame))
                 call.event = self._writer.call(
                     lane.number, call.kind, call.name, call.effect, self._now(), site, request, body, call.chain, meta
                 )
+                if body is not None and call.kind == "file":
+                    self._contents.noted(call, body)
                 if call.effect == "write" or call.kind == "http":
                     self._writer.flush()
             except Exception as error:
@@ -317,6 +326,8 @@ class Recorder(Door):
             value = result if call.dump is None else call.dump(result)
             if call.kind == "http":
                 value = self._redactor.http_message(value)
+            elif call.content is not None:
+                value = self._contained(call, call.content, value)
         except Exception as error:  # not the program's: it gets its result
             with self._lock:
                 if self._on:
@@ -324,6 +335,14 @@ class Recorder(Door):
                     self._unstored(call, error, suspended)
             return
         self._outcome(call, _STREAM if call.streams else _RESULT, value, suspended)
+
+    def _contained(self, call: Call[Any], content: bytes, value: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            if not self._on:
+                return value
+            if self._log:
+                self._drain()
+            return self._contents.found(call, content, value)
 
     def _failed(self, call: Call[Any], error: BaseException, *, suspended: bool) -> None:
         if call.event is not None:

@@ -27,14 +27,6 @@ from replay.boundary.imports import on_import
 from replay.boundary.lanes import Lane, running
 from replay.runtime import ambient
 
-_SYSTEM = ("/usr/lib", "/usr/share", "/sys", "/dev")
-_SAFE_ROOTS = tuple(
-    {
-        os.path.realpath(path) + os.sep
-        for path in (*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, *_SYSTEM)
-    }
-)
-_CODE = (".py", ".pyc", ".pyi", ".so", ".pth", ".egg-link", ".toml", ".typed")
 _installed = False
 
 
@@ -46,7 +38,6 @@ def install() -> None:
     _installed = True
     _wrap_connect()
     _wrap_processes()
-    _wrap_files()
     _wrap_native()
 
 
@@ -83,64 +74,6 @@ def _wrap_processes() -> None:
             setattr(os, name, _reporting(name, real))
 
 
-_READS = ("listdir", "scandir", "stat", "lstat", "readlink", "access")
-_CHANGES = ("mkdir", "remove", "unlink", "rmdir", "rename", "replace", "link", "symlink", "truncate", "chmod", "utime")
-
-
-def _wrap_files() -> None:
-    real = io.open
-
-    def open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:  # noqa: A001 - it stands in for that
-        lane = running.lane
-        if lane is not None:
-            _note_file(lane, file, writes=any(letter in mode for letter in "wax+"), libraries=True)
-        return real(file, mode, *args, **kwargs)
-
-    open.__doc__ = real.__doc__
-    setattr(io, "open", open)  # noqa: B010 - pathlib looks it up there
-    setattr(builtins, "open", open)  # noqa: B010
-    real_open = os.open
-
-    def os_open(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
-        lane = running.lane
-        if lane is not None:
-            _note_file(lane, path, writes=bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)), libraries=True)
-        return real_open(path, flags, *args, **kwargs)
-
-    setattr(os, "open", os_open)  # noqa: B010
-    for name in (*_READS, *_CHANGES):
-        setattr(os, name, _noting(getattr(os, name), writes=name in _CHANGES))
-    # A bound copy that Python's own code uses: functions that differ from their `os` name would be looked at twice.
-    os.supports_follow_symlinks.update(getattr(os, name) for name in ("stat", "access", "chmod", "utime", "link"))
-    os.supports_dir_fd.update(getattr(os, name) for name in (*_CHANGES, "open", "stat", "access", "readlink"))
-    os.supports_fd.update(getattr(os, name) for name in ("listdir", "scandir", "stat", "truncate", "utime", "chmod"))
-
-
-def _noting(real: Any, *, writes: bool) -> Any:
-    @functools.wraps(real)
-    def function(*args: Any, **kwargs: Any) -> Any:
-        lane = running.lane
-        if lane is not None:
-            path = args[0] if args else next(iter(kwargs.values()), ".")
-            _note_file(lane, path, writes=writes, libraries=writes)
-        return real(*args, **kwargs)
-
-    return function
-
-
-def _note_file(lane: Lane, file: Any, *, writes: bool, libraries: bool) -> None:
-    if isinstance(file, int) or not _is_asked(originals.frame(0).f_back, libraries=libraries):
-        return
-    running.lane = None  # looking at paths reads files itself
-    try:
-        if writes or is_world(file):
-            lane.door.blind("file write" if writes else "file read", os.fsdecode(file))
-    except (TypeError, ValueError, OSError):
-        pass  # no path: the real function is going to say so
-    finally:
-        running.lane = lane
-
-
 def _is_asked(frame: FrameType | None, *, libraries: bool) -> bool:
     """Whether the program wanted this, itself or (`libraries`) through an installed library; not an import."""
     while frame is not None:
@@ -159,7 +92,6 @@ def _wrap_native() -> None:
     """What talks to the world past Python's own files, sockets and threads."""
     for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"):
         setattr(socket, name, _noting_call("name look-up", name, getattr(socket, name)))
-    on_import("sqlite3", _watch_sqlite)
     library: Any = ctypes.CDLL
     look_up = library.__getattr__
 
@@ -170,19 +102,6 @@ def _wrap_native() -> None:
         return look_up(self, name)
 
     library.__getattr__ = function_of
-
-
-def _watch_sqlite(module: Any) -> None:
-    """SQLite reads and writes its file in C."""
-    real = module.connect
-
-    def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
-        lane = running.lane
-        if lane is not None and database != ":memory:":
-            lane.door.blind("database", f"sqlite3 {os.fsdecode(database)}")
-        return real(database, *args, **kwargs)
-
-    module.connect = module.dbapi2.connect = functools.wraps(real)(connect)
 
 
 def _noting_call(what: str, name: str, real: Any) -> Any:
@@ -213,17 +132,6 @@ def _program(args: Any) -> str:
         words = cast("Sequence[Any]", args)
         return str(words[0]) if words else ""
     return str(args).split(" ")[0]
-
-
-def is_world(path: Any) -> bool:
-    """Whether reading this file is an input of the program rather than part of its code or of the system."""
-    try:
-        text = os.fsdecode(path)
-    except TypeError:
-        return False
-    if text.endswith(_CODE):
-        return False
-    return not os.path.realpath(text).startswith(_SAFE_ROOTS)
 
 
 def note_clocks(door: Any) -> None:

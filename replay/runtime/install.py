@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from replay.boundary.imports import on_import
-from replay.runtime import ambient, blindspots, chance, descent, environ, locks, native_ids, temporary, threads
+from replay.runtime import ambient, blindspots, chance, descent, environ, files, locks, native_ids, threads
 from replay.seams import registry
 
 
@@ -23,7 +23,7 @@ def install(blind: Callable[[str, str], None]) -> None:
     chance.install()
     native_ids.install()
     environ.install()
-    temporary.install()
+    files.install()
     locks.install()
     threads.install()
     descent.install()

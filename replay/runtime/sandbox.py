@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from replay.boundary.lanes import running
+
 _REFUSED = {
     "socket.connect": "connection",
     "socket.sendto": "connection",
@@ -128,6 +130,7 @@ class Sandbox:
         """Whether a path lies in the scratch directory; relative ones below the directory open at `place`."""
         if isinstance(path, int):
             return True  # a file descriptor that was opened past this hook already
+        lane, running.lane = running.lane, None  # the looking is ours
         try:
             text = os.fsdecode(path)
             if isinstance(place, int) and place >= 0 and not os.path.isabs(text):
@@ -135,6 +138,8 @@ class Sandbox:
             real = os.path.realpath(text)
         except (TypeError, ValueError, OSError):
             return False
+        finally:
+            running.lane = lane
         return real in _DEVICES or real == self._scratch or real.startswith(self._scratch + os.sep)
 
     def _wrap(self) -> None:
@@ -151,6 +156,7 @@ class Sandbox:
             finally:
                 self._place = None
 
+        os.supports_dir_fd.add(open_at)
         setattr(os, "open", open_at)  # noqa: B010 - typeshed knows no assignment to it
 
     def _checked(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:

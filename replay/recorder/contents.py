@@ -1,0 +1,53 @@
+"""Contents of files on their way into the cassette: without their secrets, and each stored once."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from replay.boundary.door import Call
+from replay.cassette.redact import Redactor
+from replay.cassette.writer import INLINE, Writer
+
+
+class Contents:
+    """For one recording; called with its lock held.
+
+    Args:
+        writer: of the cassette. redactor: takes secrets out.
+    """
+
+    def __init__(self, writer: Writer, redactor: Redactor) -> None:
+        self._writer = writer
+        self._redactor = redactor
+        self._stored: dict[bytes, tuple[bytes, bool]] = {}  # digest as read: digest as stored, whether it was redacted
+
+    def asked(self, call: Call[Any]) -> bytes | None:
+        """The body of a file event as it may be stored."""
+        return None if call.body is None else self._redactor.file(call.request["path"], call.body)
+
+    def noted(self, call: Call[Any], body: bytes) -> None:
+        """The event has got its id: what reads that body back refers to it."""
+        if call.event is not None:
+            self._writer.remember(sha256(body).digest(), call.event, len(body))
+
+    def found(self, call: Call[Any], content: bytes, value: dict[str, Any]) -> dict[str, Any]:
+        """Writes the content of the call's outcome; the value with its digest in it.
+
+        Raises:
+            NotStorable, OSError: as the writer does.
+        """
+        assert call.event is not None
+        raw = sha256(content).digest()
+        known = self._stored.get(raw)
+        if known is None:
+            safe = self._redactor.file(call.request["path"], content)
+            redacted = safe != content
+            digest = sha256(safe).digest() if redacted else raw
+            self._writer.content(call.event, safe, digest, call.chain)
+            if len(safe) >= INLINE:  # shorter ones aren't referred to
+                self._stored[raw] = (digest, redacted)
+        else:
+            digest, redacted = known
+            self._writer.content(call.event, b"", digest, call.chain)  # it is there: only referred to
+        return {**value, "sha256": digest.hex(), **({"redacted": True} if redacted else {})}
