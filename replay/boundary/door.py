@@ -36,7 +36,20 @@ class Call(Generic[R]):
         event: the event's id, set by the door; None while nothing records it.
     """
 
-    __slots__ = ("body", "chain", "content", "dump", "effect", "event", "kind", "load", "meta", "name", "request", "streams")
+    __slots__ = (
+        "body",
+        "chain",
+        "content",
+        "dump",
+        "effect",
+        "event",
+        "kind",
+        "load",
+        "meta",
+        "name",
+        "request",
+        "streams",
+    )
 
     def __init__(
         self,
@@ -97,9 +110,9 @@ class Door(ABC):
     async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
         """`pull` for asynchronous streams; StopAsyncIteration is its end."""
 
-    @abstractmethod
     def content(self, call: Call[Any]) -> bytes | None:
-        """For `load`: the recorded content of that call's outcome; None where it has none."""
+        """The content of that call's outcome, for `load` the recorded one; None where it has none."""
+        return call.content
 
     @abstractmethod
     def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:

@@ -19,7 +19,8 @@ SECRET_HEADERS = frozenset(
 SECRET_QUERY = frozenset("key api_key apikey api-key token access_token sig signature x-amz-signature secret".split())
 _SECRET_ENV = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|COOKIE|DSN", re.IGNORECASE)
 _TOKEN_MARKS = (
-    b"sk- sk_live_ sk_test_ rk_live_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xoxb- xoxp- xoxa- xoxe- hf_ AKIA ASIA AIza eyJ"
+    b"sk- sk_live_ sk_test_ rk_live_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xoxb- xoxp- xoxa- xoxe- hf_ AKIA "
+    b"ASIA AIza eyJ"
 ).split()
 _TOKEN = re.compile(rb"\b(?:" + b"|".join(_TOKEN_MARKS) + rb")[\w.-]{16,}")
 _PEM_MARK = b"PRIVATE KEY-----"

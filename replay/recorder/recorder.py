@@ -187,9 +187,6 @@ class Recorder(Door):
         self._piece(lane, call, _RESULT, piece, suspended=watched.suspended)
         return piece
 
-    def content(self, call: Call[Any]) -> bytes | None:
-        return call.content
-
     def echo(self, lane: Lane, label: str, text: str) -> None:
         with self._lock:
             if self._on:
@@ -336,7 +333,7 @@ class Recorder(Door):
             return
         self._outcome(call, _STREAM if call.streams else _RESULT, value, suspended)
 
-    def _contained(self, call: Call[Any], content: bytes, value: dict[str, Any]) -> dict[str, Any]:
+    def _contained(self, call: Call[Any], content: bytes, value: Any) -> Any:
         with self._lock:
             if not self._on:
                 return value

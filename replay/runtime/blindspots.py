@@ -9,22 +9,18 @@ A crossing that a seam performs has no lane while it is performed, so what shows
 
 from __future__ import annotations
 
-import builtins
 import ctypes
 import functools
-import io
 import os
 import socket
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any, cast
 
 from replay.boundary import originals, sites
-from replay.boundary.imports import on_import
-from replay.boundary.lanes import Lane, running
+from replay.boundary.lanes import running
 from replay.runtime import ambient
 
 _installed = False

@@ -55,14 +55,6 @@ SPOTS = {
         asyncio.run(main())
         """,
     ),
-    "open": ("file read", "open('data.txt').close()"),
-    "read_text": ("file read", "pathlib.Path('data.txt').read_text()"),
-    "os.open": ("file", "os.close(os.open('data.txt', os.O_RDONLY))"),
-    "write": ("file write", "open('made.txt', 'w').close()"),
-    "write_text": ("file write", "pathlib.Path('made.txt').write_text('x')"),
-    "listdir": ("file", "os.listdir('.')"),
-    "stat": ("file", "os.stat('data.txt')"),
-    "sqlite": ("database", "sqlite3.connect('made.db').close()"),
 }
 
 
@@ -203,7 +195,6 @@ NONDETERMINISTIC = [
     "os.cpu_count()",
 ]
 UNNAMED = {
-    "tempfile.gettempdir()": "launch: TMPDIR is the scratch directory, and shows",
     "dict(os.environ)['E2E_CHANGES']": "environ: a copy of the whole environment isn't recorded",
     "resource.getrusage(resource.RUSAGE_SELF)": "limits: use of resources",
     "threading.get_ident()": "limits: addresses",

@@ -1,7 +1,6 @@
 """Changes to the file system: effects. At replay their outcome is the recorded one, and the overlay is changed.
 
-Also here: the working directory, which the program changes like anything else and which is answered, at replay, from what
-was recorded.
+Also here: the working directory, which the program changes like anything else; at replay it is what was recorded.
 """
 
 from __future__ import annotations
@@ -18,7 +17,9 @@ from replay.runtime.files.opened import handles
 from replay.runtime.files.opening import wanted
 
 _frame = originals.frame
-_ONE = "mkdir rmdir remove unlink truncate chmod lchmod chown lchown utime setxattr removexattr mkfifo mknod chflags".split()
+_ONE = (
+    "mkdir rmdir remove unlink truncate chmod lchmod chown lchown utime setxattr removexattr mkfifo mknod chflags"
+).split()
 _TWO = "rename replace link symlink".split()
 _STANDARD = {"follow_symlinks": True, "target_is_directory": False}
 
@@ -46,7 +47,11 @@ def _change(name: str, real: Any, *, two: bool) -> Any:
             return real(*args, **kwargs)
         absolute, other = request.pop("absolute"), request.pop("other", None)
         call: Call[Any] = Call("file", name, "write", request)
-        call.load = lambda _: _apply(name, absolute, other, request)
+
+        def load(_: Any) -> None:
+            _apply(name, absolute, other, request)
+
+        call.load = load
         return lane.door.cross(lane, call, lambda: real(*args, **kwargs))
 
     return functools.update_wrapper(function, real)
@@ -59,7 +64,11 @@ def _request(name: str, args: Any, kwargs: dict[str, Any], frame: Any, *, two: b
     place = rest.pop("src_dir_fd" if two else "dir_fd", None)
     request: dict[str, Any] = {}
     if name == "symlink":  # what it says needn't be there
-        request["target"], path, place = os.fspath(path), args[1] if len(args) > 1 else rest.pop("dst", None), rest.pop("dir_fd", None)
+        request["target"], path, place = (
+            os.fspath(path),
+            args[1] if len(args) > 1 else rest.pop("dst", None),
+            rest.pop("dir_fd", None),
+        )
     if isinstance(path, int):
         handle = handles.get(path)
         found = None if handle is None else (handle.path, handle.absolute, 0)
@@ -126,9 +135,14 @@ def _install_directory() -> None:
         else:
             real_fchdir(fd)
 
-    for function, real in ((getcwd, real_getcwd), (getcwdb, os.getcwdb), (chdir, real_chdir), (fchdir, real_fchdir)):
-        functools.update_wrapper(function, real)
-        setattr(os, real.__name__, function)
+    functions: list[tuple[Any, Any]] = [
+        (getcwd, real_getcwd),
+        (getcwdb, os.getcwdb),
+        (chdir, real_chdir),
+        (fchdir, real_fchdir),
+    ]
+    for function, real in functions:
+        setattr(os, real.__name__, functools.update_wrapper(function, real))
     os.supports_fd.add(chdir)
 
 

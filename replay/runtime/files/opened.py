@@ -1,7 +1,7 @@
 """Open files: what is known of each descriptor, and the raw file that everything opened in a lane stands on.
 
-- *Reading*: up to the size it was opened with, a file is read as it is; its content was recorded. What comes behind that
-  (others append to it) is a draw. At the end of an ordinary file that is one draw of nothing.
+- *Reading*: up to the size it was opened with, a file is read as it is; its content was recorded. What comes behind
+  that (others append to it) is a draw. At the end of an ordinary file that is one draw of nothing.
 - *Writing*: what goes through is gathered, and reported as an event `write` when the file is closed, has grown by
   PART, or the program ends.
 - *Devices and pipes* have no content to record: each read and write is an event.
@@ -39,7 +39,19 @@ class Handle:
         top: the outermost file object, to be flushed at the end.
     """
 
-    __slots__ = ("_at", "_parts", "_runs", "absolute", "appends", "block", "kind", "path", "size", "terminal", "top", "writes")
+    __slots__ = (
+        "_parts",
+        "_runs",
+        "absolute",
+        "appends",
+        "block",
+        "kind",
+        "path",
+        "size",
+        "terminal",
+        "top",
+        "writes",
+    )
 
     def __init__(self, path: Any, absolute: str, flags: int, facts: dict[str, Any]) -> None:
         self.path = path
@@ -74,7 +86,7 @@ class Handle:
         if not self._runs:
             return
         body = b"".join(self._parts)
-        request: dict[str, Any] = {"path": self.path, "size": len(body)}
+        request: dict[str, Any] = {"path": self.path}
         if self.appends:
             request["at"] = "end"
         elif len(self._runs) > 1 or self._runs[0][0] != 0:
@@ -112,7 +124,7 @@ class Raw(io.FileIO):
         super().__init__(fd, mode, closefd)
         self.handle = handle
 
-    def readinto(self, buffer: Any, /) -> int | None:  # type: ignore[override]
+    def readinto(self, buffer: Any, /) -> int | None:
         lane, handle = running.lane, self.handle
         if lane is None or handle.writes:
             return super().readinto(buffer)
@@ -129,14 +141,14 @@ class Raw(io.FileIO):
             room[: len(found)] = found
         return len(found)
 
-    def read(self, size: int | None = -1, /) -> bytes | None:  # type: ignore[override]
+    def read(self, size: int | None = -1, /) -> Any:
         if size is None or size < 0:
             return self.readall()
         buffer = bytearray(size)
         count = self.readinto(buffer)
         return None if count is None else bytes(buffer[:count])
 
-    def readall(self) -> bytes | None:  # type: ignore[override]
+    def readall(self) -> Any:
         lane, handle = running.lane, self.handle
         if lane is None or handle.writes:
             return super().readall()
@@ -146,11 +158,10 @@ class Raw(io.FileIO):
                 pieces.append(piece)
             return b"".join(pieces)
         while (left := handle.size - self.tell()) > 0:
-            piece = bytearray(left)
-            count = super().readinto(piece)
-            if not count:
+            piece = super().read(left)
+            if not piece:
                 break
-            pieces.append(bytes(piece[:count]) if count < left else bytes(piece))
+            pieces.append(piece)
         pieces.append(self._rest(lane, None))
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -167,7 +178,7 @@ class Raw(io.FileIO):
             self.seek(position + len(found))
         return found
 
-    def write(self, data: Any, /) -> int:  # type: ignore[override]
+    def write(self, data: Any, /) -> int:
         lane, handle = running.lane, self.handle
         if lane is None or not (handle.writes or handle.kind == "device"):
             return super().write(data)
@@ -179,7 +190,7 @@ class Raw(io.FileIO):
             handle.wrote(lane, position, bytes(data) if count == len(data) else bytes(data)[:count])
         return count
 
-    def truncate(self, size: int | None = None, /) -> int:  # type: ignore[override]
+    def truncate(self, size: int | None = None, /) -> int:
         cut = super().truncate(size)
         if running.lane is not None and self.handle.writes:
             self.handle.truncated(cut)
@@ -231,7 +242,7 @@ def read_device(lane: Lane, handle: Handle, fd: int, count: int) -> bytes:
 
 def write_device(lane: Lane, handle: Handle, fd: int, data: bytes) -> int:
     """A write to one."""
-    call: Call[int] = Call("file", "write", "write", {"path": handle.path, "size": len(data)}, data)
+    call: Call[int] = Call("file", "write", "write", {"path": handle.path}, data)
     return lane.door.cross(lane, call, lambda: originals.os_write(fd, data))
 
 
@@ -290,10 +301,20 @@ def install() -> None:
     def sendfile(out_fd: int, in_fd: int, offset: int | None, count: int, *args: Any, **kwargs: Any) -> int:
         if running.lane is None or out_fd not in handles:
             return real_sendfile(out_fd, in_fd, offset, count, *args, **kwargs)
-        data = os.read(in_fd, count) if offset is None else _REAL.pread(in_fd, min(count, real_fstat(in_fd).st_size), offset)
+        data = (
+            os.read(in_fd, count)
+            if offset is None
+            else _REAL.pread(in_fd, min(count, real_fstat(in_fd).st_size), offset)
+        )
         return write(out_fd, data)
 
-    for function, real in ((close, real_close), (read, real_read), (write, real_write), (pwrite, real_pwrite), (sendfile, real_sendfile)):
+    for function, real in (
+        (close, real_close),
+        (read, real_read),
+        (write, real_write),
+        (pwrite, real_pwrite),
+        (sendfile, real_sendfile),
+    ):
         function.__doc__ = real.__doc__
         setattr(os, function.__name__, function)
 

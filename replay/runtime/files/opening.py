@@ -1,6 +1,7 @@
 """Opening files: `open`, `io.open`, `os.open`.
 
-Each is one crossing at the level of `os.open`; `open` puts the layers of `io` on the descriptor, as the interpreter does.
+Each is one crossing at the level of `os.open`; `open` puts the layers of `io` on the descriptor, as the interpreter
+does.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from replay.runtime.files.opened import Handle, Raw, handles
 _REAL = originals.REAL_OS
 _real_open = io.open
 _frame = originals.frame
+_fspath: Any = os.fspath
 
 LIMIT = 64 << 20
 """Bytes of a file's content that are recorded; a larger one is read at replay as it is then, and is a blind spot."""
@@ -74,11 +76,11 @@ def install() -> None:
 def wanted(path: Any, dir_fd: int | None, frame: FrameType | None, *, writes: bool) -> tuple[Any, str, int] | None:
     """(name to record, absolute path, who asks) where that access counts; None where it is the installation's."""
     try:
-        name = os.fspath(path)
-    except TypeError:
-        return None
-    if not isinstance(name, (str, bytes)) or b"\0" in os.fsencode(name):
-        return None
+        name: Any = _fspath(path)
+        if b"\0" in os.fsencode(name):
+            return None
+    except (TypeError, ValueError):
+        return None  # no path: the real function is going to say so
     if dir_fd is not None and not os.fsdecode(name).startswith("/"):
         place = handles.get(dir_fd)
         if place is None:
@@ -104,13 +106,16 @@ def _cross(lane: Lane, path: Any, found: tuple[Any, str, int], flags: int, mode:
     call: Call[_Opened] = Call(
         "file", "open", "write" if flags & _WRITES else "read", request, chain=("file", absolute), dump=_facts
     )
-    call.load = lambda facts: _open_overlay(lane, call, absolute, flags, facts)
+
+    def load(facts: Any) -> _Opened:
+        return _open_overlay(lane, call, absolute, flags, facts)
 
     def perform() -> _Opened:
         fd = _REAL.open(path, flags, mode, dir_fd=dir_fd)
         facts, call.content = _look(fd, flags)
         return _Opened(fd, facts)
 
+    call.load = load
     done = lane.door.cross(lane, call, perform)
     handles[done.fd] = Handle(name, absolute, flags, done.facts)
     if "unread" in done.facts:

@@ -1,7 +1,7 @@
 """Questions to the file system: crossings whose answer is all there is. At replay the tape gives it.
 
-What the program's own code asks is an event. What an installed library asks for itself (is there a `.netrc`?) is an entry
-of the track, which costs a tenth and doesn't show.
+What the program's own code asks is an event. What an installed library asks for itself (is there a `.netrc`?) is an
+entry of the track, which costs a tenth and doesn't show.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 from replay.boundary import originals
 from replay.boundary.door import Call
@@ -29,31 +29,30 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _dump_stat(found: os.stat_result) -> Any:
-    _, (fields, more) = found.__reduce__()  # type: ignore[misc]
+def _dump_fields(found: Any) -> Any:
+    """Of a result with named fields, some of which aren't items."""
+    fields, more = found.__reduce__()[1]
     return [list(fields), dict(more)]
 
 
-def _load_stat(value: Any) -> os.stat_result:
-    return os.stat_result(tuple(value[0]), value[1])  # type: ignore[call-arg]
-
-
-def _dump_places(found: Any) -> Any:
-    _, (fields, more) = found.__reduce__()
-    return [list(fields), dict(more)]
+def _load_stat(value: Any) -> Any:
+    return _stat_result(tuple(value[0]), value[1])
 
 
 def _load_places(value: Any) -> Any:
-    return os.statvfs_result(tuple(value[0]), value[1])  # type: ignore[call-arg]
+    return _statvfs_result(tuple(value[0]), value[1])
 
+
+_stat_result: Any = os.stat_result
+_statvfs_result: Any = os.statvfs_result
 
 _QUESTIONS: dict[str, tuple[Convert, Convert]] = {
-    "stat": (_dump_stat, _load_stat),
-    "lstat": (_dump_stat, _load_stat),
+    "stat": (_dump_fields, _load_stat),
+    "lstat": (_dump_fields, _load_stat),
     "access": (_same, _same),
     "listdir": (_same, _same),
     "readlink": (_same, _same),
-    "statvfs": (_dump_places, _load_places),
+    "statvfs": (_dump_fields, _load_places),
     "getxattr": (_same, _same),
     "listxattr": (_same, _same),
 }
@@ -79,13 +78,13 @@ def install() -> None:
             return real_scandir(path)
         return Listing(found[0], _ask(lane, "scandir", found, {}, lambda: _scan(real_scandir, path), _same, _same))
 
-    def fstat(fd: int) -> os.stat_result:
+    def fstat(fd: int) -> Any:
         lane = running.lane
         handle = handles.get(fd)
         if lane is None or handle is None:
             return real_fstat(fd)
         found = (handle.path, handle.absolute, scope.asker(_frame(1)))
-        return _ask(lane, "stat", found, {"open": True}, lambda: real_fstat(fd), _dump_stat, _load_stat)
+        return _ask(lane, "stat", found, {"open": True}, lambda: real_fstat(fd), _dump_fields, _load_stat)
 
     def realpath(filename: Any, *, strict: bool = False) -> Any:
         lane = running.lane
@@ -95,7 +94,8 @@ def install() -> None:
         more = {"strict": True} if strict else {}
         return _ask(lane, "realpath", found, more, lambda: real_realpath(filename, strict=strict), _same, _same)
 
-    for function, real in ((scandir, real_scandir), (fstat, real_fstat), (realpath, real_realpath)):
+    functions: list[tuple[Any, Any]] = [(scandir, real_scandir), (fstat, real_fstat), (realpath, real_realpath)]
+    for function, real in functions:
         functools.update_wrapper(function, real)
     setattr(os, "scandir", scandir)  # noqa: B010
     setattr(os, "fstat", fstat)  # noqa: B010
@@ -113,7 +113,9 @@ def _question(name: str, real: Any, dump: Convert, load: Convert) -> Any:
         found = _asked(path, kwargs.get("dir_fd"), _frame(1))
         if found is None:
             return real(*args, **kwargs)
-        more = {key: value for key, value in kwargs.items() if key not in ("path", "dir_fd") and _STANDARD.get(key) != value}
+        more = {
+            key: value for key, value in kwargs.items() if key not in ("path", "dir_fd") and _STANDARD.get(key) != value
+        }
         if args[1:]:
             more["args"] = list(args[1:])
         return _ask(lane, name, found, more, lambda: real(*args, **kwargs), dump, load)
@@ -174,7 +176,7 @@ class Entry:
 
     def __init__(self, folder: Any, facts: list[Any]) -> None:
         self.name, self._inode, self._directory, self._file, self._link = facts
-        self.path = self.name if isinstance(folder, int) else os.path.join(folder, self.name)
+        self.path: Any = self.name if isinstance(folder, int) else os.path.join(folder, self.name)
 
     def inode(self) -> int:
         return int(self._inode)
@@ -188,7 +190,7 @@ class Entry:
     def is_symlink(self) -> bool:
         return bool(self._link)
 
-    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+    def stat(self, *, follow_symlinks: bool = True) -> Any:
         return os.stat(self.path, follow_symlinks=follow_symlinks)
 
     def __fspath__(self) -> Any:
@@ -213,7 +215,7 @@ class Listing:
     def __next__(self) -> Entry:
         return next(self._entries)
 
-    def __enter__(self) -> Listing:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -227,8 +229,8 @@ class Listing:
 def _patch_tempfile(module: Any) -> None:
     """Where temporary files go, and what they are called, is drawn like chance.
 
-    How `tempfile` finds out (it writes a file to see whether it can) is the interpreter's business. Outside of every lane
-    a replay keeps to its scratch directory.
+    How `tempfile` finds out (it writes a file to see whether it can) is the interpreter's business. Outside of every
+    lane a replay keeps to its scratch directory.
     """
     real_directory, real_name = module._gettempdir, module._RandomNameSequence.__next__
 

@@ -36,7 +36,8 @@ def _roots() -> tuple[str, ...]:
 
 _ROOTS = _roots()
 _BELOW = tuple(root + os.sep for root in _ROOTS)
-_SAME = frozenset((*_ROOTS, *HARMLESS))
+_SYSTEM = ("/etc/os-release", "/etc/lsb-release", "/etc/debian_version", "/etc/redhat-release", "/etc/localtime")
+_SAME = frozenset((*_ROOTS, *HARMLESS, *_SYSTEM))
 written: set[str] = set()
 """Absolute paths below the roots that this process has made or written."""
 

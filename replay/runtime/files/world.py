@@ -70,7 +70,7 @@ def absolute(path: str | bytes) -> str:
     text = os.fsdecode(path)
     if text[:1] != "/":
         text = f"{cwd()}/{text}"
-    return _REAL.path.normpath(text)
+    return str(_REAL.path.normpath(text))
 
 
 def inside(path: str) -> str:
