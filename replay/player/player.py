@@ -124,7 +124,10 @@ class Player(Door):
         return Lane(path, number, self)
 
     def content(self, call: Call[Any]) -> bytes | None:
-        return None if call.event is None else self._contents(call.event)
+        if call.event is None:
+            return None
+        with nobody():
+            return self._contents(call.event)
 
     def echo(self, lane: Lane, label: str, text: str) -> None:
         """Nothing is performed, so nothing prints."""

@@ -58,7 +58,7 @@ def state(root: Path) -> list[tuple[str, int, int]]:
     return sorted((str(p.relative_to(root)), p.stat().st_mtime_ns, p.stat().st_mode) for p in root.rglob("*"))
 
 
-@pytest.mark.parametrize("what", {**REFUSED, **CONTAINED})
+@pytest.mark.parametrize("what", [*REFUSED, *CONTAINED])
 def test_refused_and_named_or_contained(tmp_path: Path, what: str) -> None:
     """What changes files happens in the overlay; everything else is refused. The world stays as it is."""
     world = tmp_path / "world"
@@ -71,7 +71,7 @@ def test_refused_and_named_or_contained(tmp_path: Path, what: str) -> None:
         (world / "there").write_text("there")
 
     make()
-    body = {**REFUSED, **CONTAINED}[what].strip("\n")
+    body = (REFUSED | CONTAINED)[what].strip("\n")
     indent = len(body) - len(body.lstrip())
     lines = "\n".join(line[indent:] for line in body.splitlines())
     found = record(tmp_path, f"HERE = {str(world)!r}\n{lines}\nprint('went on')\n")
