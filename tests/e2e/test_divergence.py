@@ -271,8 +271,9 @@ def test_other_changes(tmp_path: Path, old: str, new: str, event: int | None, re
 
 
 def test_an_input_that_nobody_recorded(tmp_path: Path) -> None:
-    """Same code, but a file it reads has changed: named as what it is."""
+    """Same code, but C code tells it something else: named as what it is."""
     source = """
+import ctypes
 import replay
 
 
@@ -281,14 +282,11 @@ def pay(order):
     return order
 
 
-pay(open("order.txt").read())
+pay(ctypes.CDLL(None).getpid())
 """
     program = write(tmp_path / "reads.py", source)
-    (tmp_path / "order.txt").write_text("lamp")
     recorded = record(program, tmp_path / "x.cassette", cwd=tmp_path)
-    assert b"order.txt" in recorded.stderr
-    assert replay.run(recorded.path).identical
-    (tmp_path / "order.txt").write_text("sofa")
+    assert b"getpid" in recorded.stderr
     run = replay.run(recorded.path)
     assert run.divergence is not None
     assert run.divergence.cause == "unrecorded input"
