@@ -39,12 +39,7 @@ def _load_stat(value: Any) -> Any:
     return _stat_result(tuple(value[0]), value[1])
 
 
-def _load_places(value: Any) -> Any:
-    return _statvfs_result(tuple(value[0]), value[1])
-
-
 _stat_result: Any = os.stat_result
-_statvfs_result: Any = os.statvfs_result
 
 _QUESTIONS: dict[str, tuple[Convert, Convert]] = {
     "stat": (_dump_fields, _load_stat),
@@ -52,7 +47,6 @@ _QUESTIONS: dict[str, tuple[Convert, Convert]] = {
     "access": (_same, _same),
     "listdir": (_same, _same),
     "readlink": (_same, _same),
-    "statvfs": (_dump_fields, _load_places),
     "getxattr": (_same, _same),
     "listxattr": (_same, _same),
 }
