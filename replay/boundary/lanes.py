@@ -39,6 +39,7 @@ class Lane:
         number: small integer that frames use instead of the path.
         door: the session's door.
         timers: how many timers this lane has set (they are named by that number).
+        hashed: how many objects this lane was the first to hash (`hash_of`).
         loop: the event loop it runs on at present, if any.
         chance: the random stream of its thread, from the session's seed: threads draw in no order that anyone knows.
         inside: what contexts carry while a crossing of this lane is performed.
@@ -46,13 +47,26 @@ class Lane:
             inside comes behind it.
     """
 
-    __slots__ = ("_spawned", "chance", "door", "hash", "inside", "loop", "number", "path", "timers", "unfinished")
+    __slots__ = (
+        "_spawned",
+        "chance",
+        "door",
+        "hash",
+        "hashed",
+        "inside",
+        "loop",
+        "number",
+        "path",
+        "timers",
+        "unfinished",
+    )
 
     def __init__(self, path: str, number: int, door: Door) -> None:
         self.path = path
         self.number = number
         self.door = door
         self.timers = 0
+        self.hashed = 0
         self.loop: Any = None
         self.inside = Inside(self)
         self.chance = originals.Random(door.seed + path.encode())
@@ -100,6 +114,23 @@ carrier: ContextVar[Lane | Inside | None] = ContextVar("replay_lane", default=No
 def current() -> Lane | None:
     """The lane that acts on this thread now; None where nothing records or a crossing is being performed."""
     return running.lane
+
+
+def hash_of(thing: Any, by_address: Callable[[Any], int]) -> int:
+    """A hash that is the same in every execution: which lane asked for it first, and how many it had asked for before.
+
+    For classes that are hashed by address otherwise and meet in sets; they take attributes.
+    """
+    known = getattr(thing, "_replay_hash", None)
+    if known is None:
+        lane = running.lane
+        if lane is None:
+            known = by_address(thing)
+        else:
+            lane.hashed += 1
+            known = crc32(b"%d" % lane.hashed, lane.hash)
+        thing._replay_hash = known
+    return int(known)
 
 
 def carried(context: Context) -> Lane | None:

@@ -7,10 +7,15 @@ STOP lane 0      the loop that this lane drives left `run_forever`
 DRAW lane source value     a library's read of clock or chance (four fields; `source` indexes SOURCES)
 ACQUIRE lane n             the lane got its lock; n is 1, or 0 where it gave up
 SIGNAL lane n              a signal handler ran in that lane (`replay.boundary.interrupts` says what n means)
+ARRIVAL lane n             signal n reached the callback that this lane gave to `loop.add_signal_handler`
+TAKEOVER lane n            the lane's thread draws from a random stream that another drew from; n draws came before
+SWITCH lane n              strict threads: the lane may run; n numbers its switch points
 """
 
 from __future__ import annotations
 
-STEP, CALLBACK, TIMER, STOP, DRAW, ACQUIRE, SIGNAL = range(7)
+STEP, CALLBACK, TIMER, STOP, DRAW, ACQUIRE, SIGNAL, ARRIVAL, TAKEOVER, SWITCH = range(10)
 
-NAMES: tuple[str, ...] = ("step", "callback", "timer", "stop", "draw", "acquire", "signal")
+NAMES: tuple[str, ...] = (
+    *("step", "callback", "timer", "stop", "draw", "acquire", "signal", "arrival", "takeover", "switch"),
+)

@@ -51,7 +51,15 @@ def phrase(entry: Entry | None) -> str:
         return f"reads {entry.detail[0]}"
     if entry.op in ("return", "chunk"):
         return f"the {'outcome' if entry.op == 'return' else 'next piece'} of event {entry.event}"
-    return "takes a lock" if entry.op == "acquire" else f"a {entry.op} of its event loop"
+    return _IN_WORDS.get(entry.op) or f"a {entry.op} of its event loop"
+
+
+_IN_WORDS = {
+    "acquire": "takes a lock",
+    "arrival": "hears a signal in its event loop",
+    "takeover": "draws from a random stream that another thread drew from",
+    "switch": "gets its turn among the threads",
+}
 
 
 def of_call(

@@ -13,12 +13,13 @@ import contextvars
 from types import FrameType
 from typing import Any
 
-from replay.boundary.lanes import Lane, carried, carrier, current, running
-from replay.boundary.schedule import CALLBACK, STEP, TIMER
+from replay.boundary.lanes import Lane, carried, carrier, current, hash_of, running
+from replay.boundary.schedule import ARRIVAL, CALLBACK, STEP, TIMER
 
 PlainHandle: Any = asyncio.events.Handle
 _TimerHandle: Any = asyncio.events.TimerHandle
 _Task: Any = asyncio.tasks.Task
+_Future: Any = asyncio.futures.Future
 
 
 def is_asyncio(frame: FrameType) -> bool:
@@ -32,7 +33,12 @@ def is_asyncio(frame: FrameType) -> bool:
 
 def mark_of(handle: Any) -> int:
     """STEP where the handle runs a task, CALLBACK where it runs anything else."""
-    return STEP if isinstance(getattr(handle._callback, "__self__", None), _Task) else CALLBACK
+    return STEP if is_step(handle._callback) else CALLBACK
+
+
+def is_step(callback: Any) -> bool:
+    """Whether calling it runs a task."""
+    return isinstance(getattr(callback, "__self__", None), _Task)
 
 
 def lane_of(handle: Any) -> Lane | None:
@@ -94,6 +100,27 @@ class LaneTimerHandle(_TimerHandle):  # type: ignore[misc]
             running.lane = before
 
 
+class ArrivalHandle(LaneHandle):
+    """What a loop runs whenever a signal arrives: `number` is the signal's."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int, handle: Any, loop: Any) -> None:
+        super().__init__(handle._callback, handle._args, loop, handle._context)  # pyright: ignore[reportUnknownMemberType]
+        self.number = number
+
+    def _run(self) -> None:
+        lane = carried(self._context)
+        before = running.lane
+        running.lane = lane
+        try:
+            if lane is not None:
+                lane.door.step(lane, ARRIVAL, self.number)
+            PlainHandle._run(self)
+        finally:
+            running.lane = before
+
+
 class LaneTask(_Task):  # type: ignore[misc]
     """A task in a lane of its own, named and hashed by it: sets of tasks iterate alike in every execution."""
 
@@ -127,5 +154,19 @@ class LaneTask(_Task):  # type: ignore[misc]
         return _Task.__hash__(self) if lane is None else lane.hash
 
 
-for _kind, _name in ((LaneHandle, "Handle"), (LaneTimerHandle, "TimerHandle"), (LaneTask, "Task")):
+class LaneFuture(_Future):  # type: ignore[misc]
+    """What `loop.create_future` makes in a lane: sets of them iterate alike in every execution."""
+
+    def __hash__(self) -> int:
+        return hash_of(self, _Future.__hash__)
+
+
+_NAMES = {
+    LaneFuture: "Future",
+    LaneHandle: "Handle",
+    ArrivalHandle: "Handle",
+    LaneTimerHandle: "TimerHandle",
+    LaneTask: "Task",
+}
+for _kind, _name in _NAMES.items():
     _kind.__name__ = _kind.__qualname__ = _name  # programs print them

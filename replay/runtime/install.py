@@ -29,7 +29,8 @@ def install(blind: Callable[[str, str], None]) -> None:
     descent.install()
     blindspots.install()
     on_import("asyncio", _install_loops)
-    on_import("trio", lambda _: blind("event loop", "trio isn't supported: its schedule isn't recorded"))
+    on_import("uvloop", _install_uvloop)
+    on_import("trio", _install_trio)
     registry.install(blind)
 
 
@@ -37,3 +38,15 @@ def _install_loops(_: object) -> None:
     from replay.runtime import loops
 
     loops.install()
+
+
+def _install_uvloop(module: object) -> None:
+    from replay.runtime import uvloops
+
+    uvloops.record_uvloop(module)
+
+
+def _install_trio(module: object) -> None:
+    from replay.runtime import trios
+
+    trios.install(module)

@@ -15,9 +15,21 @@ from typing import Any
 
 from replay.boundary import lanes, originals
 from replay.boundary.door import Call
+from replay.boundary.imports import on_import
 from replay.boundary.schedule import STOP
-from replay.runtime.handles import LaneHandle, LaneTask, LaneTimerHandle, PlainHandle, is_asyncio
+from replay.runtime.handles import (
+    ArrivalHandle,
+    LaneFuture,
+    LaneHandle,
+    LaneTask,
+    LaneTimerHandle,
+    PlainHandle,
+    is_asyncio,
+)
 
+_FINALISERS_SAY = ("exception was never retrieved", "was destroyed but it is pending!")
+_generators: set[int] = set()
+"""Ids of asynchronous generators that began in a lane. One that ends leaves its id, until another one has that."""
 _installed = False
 
 
@@ -35,8 +47,11 @@ def install() -> None:
     tasks.Task = package.Task = LaneTask
     base: Any = asyncio.base_events
     base.time = originals.REAL_TIME
+    gathering: Any = tasks._GatheringFuture
+    gathering.__hash__ = LaneFuture.__hash__
     tasks.as_completed = package.as_completed = _in_given_order(tasks.as_completed)
-    _patch_loop(base.BaseEventLoop)
+    patch_loop(base.BaseEventLoop)
+    _patch_signals(asyncio.SelectorEventLoop)
     _patch_tasks(tasks, asyncio.runners, package)
     _patch_insides(asyncio.selector_events.BaseSelectorEventLoop)
 
@@ -49,8 +64,10 @@ def adopt_running_loop() -> None:
     except RuntimeError:
         return
     ready = getattr(loop, "_ready", None)
-    if ready is not None:
-        with lanes.nobody():
+    with lanes.nobody():
+        if ready is None:  # a loop in C: the handles that are ready already come before it
+            loop.call_soon(_forget_lane)
+        else:
             ready.appendleft(PlainHandle(_forget_lane, (), loop, None))
 
 
@@ -58,36 +75,38 @@ def _forget_lane() -> None:
     lanes.running.lane = None
 
 
-def _patch_loop(loop_class: Any) -> None:
+def patch_loop(loop_class: Any) -> None:
+    """What every class of loops needs."""
+    _patch_running(loop_class)
+    _patch_generators(loop_class)
+    _patch_insides(loop_class)
+
+
+def _patch_running(loop_class: Any) -> None:
     run_forever, loop_time = loop_class.run_forever, loop_class.time
 
     def patched_run_forever(self: Any) -> None:
-        lane = lanes.current()
+        """Between two handles the loop is nobody: what it frees and logs there comes when it happens to."""
+        lane, lanes.running.lane = lanes.running.lane, None
         try:
             run_forever(self)
         finally:
+            lanes.running.lane = lane
             if lane is not None:
                 lane.door.step(lane, STOP, 0)
 
-    first = loop_class._asyncgen_firstiter_hook
+    report = loop_class.call_exception_handler
 
-    def patched_first(self: Any, generator: Any) -> None:
-        """Generators that run inside a crossing don't run at replay: the loop has nothing to shut down there."""
-        if lanes.current() is not None or lanes.crossing_of() is None:
-            first(self, generator)
-
-    def patched_finalise(self: Any, generator: Any) -> None:
-        """An abandoned asynchronous generator is closed when its last reference happens to go: in nobody's lane.
-
-        As the original, but in an empty context. This may run within the garbage collector: see `locks`.
-        """
-        self._asyncgens.discard(generator)
-        if not self.is_closed():
-            lane, lanes.running.lane = lanes.running.lane, None
-            try:
-                self.call_soon_threadsafe(self.create_task, generator.aclose(), context=contextvars.Context())
-            finally:
-                lanes.running.lane = lane
+    def patched_report(self: Any, context: dict[str, Any]) -> None:
+        """What nobody retrieved or awaited is reported when its last reference goes: by a finaliser, so by nobody."""
+        if not str(context.get("message")).endswith(_FINALISERS_SAY):
+            report(self, context)
+            return
+        lane, lanes.running.lane = lanes.running.lane, None
+        try:
+            report(self, context)
+        finally:
+            lanes.running.lane = lane
 
     def patched_time(self: Any) -> float:
         lane = lanes.current()
@@ -95,23 +114,74 @@ def _patch_loop(loop_class: Any) -> None:
             return loop_time(self)  # type: ignore[no-any-return]
         return lane.door.draw(lane, "loop.time", lambda: loop_time(self))  # type: ignore[no-any-return]
 
+    create_future = loop_class.create_future
+
+    def patched_create_future(self: Any) -> Any:
+        return create_future(self) if lanes.running.lane is None else LaneFuture(loop=self)
+
     threadsafe = loop_class.call_soon_threadsafe
 
     def patched_threadsafe(self: Any, callback: Any, *args: Any, context: Any = None) -> Any:
         """What a thread hands to the loop of another runs while the thread goes on: it is a lane of its own."""
         lane = lanes.current()
-        if lane is not None and self._thread_id != originals.get_ident() and not _is_last(callback):
+        if lane is not None and asyncio._get_running_loop() is not self and not _is_last(callback):
             context = contextvars.copy_context() if context is None else context.copy()
             context.run(lanes.carrier.set, lane.spawn("callback"))
         return threadsafe(self, callback, *args, context=context)
 
     loop_class.call_soon_threadsafe = patched_threadsafe
+    loop_class.create_future = patched_create_future
     loop_class.run_forever = patched_run_forever
-    loop_class._asyncgen_finalizer_hook = patched_finalise
-    loop_class._asyncgen_firstiter_hook = patched_first
+    loop_class.call_exception_handler = patched_report
     for name in ("shutdown_default_executor", "shutdown_asyncgens"):
         setattr(loop_class, name, _one_crossing(name, getattr(loop_class, name)))
     loop_class.time = patched_time
+
+
+def _patch_generators(loop_class: Any) -> None:
+    first = loop_class._asyncgen_firstiter_hook
+
+    def patched_first(self: Any, generator: Any) -> None:
+        """Generators that run inside a crossing don't run at replay: the loop has nothing to shut down there."""
+        (_generators.discard if lanes.current() is None else _generators.add)(id(generator))
+        if lanes.current() is not None or lanes.crossing_of() is None:
+            first(self, generator)
+
+    def patched_finalise(self: Any, generator: Any) -> None:
+        """An abandoned asynchronous generator is closed when its last reference goes: by its lane, where that was the
+        lane's own doing; by nobody, where the garbage collector found it (or the loop let go of it).
+
+        As the original, but without a lane in an empty context: see `locks` on what a collection mustn't do.
+        """
+        known = getattr(self, "_asyncgens", None)
+        if known is not None:  # a loop in C keeps its own to itself
+            known.discard(generator)
+        if self.is_closed():
+            return
+        if lanes.running.lane is not None and id(generator) in _generators:
+            self.call_soon_threadsafe(self.create_task, generator.aclose())
+        else:
+            self.call_soon_threadsafe(self.create_task, generator.aclose(), context=contextvars.Context())
+
+    loop_class._asyncgen_finalizer_hook = patched_finalise
+    loop_class._asyncgen_firstiter_hook = patched_first
+
+
+def _patch_signals(loop_class: Any) -> None:
+    add = loop_class.add_signal_handler
+
+    def patched(self: Any, sig: int, callback: Any, *args: Any) -> None:
+        """When a signal arrives, its callback runs: an entry of its own in the schedule."""
+        lane, lanes.running.lane = lanes.running.lane, None
+        try:
+            add(self, sig, callback, *args)
+        finally:
+            lanes.running.lane = lane
+        self._signal_handlers[sig] = handle = ArrivalHandle(int(sig), self._signal_handlers[sig], self)
+        if lane is not None:
+            self._replay_arrivals = {**getattr(self, "_replay_arrivals", {}), (lane.path, int(sig)): handle}
+
+    loop_class.add_signal_handler = patched
 
 
 def _in_given_order(as_completed: Any) -> Any:
@@ -176,7 +246,9 @@ def _one_crossing(name: str, shutdown: Any) -> Any:
 def _patch_insides(loop_class: Any) -> None:
     """Making and closing a loop, and the callbacks that run transports: the interpreter's business."""
     for name in ("__init__", "close", "_add_reader", "_add_writer"):
-        original = getattr(loop_class, name)
+        original = getattr(loop_class, name, None)
+        if original is None:
+            continue
 
         def patched(self: Any, *args: Any, _original: Any = original) -> Any:
             with lanes.nobody():
@@ -196,3 +268,10 @@ def use_replay_loop(player: Any) -> None:
     unix: Any = asyncio.unix_events
     unix.SelectorEventLoop = ReplayLoop
     unix._UnixDefaultEventLoopPolicy._loop_factory = ReplayLoop
+    on_import("uvloop", _use_replay_uvloop)
+
+
+def _use_replay_uvloop(module: Any) -> None:
+    from replay.runtime import uvloops
+
+    uvloops.replay_uvloop(module)

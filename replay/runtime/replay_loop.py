@@ -4,6 +4,7 @@ Rules, for the tape's head entry:
 
     step, callback   run the first ready handle of that lane and kind
     timer n          fire the lane's n-th timer, whenever it was due
+    arrival n        run what the lane wants to be done when signal n arrives
     return, chunk    of a crossing that had suspended: answer it and run the task it wakes, at once
     stop             leave `run_forever`, if it is ours
     anything else    belongs to another thread: wait for it
@@ -55,6 +56,7 @@ class ReplayLoop(asyncio.SelectorEventLoop):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._timers: dict[tuple[str, int], Any] = {}
+        self._replay_arrivals: dict[tuple[str, int], Any] = {}
         self._internal_timers: list[tuple[float, int, Any]] = []
         self._count = itertools.count()
         self._driver: Lane | None = None
@@ -118,7 +120,15 @@ class ReplayLoop(asyncio.SelectorEventLoop):
             if handle is None:
                 return
             if not handle._cancelled:
-                handle._run()
+                try:
+                    handle._run()
+                except BaseException as error:
+                    if not self._goes_on_after(error):
+                        raise
+
+    def _goes_on_after(self, error: BaseException) -> bool:
+        """What a callback raised to end the program ends the loop at once."""
+        return False
 
     def _next_handle(self, player: Player) -> Any:
         """The handle of the head entry, consumed; None to leave the loop. Waits where another thread has to move."""
@@ -161,6 +171,8 @@ class ReplayLoop(asyncio.SelectorEventLoop):
             return self._take_step(entry.lane)
         if entry.op == "timer":
             return self._timers.pop((entry.lane, entry.detail), None)
+        if entry.op == "arrival":
+            return self._replay_arrivals.get((entry.lane, entry.detail))
         handle = self._find(entry)
         if handle is not None:
             self._ready.remove(handle)
@@ -179,6 +191,8 @@ class ReplayLoop(asyncio.SelectorEventLoop):
     def _find(self, entry: Entry) -> Any:
         if entry.op == "timer":
             return self._timers.get((entry.lane, entry.detail))
+        if entry.op == "arrival":
+            return self._replay_arrivals.get((entry.lane, entry.detail))
         mark = _MARK.get(entry.op)
         if mark is None:
             return None
@@ -201,6 +215,10 @@ class ReplayLoop(asyncio.SelectorEventLoop):
                 elif lane_of(handle) is None:
                     self._ready.remove(handle)
                     handle._run()
+
+
+ReplayLoop.__name__ = ReplayLoop.__qualname__ = "_UnixSelectorEventLoop"  # what the program asked for, and prints
+ReplayLoop.__module__ = "asyncio.unix_events"
 
 
 class _NothingHandle:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from replay.boundary import originals
-from replay.boundary.lanes import Lane, become, nobody, running
+from replay.boundary.lanes import Lane, become, hash_of, nobody, running
 from replay.runtime import import_lanes
 
 _installed = False
@@ -178,7 +178,6 @@ def _patch_pool() -> None:
 
     def by_job(self: Any) -> int:
         """Sets of futures (`as_completed`, `wait`) iterate alike in every execution."""
-        known = self.__dict__.get("_replay_hash")
-        return by_address(self) if known is None else known  # type: ignore[no-any-return]
+        return hash_of(self, by_address)
 
     future.__hash__ = by_job

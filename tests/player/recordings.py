@@ -12,7 +12,7 @@ from replay.player.tape import CALL, CHUNK, EVENT, HEADER, LANE, RETURN, SITE, T
 
 SOURCES = ("time.time", "os.urandom", "loop.time")
 NO_EVENT = 0xFFFFFFFF
-WORDS = ("step", "callback", "timer", "stop", "draw", "acquire", "signal")
+WORDS = ("step", "callback", "timer", "stop", "draw", "acquire", "signal", "arrival", "takeover", "switch")
 DRAW = 4
 
 
