@@ -1,4 +1,4 @@
-"""P10: whole processes. An agent with a model that takes 50 ms, with and without `replay record`; and start-up."""
+"""P10: whole processes. Agents with a model that takes 50 ms, with and without `replay record`; and start-up."""
 
 from __future__ import annotations
 
@@ -13,32 +13,30 @@ from benchmarks.harness import Row, Timing, main, scratch, seconds
 from benchmarks.model import served
 from replay import launch
 
-PROGRAM = str(Path(__file__).with_name("agent.py"))
+AGENTS = {
+    name: str(Path(__file__).with_name(file))
+    for name, file in (("openai", "agent.py"), ("LangGraph", "graph_agent.py"))
+}
+ROUNDS = 5
 _NOWHERE = subprocess.DEVNULL
 REPLAY = str(Path(sys.executable).with_name("replay"))
 STEPS = 100
+HOW = ("bare", "ours")
 NOW = "import time; print(time.clock_gettime_ns(time.CLOCK_MONOTONIC))"
 
 
 def rows() -> list[Row]:
     with scratch() as path, served(0.05) as url:
-        work: dict[str, list[float]] = {"bare": [], "ours": []}
         made = iter(range(10**6))
 
-        def agent(how: str) -> float:
-            report = f"{path}/report"
-            command = [sys.executable, PROGRAM, url, str(STEPS), report]
-            if how == "ours":
-                command = [REPLAY, "-q", "record", "-o", f"{path}/{next(made)}.cassette", "--", *command]
-            took = seconds(lambda: subprocess.run(command, check=True, stdout=_NOWHERE, stderr=_NOWHERE))
-            work[how].append(json.loads(Path(report).read_text())["work"] / 1e9)
-            return took
+        def recorded(how: str, command: list[str]) -> list[str]:
+            if how == "bare":
+                return command
+            return [REPLAY, "-q", "record", "-o", f"{path}/{next(made)}.cassette", "--", *command]
 
-        def start(how: str) -> float:
-            command = [sys.executable, "-c", "pass"]
-            if how == "ours":
-                command = [REPLAY, "-q", "record", "-o", f"{path}/{next(made)}.cassette", "--", *command]
-            return seconds(lambda: subprocess.run(command, check=True, stdout=_NOWHERE, stderr=_NOWHERE))
+        def whole(how: str, command: list[str]) -> float:
+            ready = recorded(how, command)
+            return seconds(lambda: subprocess.run(ready, check=True, stdout=_NOWHERE, stderr=_NOWHERE))
 
         def inside(how: str) -> float:
             """From the start of the program's process to its first line."""
@@ -51,42 +49,36 @@ def rows() -> list[Row]:
                 subprocess.run(command, check=True)
             return (int(Path(out).read_text()) - began) / 1e9
 
-        starts = Timing({how: partial(start, how) for how in work}, 9)
-        insides = Timing({how: partial(inside, how) for how in work}, 9)
-        timing = Timing({how: partial(agent, how) for how in work}, 3)
-    whole = timing.ratio("ours", "bare") - 1
-    during = Timing.ratio(_of(work), "ours", "bare") - 1
-    begin, first = starts.least_more("ours", "bare"), insides.least_more("ours", "bare")
-    what = f"agent, {STEPS} calls of 50 ms"
-    promised = "≤ 2 % of wall time"
+        nothing = [sys.executable, "-c", "pass"]
+        starts = Timing({how: partial(whole, how, nothing) for how in HOW}, 9)
+        insides = Timing({how: partial(inside, how) for how in HOW}, 9)
+        found: list[Row] = []
+        for name, program in AGENTS.items():
+            report = f"{path}/report"
+            during: dict[str, list[float]] = {how: [] for how in HOW}
+
+            def agent(
+                how: str, program: str = program, report: str = report, during: dict[str, list[float]] = during
+            ) -> float:
+                took = whole(how, [sys.executable, program, url, str(STEPS), report])
+                during[how].append(json.loads(Path(report).read_text())["work"] / 1e9)
+                return took
+
+            timing = Timing({how: partial(agent, how) for how in HOW}, ROUNDS)
+            found += [_agent(f"{name}, whole", timing), _agent(f"{name}, its loop", _of(during))]
     return [
-        Row(
-            "P10",
-            f"{what}, whole",
-            "s",
-            timing["ours"],
-            timing["bare"],
-            None,
-            "",
-            f"{whole:+.1%}",
-            promised,
-            whole <= 0.02,
-        ),
-        Row(
-            "P10",
-            f"{what}, its loop",
-            "s",
-            _of(work)["ours"],
-            _of(work)["bare"],
-            None,
-            "",
-            f"{during:+.1%}",
-            promised,
-            during <= 0.02,
-        ),
-        _start_up("more to start and end, whole command", begin),
-        _start_up("more to the program's first line", first),
+        *found,
+        _start_up("more to start and end, whole command", starts.least_more("ours", "bare")),
+        _start_up("more to the program's first line", insides.least_more("ours", "bare")),
     ]
+
+
+def _agent(what: str, timing: Timing) -> Row:
+    """Runs take turns; the median of what each pair of them says."""
+    more = timing.ratio("ours", "bare") - 1
+    said, promised = f"{more:+.1%}", "≤ 2 % of wall time"
+    what = f"{what}, {STEPS} calls of 50 ms"
+    return Row("P10", what, "s", timing["ours"], timing["bare"], None, "", said, promised, more <= 0.02)
 
 
 def _start_up(what: str, took: float) -> Row:
