@@ -32,6 +32,8 @@ def describe(event: Event, call: LLMCall | None = None) -> list[Line]:
         case "output":
             said = event.request if isinstance(event.request, str) else brief(event.request)
             lines = [Line(f"{event.name}: {said}" if event.name else said)]
+        case "file" if "path" in mapping(event.request):
+            lines = [_file(event)]
         case "tool" | "memory" | "agent" | "entry":
             lines = [_called(event)]
         case _:
@@ -94,6 +96,40 @@ def _http(event: Event) -> list[Line]:
         elif isinstance(body, bytes):
             text += f" ({_size(len(body))})"
     return [Line(text, tone)]
+
+
+_PLACES = {"end": "at its end"}
+_FACTS = frozenset(("path", "to", "target", "mode", "at"))
+
+
+def _file(event: Event) -> Line:
+    """`open notes.txt (read) → 120 B, sha256 5891b5b522d5…`, `write notes.txt (6 B)`, `stat notes.txt → …`."""
+    request, response = mapping(event.request), mapping(event.response)
+    text = f"{event.name} {_path(request['path'])}"
+    for word in ("to", "target"):
+        text += f" → {_path(request[word])}" if word in request else ""
+    notes = [str(request[word]) for word in ("mode",) if word in request]
+    if event.body is not None:
+        notes.append(_size(len(event.body)))
+    if "at" in request:
+        notes.append(_PLACES.get(str(request["at"]), "in places"))
+    notes += [f"{key}={brief(each)}" for key, each in request.items() if key not in _FACTS]
+    text += f" ({', '.join(notes)})" if notes else ""
+    if "sha256" in response:
+        size = response.get("size", len(event.content or b""))
+        redacted = ", secrets redacted" if response.get("redacted") else ""
+        text += f" → {_size(int(size))}, sha256 {str(response['sha256'])[:12]}…{redacted}"
+    elif "unread" in response:
+        text += f" → not recorded: {response['unread']}"
+    elif event.name in ("stat", "lstat") and is_sequence(event.response):
+        text += f" → {_size(event.response[0][6])}"
+    elif event.status == "done" and event.response is not None and "type" not in response:
+        text += f" → {brief(event.response)}"
+    return Line(text, "write" if event.effect == "write" else "plain")
+
+
+def _path(path: Any) -> str:
+    return path if isinstance(path, str) else brief(path)
 
 
 def _result(event: Event) -> list[Line]:

@@ -26,6 +26,9 @@ from replay.semantics import LLMCall
 from replay_cli.contents import Contents
 from replay_cli.render.shapes import is_mapping, is_sequence, mapping
 
+LONGEST = 100_000
+"""Bytes of a file's content that are printed; the size and digest always are."""
+
 
 def value(item: Any) -> Any:
     """A storable value as JSON can have it. Never raises: what is unknown becomes its type and `repr`."""
@@ -100,7 +103,7 @@ def event(item: Event, call: LLMCall | None = None) -> dict[str, Any]:
     if item.error is not None:
         shown["error"] = failure(item.error)
     else:
-        shown["response"] = _message(item.response)
+        shown["response"] = _with_content(item)
     shown["site"] = _site(item.site)
     shown["links"] = value(item.meta.get("links", {}))
     meta = {key: value(each) for key, each in item.meta.items() if key not in {"agent", "links"}}
@@ -175,6 +178,14 @@ def _message(response: Any) -> Any:
     body = mapping(response).get("body")
     if isinstance(body, bytes) and "$pairs" not in shown:
         shown["body"] = content(body)
+    return shown
+
+
+def _with_content(item: Event) -> Any:
+    """A response and what was in the file, unless that is long: a thousand reads of it would be a thousand copies."""
+    shown = _message(item.response)
+    if item.content is not None and is_mapping(item.response) and len(item.content) <= LONGEST:
+        shown["content"] = content(item.content)
     return shown
 
 

@@ -42,7 +42,7 @@ def _change(name: str, real: Any, *, two: bool) -> Any:
         lane = running.lane
         if lane is None:
             return real(*args, **kwargs)
-        request = _request(name, args, kwargs, _frame(1), two=two)
+        request = _request(name, args, kwargs, _frame(0).f_back, two=two)
         if request is None:
             return real(*args, **kwargs)
         absolute, other = request.pop("absolute"), request.pop("other", None)

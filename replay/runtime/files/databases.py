@@ -32,7 +32,7 @@ def _patch(module: Any) -> None:
     def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
         lane = running.lane
         path = None if lane is None else _path(database, kwargs.get("uri", False))
-        found = None if path is None else wanted(path, None, originals.frame(1), writes=True)
+        found = None if path is None else wanted(path, None, originals.frame(0).f_back, writes=True)
         if lane is None or found is None:
             return real(database, *args, **kwargs)
         opened = _cross(lane, found[0], found[1])

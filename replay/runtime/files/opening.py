@@ -29,6 +29,7 @@ LIMIT = 64 << 20
 """Bytes of a file's content that are recorded; a larger one is read at replay as it is then, and is a blind spot."""
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_MADE_UP = ("/proc/", "/sys/")
 _TEMPORARY = getattr(os, "O_TMPFILE", 0)
 _MODES = {
     "r": os.O_RDONLY,
@@ -62,7 +63,7 @@ def install() -> None:
     def os_open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         lane = running.lane
         if lane is not None:
-            found = wanted(path, dir_fd, _frame(1), writes=bool(flags & _WRITES))
+            found = wanted(path, dir_fd, _frame(0).f_back, writes=bool(flags & _WRITES))
             if found is not None:
                 return _cross(lane, path, found, flags, mode, dir_fd)
         return real_os_open(path, flags, mode, dir_fd=dir_fd)
@@ -112,7 +113,7 @@ def _cross(lane: Lane, path: Any, found: tuple[Any, str, int], flags: int, mode:
 
     def perform() -> _Opened:
         fd = _REAL.open(path, flags, mode, dir_fd=dir_fd)
-        facts, call.content = _look(fd, flags)
+        facts, call.content = _look(fd, flags, absolute)
         return _Opened(fd, facts)
 
     call.load = load
@@ -134,13 +135,14 @@ def _readable(flags: int) -> str:
     return ", ".join(words + [word for word, bit in _MORE.items() if flags & bit])
 
 
-def _look(fd: int, flags: int) -> tuple[dict[str, Any], bytes | None]:
+def _look(fd: int, flags: int, absolute: str) -> tuple[dict[str, Any], bytes | None]:
     """What is known of the file that was just opened, and what is in it."""
     found = _REAL.fstat(fd)
     block = found.st_blksize if found.st_blksize > 1 else io.DEFAULT_BUFFER_SIZE
     if stat.S_ISDIR(found.st_mode):
         return {"type": "directory", "size": 0, "block": block}, None
-    if not stat.S_ISREG(found.st_mode):
+    made_up = absolute.startswith(_MADE_UP)  # by the kernel, anew with each read
+    if not stat.S_ISREG(found.st_mode) or made_up:
         return {"type": "device", "size": 0, "block": block, "terminal": _REAL.isatty(fd)}, None
     facts: dict[str, Any] = {"type": "file", "size": found.st_size, "block": block}
     if flags & os.O_WRONLY or (_TEMPORARY and flags & _TEMPORARY == _TEMPORARY):
@@ -199,7 +201,7 @@ def _patched(
             if fd not in handles:
                 return _named_file(_real_open(fd, mode, buffering, encoding, errors, newline), file)
         elif closefd:
-            found = wanted(file, None, _frame(1), writes=bool(flags & _WRITES))
+            found = wanted(file, None, _frame(0).f_back, writes=bool(flags & _WRITES))
             if found is not None:
                 _check(mode, buffering, encoding, errors, newline)
                 fd = _cross(lane, os.fspath(file), found, flags | os.O_CLOEXEC, 0o666, None)

@@ -67,7 +67,7 @@ def install() -> None:
 
     def scandir(path: Any = None) -> Any:
         lane = running.lane
-        found = None if lane is None else _asked(path, None, _frame(1))
+        found = None if lane is None else _asked(path, None, _frame(0).f_back)
         if lane is None or found is None:
             return real_scandir(path)
         return Listing(found[0], _ask(lane, "scandir", found, {}, lambda: _scan(real_scandir, path), _same, _same))
@@ -77,12 +77,12 @@ def install() -> None:
         handle = handles.get(fd)
         if lane is None or handle is None:
             return real_fstat(fd)
-        found = (handle.path, handle.absolute, scope.asker(_frame(1)))
+        found = (handle.path, handle.absolute, scope.asker(_frame(0).f_back))
         return _ask(lane, "stat", found, {"open": True}, lambda: real_fstat(fd), _dump_fields, _load_stat)
 
     def realpath(filename: Any, *, strict: bool = False) -> Any:
         lane = running.lane
-        found = None if lane is None else _asked(filename, None, _frame(1))
+        found = None if lane is None else _asked(filename, None, _frame(0).f_back)
         if lane is None or found is None:
             return real_realpath(filename, strict=strict)
         more = {"strict": True} if strict else {}
@@ -104,7 +104,7 @@ def _question(name: str, real: Any, dump: Convert, load: Convert) -> Any:
         if lane is None:
             return real(*args, **kwargs)
         path = args[0] if args else kwargs.get("path")
-        found = _asked(path, kwargs.get("dir_fd"), _frame(1))
+        found = _asked(path, kwargs.get("dir_fd"), _frame(0).f_back)
         if found is None:
             return real(*args, **kwargs)
         more = {

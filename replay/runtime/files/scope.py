@@ -1,7 +1,7 @@
 """Which accesses to files are inputs and effects of the program, and which belong to the installation.
 
 - *Who asks*: the innermost caller that isn't standard library. The program's own code and installed libraries count;
-  the import system and what prints source lines (`linecache`, `inspect`) don't.
+  the import system, what prints source lines (`linecache`, `inspect`) and the interpreter's own C code don't.
 - *Where*: what the interpreter and its packages consist of (the standard library, site-packages, shared data of the
   system) is read as it is, in both modes, as are code files that a library reads. A file in there that the program has
   written is an ordinary file.
@@ -17,7 +17,7 @@ from types import FrameType
 from replay.boundary import sites
 
 NOBODY, PROGRAM, LIBRARY = range(3)
-_PASS = 3
+_STANDARD, _NONE = 3, 4
 _MACHINERY = ("linecache.py", "inspect.py", "pkgutil.py", "runpy.py", "zipimport.py", "py_compile.py", "sysconfig.py")
 _CODE = (".py", ".pyc", ".pyi", ".so", ".pth", ".egg-link", ".typed")
 HARMLESS = frozenset(("/dev/null", "/dev/zero", "/dev/full"))
@@ -56,12 +56,12 @@ def _kind(name: str) -> int:
     if not sites.is_library(name):
         return PROGRAM
     if sites.is_ours(name) or name.startswith("<"):
-        return _PASS
+        return _NONE
     parts = name.split(os.sep)
     if "site-packages" in parts or "dist-packages" in parts:
         return LIBRARY
     importing = len(parts) > 1 and parts[-2] in ("importlib", "metadata") and "resources" not in parts
-    return NOBODY if importing or parts[-1] in _MACHINERY else _PASS
+    return NOBODY if importing or parts[-1] in _MACHINERY else _STANDARD
 
 
 _kinds = _Kinds()
@@ -69,12 +69,15 @@ _kinds = _Kinds()
 
 def asker(frame: FrameType | None) -> int:
     """Who asks: PROGRAM, LIBRARY, or NOBODY for the interpreter's own business."""
+    found = NOBODY
     while frame is not None:
         kind = _kinds[frame.f_code.co_filename]
-        if kind != _PASS:
+        if kind < _STANDARD:
             return kind
+        if kind == _STANDARD:
+            found = PROGRAM  # that handed a function of the standard library to a thread
         frame = frame.f_back
-    return NOBODY
+    return found
 
 
 def installed(path: str) -> bool:
