@@ -93,17 +93,19 @@ def rebuild(root: bytes, deltas: Iterable[Delta]) -> bytes:
     """
     pieces = [memoryview(root)]
     total = len(root)
+    changed = False
     for delta in deltas:
         if delta.prefix < 0 or delta.suffix < 0 or delta.prefix + delta.suffix > total:
             raise ValueError("a delta that reaches beyond its base")
         if delta.prefix == total and not delta.middle:
             continue  # the same again
+        changed = True
         tail = _take_last(pieces, delta.suffix)
         _drop_last(pieces, total - delta.prefix - delta.suffix)
         pieces.append(memoryview(delta.middle))
         pieces.extend(tail)
         total = delta.prefix + len(delta.middle) + delta.suffix
-    return root if total == len(root) and len(pieces) == 1 else b"".join(pieces)
+    return b"".join(pieces) if changed else root
 
 
 def _take_last(pieces: list[memoryview], count: int) -> list[memoryview]:
