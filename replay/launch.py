@@ -13,7 +13,7 @@ import tempfile
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +27,8 @@ from replay.runtime.environ import PROXY
 
 if TYPE_CHECKING:
     from replay.cassette.reader import Reader
-    from replay.model.verdict import Divergence, Escape
+    from replay.model.verdict import Divergence, Escape, HoleUse
+    from replay.runtime.walls.told import Told
 
 _BESIDE = "it begins where its parent forked; keep X.cassette and X.d together"
 _WHY_NOTHING = "is it a Python with agent-replay installed, without -I, -E or -S?"
@@ -65,6 +66,8 @@ class Run:
         cut: the recording is unfinished and was replayed to where it stops.
         exit_code: the program's own, None where the replay ended it. stdout, stderr: its output, where captured.
         blind_spots: how many the recording has: what `identical` can't vouch for.
+        holes: what was done for real because `allow` let it. walls: what stood around the replay: `audit` (the
+            interpreter's events), `landlock` and `seccomp` (the kernel's).
         result, exception: of an entry point's call.
     """
 
@@ -83,6 +86,8 @@ class Run:
     stderr: bytes = field(default=b"", repr=False)
     result: Any = None
     exception: BaseException | None = None
+    holes: tuple[HoleUse, ...] = ()
+    walls: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The document of `replay run --json`."""
@@ -99,6 +104,8 @@ class Run:
             "gap": self.gap,
             "drift": self.drift,
             "cut": self.cut,
+            "holes": [asdict(use) for use in self.holes],
+            "walls": list(self.walls),
         }
 
 
@@ -191,6 +198,7 @@ def run(
     until: int | None = None,
     output: Output = "capture",
     cwd: str | None = None,
+    allow: Sequence[str] = (),
 ) -> Run:
     """Re-execute what a cassette recorded: offline, without side effects, in a process of its own.
 
@@ -201,6 +209,8 @@ def run(
         until: stop before that event.
         output: what becomes of the program's output.
         cwd: where to run it; where it was recorded, if that directory exists here.
+        allow: holes in the sandbox, such as `connect:127.0.0.1:8080` or `write:/var/log/agent`
+            (`replay.runtime.holes`); each use of one is in `Run.holes`.
 
     Raises:
         CassetteMissing and the other errors of reading; NotReplayable: there is nothing to run here.
@@ -211,7 +221,12 @@ def run(
     """
     from replay.cassette.directory import resolve
     from replay.cassette.reader import Reader
+    from replay.model.verdict import Verdict
     from replay.player.frames import environment_of
+    from replay.runtime.attempts import Log
+    from replay.runtime.holes import Holes, addresses
+    from replay.runtime.walls.supervisor import Supervisor
+    from replay.runtime.walls.told import Told
 
     path = os.path.abspath(resolve(cassette))
     with Reader.open(path) as reader:
@@ -229,6 +244,7 @@ def run(
     if not os.path.isdir(directory):
         directory = os.getcwd()
     process.check_replayable(argv, directory)
+    holes = Holes(allow, addresses)
     scratch = tempfile.mkdtemp(prefix="replay-")
     try:
         verdict_path = os.path.join(scratch, "verdict.json")
@@ -252,28 +268,44 @@ def run(
             "part": header["entry"]["type"] != "program",
             "lenient": match == "lenient",
             "until": until,
+            "allow": list(allow),
         }
-        more = {"REPLAY_BOOT": json.dumps(spec), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": scratch}
-        _, code, out, err = process.start(argv, {**environ, **more}, output, directory)
+        with Supervisor(scratch, holes) as supervisor:
+            spec["channel"] = supervisor.channel
+            more = {"REPLAY_BOOT": json.dumps(spec), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": scratch}
+            _, code, out, err = process.start(
+                argv, {**environ, **more}, output, directory, contained=True, channel=supervisor.channel
+            )
         verdict = _read_verdict(verdict_path)
+        told = Told(Log(scratch), supervisor.noted, () if verdict is None else verdict["escapes"])
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    if verdict is None and told.escapes:
+        verdict = {**Verdict().to_json(), "result": None, "before": False}  # it was ended after it had tried to get out
     if verdict is None:
         how = f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
         raise NotReplayable(f"the replayed program {how} before it could say what it saw")
-    return _judge(path, verdict, code, recorded, blind, total, out, err)
+    return _judge(path, verdict, told, code, recorded, blind, total, out, err)
 
 
 def _judge(
-    path: str, verdict: dict[str, Any], code: int, recorded: Any, blind: int, total: int, out: bytes, err: bytes
+    path: str,
+    verdict: dict[str, Any],
+    told: Told,
+    code: int,
+    recorded: Any,
+    blind: int,
+    total: int,
+    out: bytes,
+    err: bytes,
 ) -> Run:
-    from replay.model.verdict import Crossing, Divergence, Escape
+    from replay.model.verdict import Crossing, Divergence
 
     then = None if recorded is None else recorded.get("exit_code")
     divergence = _divergence(verdict["divergence"])
     if divergence is not None and verdict["before"]:
         divergence = replace(divergence, reason=f"in its parent, on the way to this child: {divergence.reason}")
-    identical = verdict["identical"]
+    identical = verdict["identical"] and not told.escapes
     ended = code != STOPPED
     if identical and ended and then is not None and code != then and not verdict["cut"]:
         identical = False
@@ -284,7 +316,9 @@ def _judge(
         identical=identical,
         events=_alike(verdict, total),
         divergence=divergence,
-        escapes=tuple(Escape(**escape) for escape in verdict["escapes"]),
+        escapes=told.escapes,
+        holes=told.holes,
+        walls=told.walls,
         gap=verdict["gap"],
         drift=verdict["drift"],
         cut=verdict["cut"],

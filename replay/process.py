@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -98,11 +99,17 @@ def start(
     environ: Mapping[str, str],
     output: Output,
     directory: str | None = None,
+    *,
     meanwhile: Callable[[], None] | None = None,
+    contained: bool = False,
+    channel: int | None = None,
 ) -> tuple[int, int, bytes, bytes]:
     """Run to the end; its id, its exit code as a shell would give it, and the output where it is captured.
 
-    `meanwhile` is called once the program has been started.
+    Args:
+        meanwhile: called once the program has been started.
+        contained: it is a replay: standard input isn't read there, and not inherited where it leads to somebody else.
+        channel: a descriptor that the process inherits besides its standard streams.
 
     Raises:
         NotReplayable: there is no such command, or it can't be started.
@@ -113,11 +120,19 @@ def start(
     elif output != "inherit":
         sink = subprocess.PIPE if output == "capture" else subprocess.DEVNULL
         streams = {"stdout": sink, "stderr": sink}
+    if contained and _is_socket(sys.__stdin__):
+        streams["stdin"] = subprocess.DEVNULL
     program = found(command[0])
     if program is None:
         raise NotReplayable(f"command not found: {command[0]}")
     try:
-        process: Any = subprocess.Popen([program, *command[1:]], env=environ, cwd=directory, **streams)
+        process: Any = subprocess.Popen(
+            [program, *command[1:]],
+            env=environ,
+            cwd=directory,
+            pass_fds=() if channel is None else (channel,),
+            **streams,
+        )
     except OSError as error:
         raise NotReplayable(f"can't start {command[0]}: {error.strerror}") from None
     with _sigint_is_the_programs():
@@ -126,6 +141,13 @@ def start(
         out, err = process.communicate()
     code = process.returncode
     return process.pid, (128 - code if code < 0 else code), out or b"", err or b""
+
+
+def _is_socket(stream: Any) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(stream.fileno()).st_mode)
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import Any
 
 from replay import reenter
 from replay.bootstrap import STOPPED
-from replay.boundary import originals
+from replay.boundary import originals, sites
 from replay.boundary.imports import on_import
 from replay.boundary.lanes import Lane, become, nobody, running
 from replay.cassette.codec import pack
@@ -29,8 +29,11 @@ from replay.player.divergence import Facts
 from replay.player.frames import decoded, environment_of
 from replay.player.player import Player
 from replay.runtime import chance, descent, facts, files, inputs, outputs, threads
+from replay.runtime.attempts import Log
+from replay.runtime.holes import Hole, Holes, addresses
 from replay.runtime.install import install
 from replay.runtime.sandbox import Sandbox
+from replay.runtime.walls.build import build
 
 
 class ReplayedProcess(descent.Descent):
@@ -45,7 +48,9 @@ class ReplayedProcess(descent.Descent):
         self._spec = spec
         self._way: list[tuple[int, str]] = [(event, path) for event, path in spec.get("descend") or ()]
         self._handed_over: int | None = None
-        self._sandbox = Sandbox(spec["scratch"], self._escape)
+        self._log = Log(spec["scratch"])
+        self._holes = Holes(spec.get("allow", ()), addresses)
+        self._sandbox = Sandbox(spec["scratch"], self._escape, self._holes, self._through)
         reader = self._take(spec["cassette"])
         files.use(spec["scratch"], reader.header.get("cwd") or os.getcwd())
         if not spec.get("part"):
@@ -57,14 +62,14 @@ class ReplayedProcess(descent.Descent):
             reenter.prepare(reenter.Part(self.player, entry, reader.outcome, self._end_part))
             why = "the program ended before it came to the part that was recorded"
             atexit.register(lambda: self._write(self.player.never_began(why), None))
-            self._sandbox.install()
+            self._enclose()
             return
         outputs.install()
         inputs.install(reader.header.get("terminals", {}))
         atexit.register(self._finish)
         descent.before_hard_exit(lambda _: self._finish())
         root = self.player.new_lane("m")
-        self._sandbox.install()
+        self._enclose()
         become(root)
 
     # -- Descent -----------------------------------------------------------------------------------------------
@@ -97,6 +102,7 @@ class ReplayedProcess(descent.Descent):
         if "asyncio" in sys.modules:
             self._use_loops(None)
         self._root = self.player.new_lane("m")
+        self._build_walls()
         return 0
 
     def replaced(self) -> None:
@@ -140,8 +146,24 @@ class ReplayedProcess(descent.Descent):
         become(self._root)
         return result
 
+    def _enclose(self) -> None:
+        """From here on the program runs."""
+        self._build_walls()
+        self._log.add("wall", name="audit")
+        self._sandbox.install()
+
+    def _build_walls(self) -> None:
+        """The kernel's, which stay: not on the way to a child, which may be another process."""
+        if not self._way:
+            for wall in build(self._spec["scratch"], self._holes, self._spec.get("channel")):
+                self._log.add("wall", name=wall)
+
     def _escape(self, what: str, detail: str) -> None:
-        self.player.escape(what, detail)
+        escape = self.player.escape(what, detail)
+        self._log.add("escape", what=what, detail=detail, site=escape.site)
+
+    def _through(self, hole: Hole, what: str, detail: str) -> None:
+        self._log.add("hole", hole=str(hole), what=what, detail=detail, site=sites.caller_site())
 
     def _use_loops(self, _: Any) -> None:
         from replay.runtime import loops
@@ -172,7 +194,6 @@ class ReplayedProcess(descent.Descent):
         originals.os_exit(0)
 
     def _write(self, verdict: Verdict, result: Any) -> None:
-        self._sandbox.release()
         document = {**verdict.to_json(), "result": _text(result), "before": bool(self._way)}
         with nobody(), open(self._spec["verdict"], "w", encoding="utf-8") as file:
             json.dump(document, file, default=repr)

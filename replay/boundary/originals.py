@@ -27,6 +27,7 @@ os_write = os.write
 os_close = os.close
 os_exit = os._exit
 get_ident = _thread.get_ident
+start_thread = _thread.start_new_thread
 allocate_lock = _thread.allocate_lock
 other_threads = _thread._count  # pyright: ignore[reportPrivateUsage]
 Condition = threading.Condition

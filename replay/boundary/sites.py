@@ -80,6 +80,12 @@ def caller() -> FrameType | None:
     return program_frame(originals.frame(2))
 
 
+def caller_site() -> str | None:
+    """The same as `file:line`."""
+    frame = program_frame(originals.frame(2))
+    return None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
 def line_of(code: CodeType, lasti: int) -> int:
     """Line of a bytecode offset: draws keep only (code, offset) in the hot path."""
     line = code.co_firstlineno

@@ -69,6 +69,16 @@ class Escape:
     site: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class HoleUse:
+    """Something real that a replay did because it was allowed to: by which hole, what, on which object, from where."""
+
+    hole: str
+    what: str
+    detail: str
+    site: str | None
+
+
 @dataclass(slots=True)
 class Verdict:
     """The state of a replay; `latched` problems stay whatever the program does with exceptions.

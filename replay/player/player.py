@@ -241,11 +241,11 @@ class Player(Door):
         self.now = max(self.now, entry.at)
         self.changed.notify_all()
 
-    def escape(self, what: str, detail: str) -> None:
+    def escape(self, what: str, detail: str) -> Escape:
         """Latch an attempt to get past the door."""
-        frame = sites.caller()
-        site = None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        self.verdict.escapes.append(Escape(what, detail, site))
+        escape = Escape(what, detail, sites.caller_site())
+        self.verdict.escapes.append(escape)
+        return escape
 
     def stop_for(self, entry: Entry | None, reason: str, frame: FrameType | None) -> NoReturn:
         """Latch a divergence of order at `entry` and end the replay."""

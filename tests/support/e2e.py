@@ -51,7 +51,7 @@ def cli(
 
 def cli_json(*words: str | os.PathLike[str], code: int = 0, **more: Any) -> dict[str, Any]:
     """The document of `replay … --json`, which has to end with `code`."""
-    done = cli(*words, "--json", **more)
+    done = cli(words[0], "--json", *words[1:], **more)
     assert done.returncode == code, shown(done)
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -23,27 +23,39 @@ from replay_cli.render.verdict import verdict_lines
     help="lenient: answer a differing request at the same place; each is counted as drift.",
 )
 @click.option("--times", type=click.IntRange(min=1), default=1, metavar="K", help="Replay K times; all must agree.")
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="HOLE",
+    help="Let one thing out: connect:HOST[:PORT], process:NAME, write:PATH, signal:PID, native:NAME; may be repeated.",
+)
 @options.common
 def command(
-    cassette: str, cmd: tuple[str, ...], until: int | None, match: Literal["strict", "lenient"], times: int
+    cassette: str,
+    cmd: tuple[str, ...],
+    until: int | None,
+    match: Literal["strict", "lenient"],
+    times: int,
+    allow: tuple[str, ...],
 ) -> int:
     """Re-execute a recording: offline, touching nothing, the same execution or the first difference.
 
     The program's output goes where it would go (to stderr with --json, nowhere with --quiet). Exits with 0 when the
     execution is identical (for an unfinished recording: up to its cut), 1 when it diverged or tried to get out, 125
-    when that can't be judged.
+    when that can't be judged. What --allow let out is listed with the verdict; * stands for any host, name or path.
 
         replay run incident.cassette
         replay run incident.cassette -- python fixed_agent.py
+        replay run incident.cassette --allow connect:127.0.0.1:8080
     """
     chosen = options.current()
     output: Literal["stderr", "discard", "inherit"] = (
         "stderr" if chosen.json else "discard" if chosen.quiet or times > 1 else "inherit"
     )
-    result = run(cassette, command=cmd or None, match=match, until=until, output=output)
+    result = run(cassette, command=cmd or None, match=match, until=until, output=output, allow=allow)
     agreed = 1
     while agreed < times and _code(result, lenient=match == "lenient") == exits.SAME:
-        result = run(cassette, command=cmd or None, match=match, until=until, output=output)
+        result = run(cassette, command=cmd or None, match=match, until=until, output=output, allow=allow)
         agreed += 1
     if chosen.json:
         console.document({**result.to_json(), "times": agreed})

@@ -24,6 +24,9 @@ def verdict_lines(run: Run, times: int, *, lenient: bool, verbose: bool) -> list
         lines.append(f"? can't go on after {plural(run.events, 'event')}: {run.gap}")
     elif not run.escapes:
         lines.append(_same(run, times, lenient=lenient))
+    for use in run.holes:
+        where = "" if use.site is None else f" at {use.site}"
+        lines.append(f"  let out by --allow {use.hole}: {use.what}{where}: {use.detail}")
     if run.drift:
         lines.append(f"  drift: {plural(run.drift, 'request')} differed and got the recorded answer all the same")
     if run.blind_spots:
@@ -43,7 +46,8 @@ def _same(run: Run, times: int, *, lenient: bool) -> str:
             f"✓ identical up to the cut: {plural(run.events, 'event')}{often}; the recording stops there (unfinished)"
         )
     ended = "" if run.exit_code in (0, None) else f", exit code {run.exit_code} as recorded"
-    return f"✓ identical: {plural(run.events, 'event')}{often}{ended}; nothing left the sandbox"
+    sandbox = "only what was allowed left the sandbox" if run.holes else "nothing left the sandbox"
+    return f"✓ identical: {plural(run.events, 'event')}{often}{ended}; {sandbox}"
 
 
 def _divergence(found: Divergence, events: int, *, verbose: bool, escaped: bool) -> list[str]:
