@@ -202,12 +202,11 @@ class Raw(io.FileIO):
     def close(self) -> None:
         if self.closed:
             return
-        fd = self.fileno() if self.closefd else -1
+        handle = _forget(self.fileno()) if self.closefd else None
         try:
             super().close()
         finally:
-            if fd >= 0:
-                closed(fd)
+            _closed(handle)
 
 
 Raw.__name__ = Raw.__qualname__ = "FileIO"
@@ -222,9 +221,13 @@ def _drawn(lane: Lane, real: Any) -> Any:  # two frames of ours lie between, so 
     return lane.door.draw(lane, "file.rest", real)
 
 
-def closed(fd: int) -> None:
-    """That descriptor was closed: report what was written through it."""
-    handle = handles.pop(fd, None)
+def _forget(fd: int) -> Handle | None:
+    """That descriptor is about to be closed: from then on its number may be another thread's."""
+    return handles.pop(fd, None)
+
+
+def _closed(handle: Handle | None) -> None:
+    """It was closed: report what was written through it."""
     if handle is None or not handle.writes:
         return
     lane = running.lane
@@ -268,9 +271,10 @@ def install() -> None:
     real_pwrite, real_sendfile, real_fstat = os.pwrite, os.sendfile, _REAL.fstat
 
     def close(fd: int) -> None:
+        handle = _forget(fd) if fd in handles else None
         real_close(fd)
-        if fd in handles:
-            closed(fd)
+        if handle is not None:
+            _closed(handle)
 
     def read(fd: int, length: int, /) -> bytes:
         handle = handles.get(fd)
