@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,22 @@ FRAMEWORKS = AGENTS.parent / "frameworks"
 ERRORS = 0.06
 
 Serving = Callable[[], contextlib.AbstractContextManager[dict[str, str]]]
-Program = tuple[str, Path, tuple[str, ...], Serving]
-"""What the table calls it, the file, the modules it needs, and what it talks to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program on a framework.
+
+    Attributes:
+        name: what the table calls it. file: where it is. needs: modules it imports. serving: what it talks to.
+        extra: what to install for it.
+    """
+
+    name: str
+    file: Path
+    needs: tuple[str, ...]
+    serving: Serving
+    extra: str = "frameworks"
 
 
 @contextlib.contextmanager
@@ -58,36 +73,36 @@ def _listening(port: int, server: subprocess.Popen[bytes]) -> None:
     raise TimeoutError(f"nobody listens on port {port}")
 
 
-PROGRAMS: tuple[Program, ...] = (
-    ("openai, sync", AGENTS / "openai_sync.py", ("openai",), model),
-    ("openai, async", AGENTS / "openai_async.py", ("openai",), model),
-    ("openai, streamed", AGENTS / "openai_stream.py", ("openai",), model),
-    ("anthropic", AGENTS / "anthropic_stream.py", ("anthropic",), model),
-    ("LangGraph", FRAMEWORKS / "langgraph_agent.py", ("langgraph", "langchain_openai"), model),
-    ("openai-agents", FRAMEWORKS / "openai_agents_team.py", ("agents",), model),
-    ("MCP over HTTP", FRAMEWORKS / "mcp_http.py", ("mcp",), tools),
+PROGRAMS = (
+    Program("openai, sync", AGENTS / "openai_sync.py", ("openai",), model),
+    Program("openai, async", AGENTS / "openai_async.py", ("openai",), model),
+    Program("openai, streamed", AGENTS / "openai_stream.py", ("openai",), model),
+    Program("anthropic", AGENTS / "anthropic_stream.py", ("anthropic",), model),
+    Program("LangGraph", FRAMEWORKS / "langgraph_agent.py", ("langgraph", "langchain_openai"), model),
+    Program("openai-agents", FRAMEWORKS / "openai_agents_team.py", ("agents",), model),
+    Program("MCP over HTTP", FRAMEWORKS / "mcp_http.py", ("mcp",), tools),
+    Program("instructor", FRAMEWORKS / "instructor_agent.py", ("instructor",), model, extra="instructor"),
 )
-SAMPLED = [one for one in PROGRAMS if one[1].parent == FRAMEWORKS]
-"""The others are recorded and replayed in `tests/e2e` already."""
+SAMPLED = [one for one in PROGRAMS if one.file.parent == FRAMEWORKS and one.extra == "frameworks"]
+"""The others are recorded and replayed in `tests/e2e` already, or need an environment of their own."""
 
 
 def frameworks(which: Program, times: Often, directory: Path, note: Note) -> None:
-    name, program, needs, serving = which
-    missing = [module for module in needs if importlib.util.find_spec(module) is None]
+    missing = [module for module in which.needs if importlib.util.find_spec(module) is None]
     if missing:
-        pytest.skip(f"{', '.join(missing)} isn't installed: pip install 'agent-replay[frameworks]'")
-    with serving() as variables:
-        recordings = record_many(program, directory, times.recordings, variables)
-    measure("replays of agents on real frameworks", name, recordings, times.replays, note)
+        pytest.skip(f"{', '.join(missing)} isn't installed: pip install 'agent-replay[{which.extra}]'")
+    with which.serving() as variables:
+        recordings = record_many(which.file, directory, times.recordings, variables)
+    measure("replays of agents on real frameworks", which.name, recordings, times.replays, note)
 
 
-@pytest.mark.parametrize("which", SAMPLED, ids=lambda one: one[1].stem)
+@pytest.mark.parametrize("which", SAMPLED, ids=lambda one: one.file.stem)
 def test_a_sample(which: Program, tmp_path: Path, record_property: Note, pytestconfig: pytest.Config) -> None:
     frameworks(which, often(pytestconfig, 2, 1), tmp_path, record_property)
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("which", PROGRAMS, ids=lambda one: one[1].stem)
+@pytest.mark.parametrize("which", PROGRAMS, ids=lambda one: one.file.stem)
 def test_in_full(which: Program, tmp_path: Path, record_property: Note, pytestconfig: pytest.Config) -> None:
     faulthandler.cancel_dump_traceback_later()  # minutes are expected
     frameworks(which, often(pytestconfig, 10, 10), tmp_path, record_property)
