@@ -57,6 +57,7 @@ SOURCES: tuple[tuple[str, str], ...] = (
     ("thread.polled", "entropy"),
     ("file.asked", "entropy"),
     ("file.rest", "entropy"),
+    ("thread.name", "entropy"),
 )
 
 NUMBER = {name: number for number, (name, _) in enumerate(SOURCES)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from replay.boundary.imports import on_import
-from replay.runtime import ambient, blindspots, chance, descent, environ, files, locks, native_ids, threads
+from replay.runtime import ambient, blindspots, chance, descent, environ, files, identity, locks, native_ids, threads
 from replay.seams import registry
 
 
@@ -26,6 +26,7 @@ def install(blind: Callable[[str, str], None]) -> None:
     files.install()
     locks.install()
     threads.install()
+    identity.install()
     descent.install()
     blindspots.install()
     on_import("asyncio", _install_loops)

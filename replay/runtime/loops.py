@@ -47,6 +47,8 @@ def install() -> None:
     tasks.Task = package.Task = LaneTask
     base: Any = asyncio.base_events
     base.time = originals.REAL_TIME
+    base.threading = originals.private_copy(base.threading)
+    setattr(base.threading, "get_ident", originals.get_ident)  # noqa: B010
     gathering: Any = tasks._GatheringFuture
     gathering.__hash__ = LaneFuture.__hash__
     tasks.as_completed = package.as_completed = _in_given_order(tasks.as_completed)

@@ -193,12 +193,16 @@ NONDETERMINISTIC = [
     "next(tempfile._get_candidate_names())",
     "random.getstate()[1][:5]",
     "os.cpu_count()",
+    "sorted(os.sched_getaffinity(0))",
+    "os.uname()",
+    "platform.uname()",
+    "os.getuid()",
+    "threading.current_thread().ident",
+    "threading.current_thread()",
+    "threading.active_count()",
 ]
 UNNAMED = {
     "dict(os.environ)['E2E_CHANGES']": "environ: a copy of the whole environment isn't recorded",
-    "resource.getrusage(resource.RUSAGE_SELF)": "limits: use of resources",
-    "threading.get_ident()": "limits: addresses",
-    "threading.get_native_id()": "limits: ids of threads",
     "id(object())": "limits: addresses",
     "repr(object())": "limits: addresses",
 }
