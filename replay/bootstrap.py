@@ -64,8 +64,11 @@ def boot(text: str) -> None:
     if spec["mode"] == "record":
         from replay.recorded import RecordedProcess
 
+        helper = _helper(sys.orig_argv)
+        if helper == "resource_tracker":
+            return
         try:
-            RecordedProcess(spec, hash_seed)
+            RecordedProcess(spec, hash_seed, dormant=helper == "forkserver")
         except ReplayError as error:
             sys.stderr.write(f"replay: nothing is recorded: {error}\n")
         except OSError as error:
@@ -74,3 +77,11 @@ def boot(text: str) -> None:
         from replay.replayed import ReplayedProcess
 
         ReplayedProcess(spec)
+
+
+def _helper(argv: list[str]) -> str | None:
+    """Which helper process of multiprocessing this is: one that cleans up, or one that only forks others."""
+    for name in ("resource_tracker", "forkserver"):
+        if any(word.startswith(f"from multiprocessing.{name} import main") for word in argv):
+            return name
+    return None

@@ -5,6 +5,7 @@ What reads cassettes is imported while the program runs or when it is needed: no
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from replay.runtime.walls.told import Told
 
 _BESIDE = "it begins where its parent forked; keep X.cassette and X.d together"
+_BIRTHS = frozenset(("os.fork", "multiprocessing.start"))
+"""Events of which each made one child, that does what the parent was about to do."""
 _WHY_NOTHING = "is it a Python with agent-replay installed, without -I, -E or -S?"
 
 
@@ -280,6 +283,8 @@ def run(
         told = Told(Log(scratch), supervisor.noted, () if verdict is None else verdict["escapes"])
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        for left in glob.glob(f"/dev/shm/sem.{os.path.basename(scratch)}-*"):
+            os.unlink(left)
     if verdict is None and told.escapes:
         verdict = {**Verdict().to_json(), "result": None, "before": False}  # it was ended after it had tried to get out
     if verdict is None:
@@ -394,12 +399,23 @@ def _way(path: str, header: Mapping[str, Any]) -> tuple[str, list[tuple[int, str
         parent, event = ancestry(path, header), header["parent"].get("event")
         if parent is None:
             raise NotReplayable(f"{path} is a child's, and its parent's recording isn't beside it", hint=_BESIDE)
-        if event is None:
-            raise NotReplayable(f"{path} is a child's that began at no event of its parent", hint=f"replay {parent}")
+        began = "a fork server" if event is None else _name_of(parent, event)
+        if event is None or began not in _BIRTHS:
+            raise NotReplayable(
+                f"{path} began in {began}: what it was given to do came through a pipe",
+                hint=f"replay show reads it; replay its parent instead: {os.path.relpath(parent)}",
+            )
         way.insert(0, (event, path))
         path = os.fspath(parent)
         header = header_at(path) or {}
     return path, way
+
+
+def _name_of(path: str | os.PathLike[str], event: int) -> str:
+    from replay.cassette.reader import Reader
+
+    with Reader.open(path) as reader:
+        return reader.event(event).name
 
 
 def _check_whole(reader: Reader, path: str) -> None:

@@ -35,9 +35,10 @@ class RecordedProcess(descent.Descent):
     Args:
         spec: what `replay.bootstrap` was given.
         hash_seed: what the interpreter was started with.
+        dormant: it only forks others, which are its parent's children: multiprocessing's fork server.
     """
 
-    def __init__(self, spec: Mapping[str, Any], hash_seed: str | None) -> None:
+    def __init__(self, spec: Mapping[str, Any], hash_seed: str | None, *, dormant: bool = False) -> None:
         terminals = inputs.terminals()
         self._facts: dict[str, Any] = {
             "command": sys.orig_argv,
@@ -53,9 +54,14 @@ class RecordedProcess(descent.Descent):
         self._path = self._id = ""
         self._parent: Mapping[str, Any] | None = None
         self._gone = False
-        self._recorder = self._begin(spec["cassette"], spec.get("parent"), take=spec.get("take", True))
+        self._dormant = dict(spec["parent"]) if dormant else None
+        self._recorder: Recorder | None = None
+        if dormant:
+            self._path = spec["cassette"]
+        else:
+            self._recorder = self._begin(spec["cassette"], spec.get("parent"), take=spec.get("take", True))
         self._outcome: dict[str, Any] = {"exception": None}
-        install(self._recorder.blind)
+        install(self._blind)
         outputs.install()
         inputs.install(terminals)
         descent.use(self)
@@ -64,19 +70,23 @@ class RecordedProcess(descent.Descent):
         atexit.register(self.finish)
         descent.before_hard_exit(self.finish)
         os.register_at_fork(after_in_child=self._detach)
-        become(self._recorder.new_lane("m"))
+        if self._recorder is not None:
+            become(self._recorder.new_lane("m"))
 
     def finish(self, code: int | None = None) -> None:
         """The program has ended, with exit code `code` where that is known here."""
+        if self._recorder is None:
+            return
         files.finish(running.lane)
         outputs.finish()
         become(None)
-        blindspots.note_clocks(self._recorder)
+        recorder = self._recorder
+        blindspots.note_clocks(recorder)
         self._outcome["alive"] = threads.alive()
         self._outcome["sources"] = facts.program_sources(sys.orig_argv)
         if code is not None:
             self._outcome["exit_code"] = code
-        self._recorder.finish(self._outcome, seal=self._parent is not None)
+        recorder.finish(self._outcome, seal=self._parent is not None)
 
     # -- Descent -----------------------------------------------------------------------------------------------
 
@@ -94,7 +104,10 @@ class RecordedProcess(descent.Descent):
     def born(self, event: int | None) -> None:
         try:
             link = {"cassette": self._id, "event": event, "how": "fork"}
-            self._recorder = self._begin(self._path, link, take=False)
+            if self._dormant is not None:
+                link = {**self._dormant, "event": None, "how": "forkserver"}
+                self._dormant = None
+            recorder = self._recorder = self._begin(self._path, link, take=False)
         except (ReplayError, OSError):
             return  # the child goes on unrecorded
         self._outcome.clear()
@@ -103,10 +116,10 @@ class RecordedProcess(descent.Descent):
         with nobody():
             chance.reseed()
         self.bequeath()
-        become(self._recorder.new_lane("m"))
+        become(recorder.new_lane("m"))
 
     def replaced(self) -> None:
-        empty = self._recorder.events <= 1  # that it replaced itself
+        empty = self._recorder is not None and self._recorder.events <= 1  # that it replaced itself
         self._outcome["exec"] = True
         self.finish()
         if empty:
@@ -129,7 +142,7 @@ class RecordedProcess(descent.Descent):
         header = {**self._facts, "pid": originals.getpid()}
         if parent is not None:
             header |= {"parent": dict(parent)}
-            if parent["how"] == "fork":
+            if parent["how"] in ("fork", "forkserver"):
                 header |= {"entry": {"type": "fork"}}
         if not take:
             recorder = _claim(path, header, seed)
@@ -150,14 +163,22 @@ class RecordedProcess(descent.Descent):
         """What a child is told; one that takes the place of this process takes its cassette's name, too."""
         known = {name: self._facts.get(name) for name in _PASSED_ON}
         parent: dict[str, Any] | None = {"cassette": self._id, "event": event, "how": how}
-        if self._gone:
+        if self._dormant is not None:
+            parent = self._dormant
+        elif self._gone:
             parent = None if self._parent is None else {**self._parent, "how": how}
         spec = {"mode": "record", "cassette": self._path, "parent": parent, "take": self._gone}
         return {**spec, "environ": dict(restore), "header": known, "scratch": "", "verdict": ""}
 
     def _detach(self) -> None:
         """In a forked child, also one of C code: this recording is the parent's."""
-        self._recorder.detach()
+        if self._recorder is not None:
+            self._recorder.detach()
+            self._recorder = None
+
+    def _blind(self, what: str, detail: str) -> None:
+        if self._recorder is not None:
+            self._recorder.blind(what, detail)
 
 
 def _claim(beside: str, header: Mapping[str, Any], seed: bytes) -> Recorder:

@@ -19,8 +19,9 @@ from typing import Any
 from replay import reenter
 from replay.bootstrap import STOPPED
 from replay.boundary import originals, sites
+from replay.boundary.door import Call
 from replay.boundary.imports import on_import
-from replay.boundary.lanes import Lane, become, nobody, running
+from replay.boundary.lanes import become, nobody, running
 from replay.cassette.codec import pack
 from replay.cassette.reader import Reader
 from replay.model.errors import NotStorable
@@ -47,7 +48,7 @@ class ReplayedProcess(descent.Descent):
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self._spec = spec
         self._way: list[tuple[int, str]] = [(event, path) for event, path in spec.get("descend") or ()]
-        self._handed_over: int | None = None
+        self._handed_over = False
         self._log = Log(spec["scratch"])
         self._holes = Holes(spec.get("allow", ()), addresses)
         self._sandbox = Sandbox(spec["scratch"], self._escape, self._holes, self._through)
@@ -78,10 +79,11 @@ class ReplayedProcess(descent.Descent):
         if how != "spawn" or not self._way:
             return dict(environ)  # the sandbox refuses it
         [(_, path), *rest] = self._way
+        self._handed_over = True
         with Reader.open(path) as reader:
             found = {name: value for name, value in environment_of(reader).items() if name not in environ}
             ours, restore = descent.environment(environ, reader.header.get("hash_seed"))
-        spec = {**self._spec, "cassette": path, "descend": rest, "environ": restore}
+        spec = {**self._spec, "cassette": path, "descend": rest, "environ": restore, "channel": None}
         known = {name: value for name, value in found.items() if value is not None}
         return {**known, **ours, "REPLAY_BOOT": json.dumps(spec)}
 
@@ -89,12 +91,13 @@ class ReplayedProcess(descent.Descent):
         """The sandbox refuses what would inherit it."""
 
     def born(self, event: int | None) -> None:
-        """All of it was done by `fork`."""
+        become(self._root)
 
     def fork(self, real: Callable[[], int]) -> int:
         if not self._way:
             return real()  # the sandbox refuses it
         [(_, path), *self._way] = self._way
+        self._sandbox.resume()
         self._take(path)
         threads.forget()
         with nobody():
@@ -120,6 +123,7 @@ class ReplayedProcess(descent.Descent):
         recorded = reader.outcome
         sources = None if recorded is None else recorded.get("sources")
         changed = None if sources is None else tuple(facts.changed_sources(sources, sys.orig_argv))
+        descent.be(reader.header.get("pid"))
         self._code: int | None = None if recorded is None else recorded.get("exit_code")
         last = not self._way
         self.player = Player(
@@ -136,14 +140,14 @@ class ReplayedProcess(descent.Descent):
         )
         return reader
 
-    def _branch(self, lane: Lane, perform: Callable[[], Any]) -> Any:
-        """The event at which the child began: here the process takes the child's side."""
+    def _branch(self, call: Call[Any], perform: Callable[[], Any]) -> Any:
+        """The event at which the child began: here the process takes the child's side, or starts it and waits."""
+        self._sandbox.suspend()
         result = perform()
-        if self._handed_over is not None:
-            self._sandbox.release()
-            _, status = os.waitpid(self._handed_over, 0)
+        if self._handed_over:
+            assert call.dump is not None
+            _, status = os.waitpid(call.dump(result)["pid"], 0)
             originals.os_exit(os.waitstatus_to_exitcode(status) & 255)
-        become(self._root)
         return result
 
     def _enclose(self) -> None:

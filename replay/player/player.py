@@ -31,7 +31,7 @@ from replay.player import divergence as explain
 from replay.player.tape import Entry, Frame, Tape
 
 R = TypeVar("R")
-Branch = tuple[int, Callable[[Lane, Callable[[], Any]], Any]]
+Branch = tuple[int, Callable[[Call[Any], Callable[[], Any]], Any]]
 
 _RESULT, _ERROR, _STREAM, _END = 0, 1, 2, 3
 _SHUTDOWN = getattr(threading, "_shutdown").__code__  # noqa: B009 - typeshed knows nothing of it
@@ -72,7 +72,7 @@ class Player(Door):
         contents: the content of an event's outcome (`Reader.content`).
         facts: what is known about code and environment now and then, for the likely cause.
         branch: (event, take): this is only the way to a child that began at `event`. Nothing is printed on it, and
-            there `take(lane, perform)` decides what happens instead of an answer.
+            there `take(call, perform)` decides what happens instead of an answer.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Player(Door):
                     return self._answer(call, outcome)  # what it does to the overlay, it does in its turn
         if branch is not None and branch[0] == call.event:
             step_inside(lane)
-            return branch[1](lane, perform)  # type: ignore[no-any-return]
+            return branch[1](call, perform)  # type: ignore[no-any-return]
         assert outcome is not None
         return self._answer(call, outcome)
 

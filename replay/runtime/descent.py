@@ -57,6 +57,18 @@ class Descent(ABC):
 
 
 _descent: Descent | None = None
+_pid: int | None = None
+
+
+def be(pid: int | None) -> None:
+    """At replay: the process id of the recording."""
+    global _pid
+    _pid = pid
+
+
+def own_pid() -> int:
+    """This process's id, as libraries compare it to find out whether they were forked; no input of the program."""
+    return originals.getpid() if _pid is None else _pid
 
 
 def use(descent: Descent) -> None:

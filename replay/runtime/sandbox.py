@@ -111,6 +111,15 @@ class Sandbox:
         """This process isn't the program any more: what it does now is ours."""
         self._rules.clear()
 
+    def suspend(self) -> None:
+        """A child of the recording is about to be started, to be replayed itself."""
+        self._suspended = dict(self._rules)
+        self._rules.clear()
+
+    def resume(self) -> None:
+        """It runs in this process instead."""
+        self._rules.update(self._suspended)
+
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         rule = self._rules.get(event)
         if rule is not None:
@@ -223,7 +232,8 @@ class Sandbox:
 
         def fork_exec(args: Any, executables: Any, *rest: Any) -> Any:
             program = next(iter(executables), b"")
-            self._judge("process", f"fork_exec {_readable((program,))}", self._holes.process(program))
+            if self._rules:  # not suspended
+                self._judge("process", f"fork_exec {_readable((program,))}", self._holes.process(program))
             return start(args, executables, *rest)
 
         below.fork_exec = fork_exec

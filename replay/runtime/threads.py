@@ -30,6 +30,11 @@ def alive() -> list[str]:
     return list(_alive)
 
 
+def outlives(lane: Lane) -> None:
+    """That lane goes on for as long as the program does."""
+    _alive[lane.path] = None
+
+
 def forget() -> None:
     """In a forked child: the other threads stayed with its parent."""
     _alive.clear()

@@ -83,6 +83,35 @@ SEAMS: tuple[Seam, ...] = (
             "trace signals about connections and name look-up aren't sent at replay; a blind spot",
         ),
     ),
+    Seam(
+        name="multiprocessing",
+        module="replay.seams.multiprocessing",
+        targets=(
+            Target("multiprocessing.process", ("BaseProcess", "os")),
+            Target("multiprocessing.util", ("_exit_function", "os")),
+            Target("multiprocessing.popen_fork", ("Popen.poll", "Popen.wait", "Popen._send_signal")),
+            Target("multiprocessing.popen_forkserver", ("Popen.poll",)),
+            Target("multiprocessing.connection", ("_ConnectionBase.recv", "_ConnectionBase.send", "wait")),
+            Target("multiprocessing.queues", ("Queue.get", "JoinableQueue.put", "SimpleQueue.get", "os")),
+            Target("multiprocessing.synchronize", ("SemLock._make_methods", "Condition.wait", "Event.wait")),
+            Target("multiprocessing.sharedctypes", ("Synchronized.value", "SynchronizedArray.__getitem__")),
+            Target("multiprocessing.heap", ("Arena._choose_dir", "os")),
+            Target("multiprocessing.resource_tracker", ("ResourceTracker.ensure_running", "_resource_tracker")),
+            Target("multiprocessing.managers", ("BaseManager.start",)),
+            Target("multiprocessing.pool", ("Pool._map_async", "ApplyResult._set", "worker", "ThreadPool")),
+            Target("concurrent.futures.process", ("ProcessPoolExecutor.submit", "_ThreadWakeup", "_process_worker")),
+        ),
+        covers="multiprocessing (fork, spawn, forkserver), Pool, ProcessPoolExecutor",
+        tried="CPython 3.11",
+        ways=("sync",),
+        records="what processes, connections, queues, locks and pools gave back, by value; each child has a cassette",
+        limits=(
+            "managers, `Listener` and `Client`, raw shared memory: not covered; a manager is a blind spot",
+            "results of classes that the codec doesn't know are gaps: a replay ends there",
+            "the iterable of `imap` is consumed by a thread of the pool: its reads aren't recorded",
+            "a pool's workers are recorded, but not replayed by themselves: their jobs came through a pipe",
+        ),
+    ),
 )
 
 _listeners: list[Blind] = []

@@ -67,7 +67,7 @@ def test_forked_children(tmp_path: Path) -> None:
     recorded = record(write(tmp_path / "p.py", FORKS), tmp_path / "x.cassette")
     assert recorded.exit_code == 0, recorded.stderr.decode()
     assert b"blind spot" not in recorded.stderr
-    one, two = kids(recorded.path)
+    one, two = sorted(kids(recorded.path), key=lambda each: each.outcome["exit_code"] if each.outcome else 0)
     [grand] = kids(two.path)
     said = recorded.stdout.decode().splitlines()
     for cassette, begins, code in ((one, "child 0", 0), (two, "child 1", 1), (grand, "grandchild", 4)):
@@ -85,14 +85,13 @@ def test_a_forked_child_is_linked_with_its_event(tmp_path: Path) -> None:
     recorded = record(write(tmp_path / "p.py", FORKS), tmp_path / "x.cassette")
     document = cli_json("show", recorded.path)
     links = [event["links"]["child"] for event in document["events"] if event["name"] == "os.fork"]
-    assert links == [["x.d/1.cassette"], ["x.d/2.cassette"]]
+    assert sorted(links) == [["x.d/1.cassette"], ["x.d/2.cassette"]]  # who of two that overlap is first, is chance
     assert [child["how"] for child in document["children"]] == ["fork", "fork"]
     listed = cli_json("ls", tmp_path)["cassettes"]
     assert [row["path"] for row in listed] == [str(recorded.path)]
-    assert [len(row.get("children", ())) for row in listed[0]["children"]] == [0, 1]
+    assert sorted(len(row.get("children", ())) for row in listed[0]["children"]) == [0, 1]
     table = cli("ls", tmp_path).stdout.decode()
-    assert [line.split("  ")[0] for line in table.splitlines() if " x" in line]
-    assert "x.d/2.d/1" in table
+    assert "x.d/1.d/1" in table or "x.d/2.d/1" in table
 
 
 def test_a_child_whose_parent_is_not_there(tmp_path: Path) -> None:
