@@ -11,7 +11,6 @@ import array
 import ctypes
 import errno
 import os
-import platform
 import socket
 import struct
 import sys
@@ -84,7 +83,7 @@ def install(channel: int) -> bool:
         channel: a unix socket to the launcher, which gets the filter's listener; closed here.
     """
     with socket.socket(fileno=channel) as ours:
-        machine = platform.machine()
+        machine = originals.REAL_OS.uname().machine  # `platform` would keep it for the program
         if machine not in _SECCOMP or sys.byteorder != "little":
             return False
         libc: Any = ctypes.CDLL(None, use_errno=True)

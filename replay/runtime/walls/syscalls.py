@@ -5,8 +5,9 @@ A rule says when a call is asked about: always, or only if one of its arguments 
 
 from __future__ import annotations
 
-import platform
 from typing import Final
+
+from replay.boundary import originals
 
 ARCHES: Final = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 """Machine: column in the tables, the audit number of its architecture."""
@@ -112,7 +113,7 @@ ABSENT: Final = frozenset({"io_uring_setup"})
 
 def numbers(machine: str | None = None) -> dict[str, int]:
     """Name → number on this machine; empty where it isn't known."""
-    column = ARCHES.get(platform.machine() if machine is None else machine)
+    column = ARCHES.get(originals.REAL_OS.uname().machine if machine is None else machine)
     if column is None:
         return {}
     table = {name: row[:2] for name, row in _PATHS.items()} | dict(_FILES) | _OTHERS
