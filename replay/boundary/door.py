@@ -32,7 +32,8 @@ class Call(Generic[R]):
         streams: pieces follow the result (`Door.pull`); the seam sets it before or while dumping the result.
         meta: labels: agent, owner, …
         dump, load: result to storable value and back.
-        content: the large part of the result, set while performing; stored once per cassette (`Door.content`).
+        content: the large part of the result, set while performing; stored once per cassette (`Door.content`). A
+            number: it is the same as that event's.
         event: the event's id, set by the door; None while nothing records it.
     """
 
@@ -74,7 +75,7 @@ class Call(Generic[R]):
         self.dump = dump
         self.load = load
         self.streams = streams
-        self.content: bytes | None = None
+        self.content: bytes | int | None = None
         self.event: int | None = None
 
 
@@ -112,7 +113,7 @@ class Door(ABC):
 
     def content(self, call: Call[Any]) -> bytes | None:
         """The content of that call's outcome, for `load` the recorded one; None where it has none."""
-        return call.content
+        return call.content if isinstance(call.content, bytes) else None
 
     @abstractmethod
     def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:

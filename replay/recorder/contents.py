@@ -21,6 +21,7 @@ class Contents:
         self._writer = writer
         self._redactor = redactor
         self._stored: dict[bytes, tuple[bytes, bool]] = {}  # digest as read: digest as stored, whether it was redacted
+        self._events: dict[int, tuple[bytes, bool]] = {}  # the same by event
 
     def asked(self, call: Call[Any]) -> bytes | None:
         """The body of a file event as it may be stored."""
@@ -31,13 +32,17 @@ class Contents:
         if call.event is not None:
             self._writer.remember(sha256(body).digest(), call.event, len(body))
 
-    def found(self, call: Call[Any], content: bytes, value: dict[str, Any]) -> dict[str, Any]:
+    def found(self, call: Call[Any], content: bytes | int, value: dict[str, Any]) -> dict[str, Any]:
         """Writes the content of the call's outcome; the value with its digest in it.
 
         Raises:
             NotStorable, OSError: as the writer does.
         """
         assert call.event is not None
+        if isinstance(content, int):
+            digest, redacted = self._events[content]
+            self._writer.content(call.event, b"", digest, call.chain)
+            return _described(value, digest, redacted=redacted)
         raw = sha256(content).digest()
         known = self._stored.get(raw)
         if known is None:
@@ -46,8 +51,13 @@ class Contents:
             digest = sha256(safe).digest() if redacted else raw
             self._writer.content(call.event, safe, digest, call.chain)
             if len(safe) >= INLINE:  # shorter ones aren't referred to
-                self._stored[raw] = (digest, redacted)
+                self._stored[raw] = self._events[call.event] = (digest, redacted)
         else:
             digest, redacted = known
+            self._events[call.event] = known
             self._writer.content(call.event, b"", digest, call.chain)  # it is there: only referred to
-        return {**value, "sha256": digest.hex(), **({"redacted": True} if redacted else {})}
+        return _described(value, digest, redacted=redacted)
+
+
+def _described(value: dict[str, Any], digest: bytes, *, redacted: bool) -> dict[str, Any]:
+    return {**value, "sha256": digest.hex(), **({"redacted": True} if redacted else {})}

@@ -333,7 +333,7 @@ class Recorder(Door):
             return
         self._outcome(call, _STREAM if call.streams else _RESULT, value, suspended)
 
-    def _contained(self, call: Call[Any], content: bytes, value: Any) -> Any:
+    def _contained(self, call: Call[Any], content: bytes | int, value: Any) -> Any:
         with self._lock:
             if not self._on:
                 return value

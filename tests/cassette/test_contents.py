@@ -87,6 +87,7 @@ def test_any_contents(contents: list[bytes], tmp_path_factory: pytest.TempPathFa
 def test_a_content_long_after_its_call(tmp_path: Path) -> None:
     """In another segment than the call, whoever wrote the footer."""
     content = os.urandom(3000)
+    event = 0
     for name in ("sealed", "finished"):
         writer = begin(tmp_path / name)
         event = add(writer, content, during=2000)

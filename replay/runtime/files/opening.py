@@ -13,9 +13,10 @@ import stat
 import warnings
 from types import FrameType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from replay.boundary import originals
-from replay.boundary.door import Call
+from replay.boundary.door import Call, Door
 from replay.boundary.lanes import Lane, running
 from replay.runtime.files import opened, scope, world
 from replay.runtime.files.opened import Handle, Raw, handles
@@ -111,14 +112,18 @@ def _cross(lane: Lane, path: Any, found: tuple[Any, str, int], flags: int, mode:
     def load(facts: Any) -> _Opened:
         return _open_overlay(lane, call, absolute, flags, facts)
 
+    known = _seen.setdefault(lane.door, {})
+
     def perform() -> _Opened:
         fd = _REAL.open(path, flags, mode, dir_fd=dir_fd)
-        facts, call.content = _look(fd, flags, absolute)
+        facts, call.content = _look(fd, flags, absolute, known)
         return _Opened(fd, facts)
 
     call.load = load
     done = lane.door.cross(lane, call, perform)
     handles[done.fd] = Handle(name, absolute, flags, done.facts)
+    if isinstance(call.content, bytes) and call.event is not None:
+        _remember(known, done.fd, call.event, len(call.content))
     if "unread" in done.facts:
         lane.door.blind("file read", f"{os.fsdecode(name)}: {done.facts['unread']}")
     return done.fd
@@ -135,7 +140,28 @@ def _readable(flags: int) -> str:
     return ", ".join(words + [word for word, bit in _MORE.items() if flags & bit])
 
 
-def _look(fd: int, flags: int, absolute: str) -> tuple[dict[str, Any], bytes | None]:
+_seen: WeakKeyDictionary[Door, dict[tuple[int, ...], int]] = WeakKeyDictionary()
+"""By recording: files that were read, by what tells that they are unchanged, and the event that has their content."""
+
+_SMALL = 4096  # to read and hash it takes less than to look it up
+_SETTLED = 2_000_000_000  # nanoseconds after which a change can't have the same time stamp any more
+
+
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _remember(known: dict[tuple[int, ...], int], fd: int, event: int, size: int) -> None:
+    """What was read stays that as long as its time stamps do, if they are old enough to tell."""
+    found = _REAL.fstat(fd)
+    changed = max(found.st_mtime_ns, found.st_ctime_ns)
+    if size == found.st_size > _SMALL and originals.wall_ns() - changed > _SETTLED:
+        known[_identity(found)] = event
+
+
+def _look(
+    fd: int, flags: int, absolute: str, known: dict[tuple[int, ...], int]
+) -> tuple[dict[str, Any], bytes | int | None]:
     """What is known of the file that was just opened, and what is in it."""
     found = _REAL.fstat(fd)
     block = found.st_blksize if found.st_blksize > 1 else io.DEFAULT_BUFFER_SIZE
@@ -147,6 +173,9 @@ def _look(fd: int, flags: int, absolute: str) -> tuple[dict[str, Any], bytes | N
     facts: dict[str, Any] = {"type": "file", "size": found.st_size, "block": block}
     if flags & os.O_WRONLY or (_TEMPORARY and flags & _TEMPORARY == _TEMPORARY):
         return facts, None
+    event = known.get(_identity(found)) if known else None
+    if event is not None:
+        return facts, event
     if found.st_size > LIMIT:
         return {**facts, "unread": f"{found.st_size >> 20} MB, more than is recorded"}, None
     try:
