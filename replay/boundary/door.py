@@ -84,12 +84,12 @@ class Door(ABC):
 
     Attributes:
         seed: of the session's random streams, recorded in the header.
-        imports: lanes of modules that were imported beside threads, by the module's name (`runtime.import_lanes`).
+        imports: lanes of modules by name, from the session's first thread on (`runtime.import_lanes`).
     """
 
     def __init__(self, seed: bytes) -> None:
         self.seed = seed
-        self.imports: dict[str, Lane] = {}
+        self.imports: dict[str, Lane] | None = None
 
     @abstractmethod
     def new_lane(self, path: str) -> Lane:

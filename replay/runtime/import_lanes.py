@@ -10,14 +10,21 @@ from __future__ import annotations
 import _frozen_importlib
 from typing import Any
 
+from replay.boundary.door import Door
 from replay.boundary.lanes import Lane, become, carrier, running
 
 _machinery: Any = _frozen_importlib
 _installed = False
 
 
-def install() -> None:
-    """From now on imports have lanes; idempotent. Called when a lane starts its first thread."""
+def begin(door: Door) -> None:
+    """From now on imports of that session have lanes; idempotent. Called when a lane starts a thread."""
+    if door.imports is None:
+        door.imports = {}
+        _install()
+
+
+def _install() -> None:
     global _installed
     if _installed:
         return
@@ -26,10 +33,11 @@ def install() -> None:
 
     def find_and_load(name: Any, import_: Any) -> Any:
         lane = running.lane
-        if lane is None:
+        known = None if lane is None else lane.door.imports
+        if lane is None or known is None:
             return load(name, import_)
         carried = carrier.get()
-        become(_lane_of(name, lane))
+        become(_lane_of(name, known, lane))
         try:
             return load(name, import_)
         finally:
@@ -41,9 +49,8 @@ def install() -> None:
     _machinery._find_and_load = find_and_load
 
 
-def _lane_of(module: str, importer: Lane) -> Lane:
+def _lane_of(module: str, known: dict[str, Lane], importer: Lane) -> Lane:
     """The lane of that module's import: one for each session; it draws from the random stream of whoever imports."""
-    known = importer.door.imports
     lane = known.get(module) or known.setdefault(module, importer.door.new_lane(f"m/i:{module}"))
     lane.chance = importer.chance
     return lane

@@ -52,7 +52,7 @@ def install() -> None:
 
 
 def _spawned(parent: Lane, how: str) -> Lane:
-    import_lanes.install()
+    import_lanes.begin(parent.door)
     return parent.spawn(how)
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-from tests.support.programs import replays
+from replay.launch import run
+from tests.support.programs import explained, replays
 
 MODULE = """
 import threading
@@ -47,6 +51,32 @@ for thread in threads:
 for thread in threads:
     thread.join()
 print(*seen, sep="\\n")
+"""
+
+
+SERVICE = """
+import threading
+import replay
+
+def pause():
+    thread = threading.Thread(target=int)
+    thread.start()
+    thread.join()
+
+@replay.entrypoint
+def first():
+    pause()
+
+@replay.entrypoint
+def second():
+    import before
+    pause()
+    import after
+    return before.AT, after.AT
+
+if __name__ == "__main__":
+    first()
+    second()
 """
 
 
@@ -94,3 +124,18 @@ def test_a_seed_set_by_an_imported_module_counts(tmp_path: Path) -> None:
         times=1,
     )
     assert "0.32383276483316237" in found.text
+
+
+def test_each_session_has_its_own_beginning(tmp_path: Path) -> None:
+    """What an earlier session of the process did with threads changes nothing for a later one."""
+    for name in ("before", "after"):
+        (tmp_path / f"{name}.py").write_text("import time\nAT = time.time_ns()\n")
+    program = tmp_path / "service.py"
+    program.write_text(SERVICE)
+    calls = tmp_path / "calls"
+    subprocess.run([sys.executable, program], check=True, env={**os.environ, "REPLAY_DIR": str(calls)})
+    paths = sorted(calls.glob("*.cassette"))
+    assert len(paths) == 2
+    for path in paths:
+        found = run(path)
+        assert found.identical, explained(found)
