@@ -177,6 +177,31 @@ PROGRAMS = {
         print(pool.submit(lambda: threading.current_thread().name.rpartition("_")[0]).result())
         inner = pool.submit(lambda: pool.submit(work, 2).result()); print(inner.result()); pool.shutdown()
     """,
+    "multiprocessing's thread pool": """
+        import random, time
+        from multiprocessing.pool import ThreadPool
+        def work(n):
+            time.sleep(random.choice([0, 0.001, 0.002]))
+            if n == 7:
+                raise ValueError(n)
+            return n * n
+        def numbers():
+            for n in range(6):
+                print("next", n); yield n
+        called = []
+        with ThreadPool(4) as pool:
+            print(pool.map(work, range(6)), list(pool.imap_unordered(work, numbers())), pool.apply(work, (3,)))
+            print(list(pool.imap(work, range(5))), pool.starmap(pow, [(2, 3), (3, 2)], chunksize=1))
+            results = [pool.apply_async(work, (n,), callback=called.append, error_callback=called.append)
+                       for n in range(5, 10)]
+            for result in results:
+                try:
+                    print(result.get(timeout=9), result.ready(), result.successful(), end=" ")
+                except ValueError as error:
+                    print(repr(error), end=" ")
+            pool.close(); pool.join()
+        print(called)
+    """,
     "names and locals": """
         import threading, time, random, contextvars
         local, var, lock = threading.local(), contextvars.ContextVar("v", default=0), threading.Lock()
