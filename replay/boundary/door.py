@@ -116,6 +116,18 @@ class Door(ABC):
         return call.content if isinstance(call.content, bytes) else None
 
     @abstractmethod
+    def inbox(self, call: Call[Any], loop: Any, deliver: Callable[[Any], Any]) -> Callable[[Lane, Any], None]:
+        """What the world pushes into the stream that `call` opened: data of a connection, the end of a process.
+
+        Args:
+            loop: the event loop it comes through.
+            deliver: hands one push to the program. When recording, whoever gets it calls `note` and then `deliver`; at
+                replay the loop calls it, at the recorded place of the order.
+
+        Returns: `note(lane, push)`, which says that a push has come and in whose lane it is handled.
+        """
+
+    @abstractmethod
     def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:
         """Output: recorded or compared, and written in either case, in the one order of events."""
 

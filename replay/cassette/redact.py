@@ -155,6 +155,14 @@ class Redactor:
         length = len(secret) if len(secret) in _LENGTHS else len("<redacted:>") + 12
         return b"<redacted:%s>" % digest[: length - len("<redacted:>")].encode()
 
+    def process(self, request: Any) -> Any:
+        """The request of a process event with the values of secret variables replaced."""
+        if not isinstance(request, dict) or not isinstance(request.get("env"), dict):  # pyright: ignore[reportUnknownMemberType]
+            return request  # pyright: ignore[reportUnknownVariableType]
+        safe: dict[str, Any] = dict(cast("dict[str, Any]", request))
+        safe["env"] = {name: self.env(name, value) for name, value in safe["env"].items()}
+        return safe
+
     def http_message(self, message: Any) -> Any:
         """A request or response of an http event with its secret headers and query values replaced."""
         if not isinstance(message, dict):

@@ -95,6 +95,7 @@ class Player(Door):
         self._mutex = originals.RLock()  # entered by itself: through the condition costs five times as much
         self.changed = originals.Condition(self._mutex)
         self.pending: dict[Entry, Any] = {}
+        self._inboxes: dict[int, tuple[Any, Callable[[Any], Any]]] = {}
         self.new_future: Callable[[], Any] = _no_loop
         self._complete = complete
         self._lenient = lenient
@@ -195,6 +196,12 @@ class Player(Door):
         assert entry is not None
         return self._next(call, entry, StopAsyncIteration)
 
+    def inbox(self, call: Call[Any], loop: Any, deliver: Callable[[Any], Any]) -> Callable[[Lane, Any], None]:
+        assert call.event is not None
+        with self._mutex:
+            self._inboxes[call.event] = (loop, deliver)
+        return lambda lane, push: None  # nothing comes by itself
+
     def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:
         with self._mutex:
             self._begin(lane, call, originals.frame(1))
@@ -240,6 +247,13 @@ class Player(Door):
         self._print_echoes()
         self.now = max(self.now, entry.at)
         self.changed.notify_all()
+
+    def push(self, entry: Entry, loop: Any) -> Callable[[], Any] | None:
+        """What delivers that entry, if it is a push for that loop."""
+        if entry.op != "chunk" or entry.event not in self._inboxes:
+            return None
+        its_loop, deliver = self._inboxes[entry.event]
+        return (lambda: deliver(_revived(entry.detail[1]))) if its_loop is loop else None
 
     def escape(self, what: str, detail: str) -> Escape:
         """Latch an attempt to get past the door."""

@@ -187,6 +187,9 @@ class Recorder(Door):
         self._piece(lane, call, _RESULT, piece, suspended=watched.suspended)
         return piece
 
+    def inbox(self, call: Call[Any], loop: Any, deliver: Callable[[Any], Any]) -> Callable[[Lane, Any], None]:
+        return lambda lane, push: self._piece(lane, call, _RESULT, push, suspended=False)
+
     def echo(self, lane: Lane, label: str, text: str) -> None:
         with self._lock:
             if self._on:
@@ -290,6 +293,8 @@ class Recorder(Door):
                     request = self._redactor.http_message(request)
                 elif call.kind == "file":
                     body = self._contents.asked(call)
+                elif call.kind == "process":
+                    request = self._redactor.process(request)
                 site = self._site(sites.program_frame(frame))
                 call.event = self._writer.call(
                     lane.number, call.kind, call.name, call.effect, self._now(), site, request, body, call.chain, meta

@@ -1,6 +1,6 @@
 """Blind spots: what the program did in its own lane that no seam saw.
 
-Found by wrapping the narrow places everything in Python goes through (`socket.connect`, process starts, `open`), not by
+Found by wrapping the narrow places everything in Python goes through (`fork`, `open`), not by
 an audit hook: a hook makes every frame look-up of the recorder three times as slow (measured, `docs/design/`). At the
 end the program's modules are searched for clocks they had bound before recording began.
 
@@ -10,10 +10,7 @@ A crossing that a seam performs has no lane while it is performed, so what shows
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
-import socket
-import subprocess
 import sys
 from collections.abc import Sequence
 from types import FrameType
@@ -32,39 +29,12 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    _wrap_connect()
     _wrap_processes()
     _wrap_native()
 
 
-def _wrap_connect() -> None:
-    kind: Any = socket.socket
-    for name in ("connect", "connect_ex", "sendto", "sendmsg"):
-        real = getattr(kind, name)
-
-        def method(self: Any, *args: Any, _real: Any = real, _name: str = name, **kwargs: Any) -> Any:
-            lane = running.lane
-            if lane is not None:
-                target = args[0] if _name.startswith("connect") else args[-1]
-                lane.door.blind("connection", f"socket.{_name} {target!r}")
-            return _real(self, *args, **kwargs)
-
-        method.__name__ = name
-        setattr(kind, name, method)
-
-
 def _wrap_processes() -> None:
-    popen: Any = subprocess.Popen
-    execute = popen._execute_child
-
-    def execute_child(self: Any, args: Any, *rest: Any, **kwargs: Any) -> Any:
-        lane = running.lane
-        if lane is not None:
-            lane.door.blind("process", f"subprocess {_program(args)}")
-        return execute(self, args, *rest, **kwargs)
-
-    popen._execute_child = execute_child
-    for name in ("system", "forkpty", "posix_spawn", "posix_spawnp"):
+    for name in ("forkpty",):
         real = getattr(os, name, None)
         if real is not None:
             setattr(os, name, _reporting(name, real))
@@ -86,8 +56,6 @@ def _is_asked(frame: FrameType | None, *, libraries: bool) -> bool:
 
 def _wrap_native() -> None:
     """What talks to the world past Python's own files, sockets and threads."""
-    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"):
-        setattr(socket, name, _noting_call("name look-up", name, getattr(socket, name)))
     library: Any = ctypes.CDLL
     look_up = library.__getattr__
 
@@ -98,17 +66,6 @@ def _wrap_native() -> None:
         return look_up(self, name)
 
     library.__getattr__ = function_of
-
-
-def _noting_call(what: str, name: str, real: Any) -> Any:
-    @functools.wraps(real)
-    def function(*args: Any, **kwargs: Any) -> Any:
-        lane = running.lane
-        if lane is not None:
-            lane.door.blind(what, f"socket.{name} {args[0] if args else ''}".rstrip())
-        return real(*args, **kwargs)
-
-    return function
 
 
 def _reporting(name: str, real: Any) -> Any:

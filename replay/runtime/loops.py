@@ -17,6 +17,7 @@ from replay.boundary import lanes, originals
 from replay.boundary.door import Call
 from replay.boundary.imports import on_import
 from replay.boundary.schedule import STOP
+from replay.runtime import tapping
 from replay.runtime.handles import (
     ArrivalHandle,
     LaneFuture,
@@ -54,6 +55,8 @@ def install() -> None:
     tasks.as_completed = package.as_completed = _in_given_order(tasks.as_completed)
     patch_loop(base.BaseEventLoop)
     _patch_signals(asyncio.SelectorEventLoop)
+    unix: Any = asyncio.unix_events
+    tapping.install(unix._UnixSelectorEventLoop)
     _patch_tasks(tasks, asyncio.runners, package)
     _patch_insides(asyncio.selector_events.BaseSelectorEventLoop)
 

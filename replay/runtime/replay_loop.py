@@ -6,6 +6,7 @@ Rules, for the tape's head entry:
     timer n          fire the lane's n-th timer, whenever it was due
     arrival n        run what the lane wants to be done when signal n arrives
     return, chunk    of a crossing that had suspended: answer it and run the task it wakes, at once
+    chunk            that had been pushed (a connection's data): deliver it
     stop             leave `run_forever`, if it is ours
     anything else    belongs to another thread: wait for it
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 from replay.boundary import lanes, originals
@@ -163,6 +165,9 @@ class ReplayLoop(asyncio.SelectorEventLoop):
 
     def _handle_for(self, entry: Entry, player: Player) -> Any:
         if entry.op in ("return", "chunk"):
+            push = player.push(entry, self)
+            if push is not None:
+                return _PushHandle(push)
             future = player.pending.get(entry)
             if future is None or future.get_loop() is not self:
                 return None
@@ -193,6 +198,8 @@ class ReplayLoop(asyncio.SelectorEventLoop):
             return self._timers.get((entry.lane, entry.detail))
         if entry.op == "arrival":
             return self._replay_arrivals.get((entry.lane, entry.detail))
+        if entry.op == "chunk":
+            return self.player.push(entry, self)
         mark = _MARK.get(entry.op)
         if mark is None:
             return None
@@ -228,6 +235,15 @@ class _NothingHandle:
 
     def _run(self) -> None:
         return
+
+
+class _PushHandle:
+    """Delivers what had come unasked."""
+
+    _cancelled = False
+
+    def __init__(self, run: Callable[[], Any]) -> None:
+        self._run = run
 
 
 _NOTHING = _NothingHandle()

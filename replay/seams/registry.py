@@ -112,6 +112,43 @@ SEAMS: tuple[Seam, ...] = (
             "a pool's workers are recorded, but not replayed by themselves: their jobs came through a pipe",
         ),
     ),
+    Seam(
+        name="subprocess",
+        module="replay.seams.subprocess",
+        targets=(
+            Target("subprocess", ("Popen._execute_child", "Popen._close_pipe_fds", "Popen.communicate", "_cleanup")),
+            Target("os", ("waitpid", "kill", "system")),
+        ),
+        covers="subprocess, os.system, os.popen, os.spawn*, os.posix_spawn, os.waitpid",
+        tried="CPython 3.11",
+        ways=("sync",),
+        records="what is started, what goes through its pipes piece by piece, signals, exit codes",
+        limits=(
+            "what a child writes to an inherited stream or to a file isn't seen; a blind spot",
+            "of `env`, the variables that differ from the program's own; secret ones are replaced",
+        ),
+    ),
+    Seam(
+        name="socket",
+        module="replay.seams.sockets",
+        targets=(
+            Target(
+                "socket", ("socket.connect", "socket.recv_into", "socket.accept", "getaddrinfo", "_intenum_converter")
+            ),
+            Target("ssl", ("SSLSocket.read", "SSLSocket.do_handshake", "SSLSocket.unwrap")),
+            Target("select", ("select",)),
+            Target("selectors", ("DefaultSelector.select", "DefaultSelector.get_map")),
+        ),
+        covers="sockets used directly, and pure Python clients and servers on them (redis, websockets, smtplib, "
+        "http.server)",
+        tried="CPython 3.11, redis 8.1, websockets 17.4",
+        ways=("sync", "stream"),
+        records="connecting, sending, receiving, accepting, TLS, name look-ups and waiting; no connection at replay",
+        limits=(
+            "a connection that the inside of a tool shares with the program outside of it: not covered",
+            "what goes through a descriptor past its socket (`os.read`, `os.sendfile`): not covered",
+        ),
+    ),
 )
 
 _listeners: list[Blind] = []

@@ -47,6 +47,9 @@ class Doorman(Door):
     async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
         return await step()
 
+    def inbox(self, call: Call[Any], loop: Any, deliver: Callable[[Any], Any]) -> Callable[[Lane, Any], None]:
+        raise NotImplementedError
+
     def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:
         write()
 

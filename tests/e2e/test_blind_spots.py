@@ -19,36 +19,13 @@ import asyncio, os, pathlib, smtplib, socket, sqlite3, subprocess, sys
 HOST, PORT = "127.0.0.1", int(os.environ["AGENT_BASE_URL"].rpartition(":")[2])
 """
 SPOTS = {
-    "raw socket": ("connection", "s = socket.create_connection((HOST, PORT)); s.close()"),
-    "connect_ex": ("connection", "s = socket.socket(); s.connect_ex((HOST, PORT)); s.close()"),
-    "datagram": ("connection", "s = socket.socket(type=socket.SOCK_DGRAM); s.sendto(b'x', (HOST, 9)); s.close()"),
-    "unseamed library": (
-        "connection",
-        """
-        server = socket.create_server((HOST, 0))
-        try:
-            smtplib.SMTP(HOST, server.getsockname()[1], timeout=0.05)
-        except OSError:
-            pass
-        """,
-    ),
-    "asyncio stream": (
-        "connection",
-        """
-        async def main():
-            _, writer = await asyncio.open_connection(HOST, PORT)
-            writer.close()
-            await writer.wait_closed()
-        asyncio.run(main())
-        """,
-    ),
-    "subprocess": ("process", "subprocess.run(['true'])"),
-    "system": ("process", "os.system('true')"),
-    "popen": ("process", "os.popen('true').close()"),
+    "output of a process": ("process output", "subprocess.run(['true'])"),
+    "system": ("process output", "os.system('true')"),
+    "popen": ("process output", "os.popen('true').close()"),
     "fork": ("process", "import pty; pid, fd = os.forkpty()\nif pid == 0: os._exit(0)\nos.waitpid(pid, 0)"),
-    "posix_spawn": ("process", "os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)"),
-    "asyncio process": (
-        "process",
+    "posix_spawn": ("process output", "os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)"),
+    "output of an asyncio process": (
+        "process output",
         """
         async def main():
             await (await asyncio.create_subprocess_exec('true')).wait()
