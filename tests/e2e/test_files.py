@@ -375,3 +375,46 @@ def test_shown_readably(tmp_path: Path) -> None:
     assert cli("verify", found.path).returncode == 0
     one = cli("show", found.path, str(opened["id"]))
     assert '"a": 1' in one.stdout.decode().replace("\\", ""), shown(one)
+
+
+ANY_ORDER = """
+    import os, pathlib, random, shutil
+    chance = random.Random(SEED)
+    names = ["a", "b", "d/a", "d/b", "d/e/a", "d", "d/e"]
+    def keep(mode):
+        def change(one, two):
+            with open(one, mode) as file:
+                return [file.tell(), file.write(f"{chance.random()} "), file.seek(0), "+" in mode and file.read()]
+        return change
+    def at(one, two):
+        with open(one, "r+") as file:
+            return [file.seek(chance.randrange(9)), file.write("mid"), file.truncate(chance.randrange(30))]
+    acts = [keep(mode) for mode in ("w", "a", "w+", "a+", "x", "r+")] + [
+        at, lambda one, two: open(one).read(), lambda one, two: os.remove(one), lambda one, two: os.rename(one, two),
+        lambda one, two: os.replace(one, two), lambda one, two: os.mkdir(one), lambda one, two: os.rmdir(one),
+        lambda one, two: os.listdir(one), lambda one, two: os.path.getsize(one), lambda one, two: os.path.exists(one),
+        lambda one, two: shutil.copy(one, two), lambda one, two: os.link(one, two), lambda one, two: [*os.walk(".")],
+        lambda one, two: os.truncate(one, 5), lambda one, two: os.makedirs(one, exist_ok=True),
+        lambda one, two: pathlib.Path(one).touch(), lambda one, two: os.stat(one).st_mtime_ns,
+    ]
+    for step in range(400):
+        act, one, two = chance.choice(acts), chance.choice(names), chance.choice(names)
+        try:
+            print(step, one, two, act(one, two))
+        except OSError as error:
+            print(step, one, two, type(error).__name__, error, error.filename, error.filename2)
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_order_of_accesses(tmp_path: Path, seed: int) -> None:
+    """The disk is the model: what it answered to 400 random accesses, the overlay's replay answers too."""
+    made = world(tmp_path)
+    found = recorded_in(made, ANY_ORDER.replace("SEED", str(seed)))
+    assert found.exit_code == 0, found.stderr.decode()
+    spoil(made)
+    before = snapshot(made)
+    again = found.again()
+    assert again.identical, explained(again)
+    assert again.stdout == found.stdout
+    assert snapshot(made) == before
