@@ -183,6 +183,16 @@ PROGRAMS = {
         thread = threading.Thread(target=lambda: open("pipe", "w").write("through the pipe\\n")); thread.start()
         print(open("pipe").read()); thread.join()
     """,
+    "locks": """
+        import fcntl
+        one, other = open("lock", "w"), open("lock", "a")
+        fcntl.flock(one, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            print(type(error).__name__, error)
+        fcntl.flock(one, fcntl.LOCK_UN); fcntl.flock(other, fcntl.LOCK_SH); fcntl.lockf(one, fcntl.LOCK_EX, 5)
+    """,
     "never closed": """
         kept = [open(f"{n}.txt", "w") for n in range(2)]
         kept[0].write("held back"); print(kept[1].write("x" * 9000), kept[0])

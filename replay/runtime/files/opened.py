@@ -11,6 +11,7 @@ Only the raw layer is ours; buffers and text layers are the interpreter's own, i
 
 from __future__ import annotations
 
+import functools
 import gc
 import io
 import os
@@ -19,6 +20,7 @@ from typing import Any
 
 from replay.boundary import originals
 from replay.boundary.door import Call
+from replay.boundary.imports import on_import
 from replay.boundary.lanes import Lane, nobody, running
 
 _REAL = originals.REAL_OS
@@ -40,6 +42,7 @@ class Handle:
     """
 
     __slots__ = (
+        "_gathered",
         "_parts",
         "_runs",
         "absolute",
@@ -65,6 +68,7 @@ class Handle:
         self.top: Any = None
         self._runs: list[list[int]] = []
         self._parts: list[bytes] = []
+        self._gathered = 0
 
     def wrote(self, lane: Lane, position: int, data: bytes) -> None:
         """Note what was written; `position` is where."""
@@ -74,7 +78,8 @@ class Handle:
         else:
             runs.append([position, len(data)])
         self._parts.append(data)
-        if sum(run[1] for run in runs) >= PART:
+        self._gathered += len(data)
+        if self._gathered >= PART:
             self.report(lane)
 
     def truncated(self, size: int) -> None:
@@ -91,7 +96,7 @@ class Handle:
             request["at"] = "end"
         elif len(self._runs) > 1 or self._runs[0][0] != 0:
             request["at"] = self._runs
-        self._runs, self._parts = [], []
+        self._runs, self._parts, self._gathered = [], [], 0
         call: Call[None] = Call("file", "write", "write", request, body, chain=("file", self.absolute))
         lane.door.cross(lane, call, _done)
 
@@ -265,7 +270,8 @@ def finish(lane: Lane | None) -> None:
 
 
 def install() -> None:
-    """Close, read and write of descriptors."""
+    """Close, read and write of descriptors, and locks between processes."""
+    on_import("fcntl", _patch_locks)
     gc.callbacks.append(_note_collection)
     real_close, real_read, real_write = os.close, os.read, os.write
     real_pwrite, real_sendfile, real_fstat = os.pwrite, os.sendfile, _REAL.fstat
@@ -321,6 +327,25 @@ def install() -> None:
     ):
         function.__doc__ = real.__doc__
         setattr(os, function.__name__, function)
+
+
+def _patch_locks(module: Any) -> None:
+    """Whether another process has the lock is an answer of the world."""
+    for name in ("flock", "lockf"):
+        setattr(module, name, _lock(name, getattr(module, name)))
+
+
+def _lock(name: str, real: Any) -> Any:
+    def lock(fd: Any, operation: int, *where: Any) -> Any:
+        lane = running.lane
+        handle = None if lane is None else handles.get(fd if isinstance(fd, int) else fd.fileno())
+        if lane is None or handle is None:
+            return real(fd, operation, *where)
+        request = {"path": handle.path, "operation": int(operation), **({"where": list(where)} if where else {})}
+        call: Call[None] = Call("file", name, "read", request)
+        return lane.door.cross(lane, call, lambda: real(fd, operation, *where))
+
+    return functools.update_wrapper(lock, real)
 
 
 def remember(file: Any, handle: Handle) -> None:
