@@ -1,8 +1,9 @@
 """Environment variables the program reads: recorded once each, at their first read, with secrets replaced.
 
 Only variables that were asked for by name count; a walk over the whole environment (`dict(os.environ)` is one) doesn't
-put it into the file, save for what HTTP clients look for on such a walk: proxies (`PROXY`). At replay the process
-starts with the recorded values in place of its own, and without its own proxies.
+put it into the file, save for what HTTP clients look for on such a walk: proxies (`PROXY`). Where the program's own
+code walks, that is a blind spot. At replay the process starts with the recorded values in place of its own, and without
+its own proxies.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 from types import CodeType, FrameType
 from typing import Any
 
-from replay.boundary import originals
+from replay.boundary import originals, sites
 from replay.boundary.lanes import running
 
 PROXY = "_proxy"
@@ -59,7 +60,15 @@ def install() -> None:
         caller = originals.frame(0).f_back
         if running.lane is not None and caller is not None:
             _walk.code, _walk.instruction = caller.f_code, caller.f_lasti
+            _name_walk(caller)
         return keys(self)
+
+    every = kind.__iter__
+
+    def all_names(self: Any) -> Any:
+        if running.lane is not None:
+            _name_walk(originals.frame(0).f_back)
+        return every(self)
 
     def setitem(self: Any, key: Any, value: Any) -> None:
         _forget(os.fsdecode(key))
@@ -72,6 +81,16 @@ def install() -> None:
         delete(self, key)
 
     kind.__getitem__, kind.__setitem__, kind.__delitem__, kind.keys = getitem, setitem, delitem, all_keys
+    kind.__iter__ = all_names
+
+
+def _name_walk(caller: FrameType | None) -> None:
+    """A program that copies all variables gets more than the recording has; libraries look for some among them."""
+    while caller is not None and caller.f_globals.get("__name__") in ("collections.abc", "os"):
+        caller = caller.f_back
+    lane = running.lane
+    if lane is not None and caller is not None and not sites.is_library(caller.f_code.co_filename):
+        lane.door.blind("environment", "all variables at once: only those that are asked for by name are recorded")
 
 
 def _walks(reader: FrameType | None) -> bool:

@@ -151,6 +151,8 @@ NONDETERMINISTIC = [
     "os.environ['E2E_CHANGES']",
     "os.getenv('E2E_CHANGES')",
     "dict(os.environ)['E2E_CHANGES']",
+    "os.environ.copy()['E2E_CHANGES']",
+    "{k: v for k, v in os.environ.items() if k == 'E2E_CHANGES'}",
     "sys.argv",
     "sys.stdin.read()",
     "input()",
@@ -179,7 +181,6 @@ NONDETERMINISTIC = [
     "threading.active_count()",
 ]
 UNNAMED = {
-    "dict(os.environ)['E2E_CHANGES']": "environ: a copy of the whole environment isn't recorded",
     "id(object())": "limits: addresses",
     "repr(object())": "limits: addresses",
 }
