@@ -63,6 +63,12 @@ def tools() -> Generator[dict[str, str]]:
             server.terminate()
 
 
+@contextlib.contextmanager
+def own_server() -> Generator[dict[str, str]]:
+    """The environment of a program that starts its tool server itself."""
+    yield {**environment(""), "MCP_SERVER": str(FRAMEWORKS / "mcp_server.py")}
+
+
 def _listening(port: int, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -80,6 +86,7 @@ PROGRAMS = (
     Program("anthropic", AGENTS / "anthropic_stream.py", ("anthropic",), model),
     Program("LangGraph", FRAMEWORKS / "langgraph_agent.py", ("langgraph", "langchain_openai"), model),
     Program("openai-agents", FRAMEWORKS / "openai_agents_team.py", ("agents",), model),
+    Program("MCP over stdio", FRAMEWORKS / "mcp_stdio.py", ("mcp",), own_server),
     Program("MCP over HTTP", FRAMEWORKS / "mcp_http.py", ("mcp",), tools),
     Program("instructor", FRAMEWORKS / "instructor_agent.py", ("instructor",), model, extra="instructor"),
 )

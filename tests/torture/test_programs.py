@@ -13,7 +13,7 @@ from tests.support.torture import Note, Often, measure, often, record_many
 PROGRAMS = Path(__file__).parents[2] / "fixtures" / "programs"
 ERRORS = {"retries": 0.5}
 """How often the model fails; nothing else needs more than a few failures."""
-NAMES = ("async_storm", "thread_storm", "mixed_storm", "stream_fan_out", "retries", "planner")
+NAMES = ("async_storm", "thread_storm", "mixed_storm", "stream_fan_out", "process_fan_out", "retries", "planner")
 
 
 def torture(name: str, times: Often, directory: Path, note: Note) -> None:
