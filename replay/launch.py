@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _BESIDE = "it begins where its parent forked; keep X.cassette and X.d together"
 _BIRTHS = frozenset(("os.fork", "multiprocessing.start"))
 """Events of which each made one child, that does what the parent was about to do."""
+_TRACE = "values.trace"
 _WHY_NOTHING = "is it a Python with agent-replay installed, without -I, -E or -S?"
 
 
@@ -120,6 +121,8 @@ def record_command(
     tags: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
     output: Output = "inherit",
+    audit: bool = False,
+    trace: str | None = None,
 ) -> Recording:
     """Run `command`, a Python program as one types it, and record it into a new cassette at `path`.
 
@@ -128,6 +131,8 @@ def record_command(
         name, tags: for the header.
         variables: the program's environment; this process's by default.
         output: what becomes of the program's output.
+        audit: name what C extensions open and connect, too, by the interpreter's audit events; slower.
+        trace: a file for the values of the program's lines (`replay.runtime.trace`); much slower.
 
     Raises:
         UsageError: no command. CassetteExists: there is something at `path`.
@@ -160,6 +165,8 @@ def record_command(
         "header": header,
         "scratch": "",
         "verdict": "",
+        "audit": audit,
+        "trace": trace,
     }
     pid, code, _, _ = process.start(command, {**environ, "REPLAY_BOOT": json.dumps(spec)}, output, meanwhile=_get_ready)
     from replay.cassette.finishing import finish
@@ -202,6 +209,7 @@ def run(
     output: Output = "capture",
     cwd: str | None = None,
     allow: Sequence[str] = (),
+    trace: str | None = None,
 ) -> Run:
     """Re-execute what a cassette recorded: offline, without side effects, in a process of its own.
 
@@ -214,6 +222,7 @@ def run(
         cwd: where to run it; where it was recorded, if that directory exists here.
         allow: holes in the sandbox, such as `connect:127.0.0.1:8080` or `write:/var/log/agent`
             (`replay.runtime.holes`); each use of one is in `Run.holes`.
+        trace: a file for the values of the program's lines (`replay.runtime.trace`).
 
     Raises:
         CassetteMissing and the other errors of reading; NotReplayable: there is nothing to run here.
@@ -272,6 +281,7 @@ def run(
             "lenient": match == "lenient",
             "until": until,
             "allow": list(allow),
+            "trace": None if trace is None else os.path.join(scratch, _TRACE),
         }
         with Supervisor(scratch, holes) as supervisor:
             spec["channel"] = supervisor.channel
@@ -280,6 +290,9 @@ def run(
                 argv, {**environ, **more}, output, directory, contained=True, channel=supervisor.channel
             )
         verdict = _read_verdict(verdict_path)
+        if trace is not None:
+            with suppress(OSError):
+                shutil.copyfile(os.path.join(scratch, _TRACE), trace)
         told = Told(Log(scratch), supervisor.noted, () if verdict is None else verdict["escapes"])
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

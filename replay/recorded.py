@@ -24,7 +24,7 @@ from replay.model.errors import CassetteExists, ReplayError
 from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
 from replay.runtime import blindspots, chance, descent, facts, files, inputs, outputs, threads
-from replay.runtime.install import install
+from replay.runtime.install import install, trace_to
 
 _PASSED_ON = ("name", "tags", "git", "timezone")
 
@@ -70,6 +70,11 @@ class RecordedProcess(descent.Descent):
         atexit.register(self.finish)
         descent.before_hard_exit(self.finish)
         os.register_at_fork(after_in_child=self._detach)
+        if spec.get("audit"):
+            from replay.runtime import audit
+
+            audit.install()
+        self._trace = trace_to(spec.get("trace"))
         if self._recorder is not None:
             become(self._recorder.new_lane("m"))
 
@@ -80,6 +85,8 @@ class RecordedProcess(descent.Descent):
         files.finish(running.lane)
         outputs.finish()
         become(None)
+        if self._trace is not None:
+            self._trace.flush()
         recorder = self._recorder
         blindspots.note_clocks(recorder)
         self._outcome["alive"] = threads.alive()

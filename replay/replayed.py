@@ -32,8 +32,9 @@ from replay.player.player import Player
 from replay.runtime import chance, descent, facts, files, inputs, outputs, threads
 from replay.runtime.attempts import Log
 from replay.runtime.holes import Hole, Holes, addresses
-from replay.runtime.install import install
+from replay.runtime.install import install, trace_to
 from replay.runtime.sandbox import Sandbox
+from replay.runtime.trace import Trace
 from replay.runtime.walls.build import build
 
 
@@ -49,6 +50,7 @@ class ReplayedProcess(descent.Descent):
         self._spec = spec
         self._way: list[tuple[int, str]] = [(event, path) for event, path in spec.get("descend") or ()]
         self._handed_over = False
+        self._trace: Trace | None = None
         self._log = Log(spec["scratch"])
         self._holes = Holes(spec.get("allow", ()), addresses)
         self._sandbox = Sandbox(spec["scratch"], self._escape, self._holes, self._through)
@@ -70,6 +72,7 @@ class ReplayedProcess(descent.Descent):
         atexit.register(self._finish)
         descent.before_hard_exit(lambda _: self._finish())
         root = self.player.new_lane("m")
+        self._trace = trace_to(spec.get("trace"))
         self._enclose()
         become(root)
 
@@ -198,6 +201,8 @@ class ReplayedProcess(descent.Descent):
         originals.os_exit(0)
 
     def _write(self, verdict: Verdict, result: Any) -> None:
+        if self._trace is not None:
+            self._trace.flush()
         document = {**verdict.to_json(), "result": _text(result), "before": bool(self._way)}
         with nobody(), open(self._spec["verdict"], "w", encoding="utf-8") as file:
             json.dump(document, file, default=repr)

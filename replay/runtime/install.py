@@ -7,10 +7,26 @@ would run its own first lines (locks it takes, clocks it reads) outside of the r
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from replay.boundary.imports import on_import
-from replay.runtime import ambient, blindspots, chance, descent, environ, files, identity, locks, native_ids, threads
+from replay.runtime import (
+    ambient,
+    blindspots,
+    chance,
+    descent,
+    environ,
+    files,
+    identity,
+    locks,
+    native_ids,
+    natives,
+    threads,
+)
 from replay.seams import registry
+
+if TYPE_CHECKING:
+    from replay.runtime.trace import Trace
 
 
 def install(blind: Callable[[str, str], None]) -> None:
@@ -32,6 +48,7 @@ def install(blind: Callable[[str, str], None]) -> None:
     on_import("asyncio", _install_loops)
     on_import("uvloop", _install_uvloop)
     on_import("trio", _install_trio)
+    natives.install(blind)
     registry.install(blind)
 
 
@@ -51,3 +68,14 @@ def _install_trio(module: object) -> None:
     from replay.runtime import trios
 
     trios.install(module)
+
+
+def trace_to(path: str | None) -> Trace | None:
+    """Trace the values of the program's lines into that file, if there is one."""
+    if path is None:
+        return None
+    from replay.runtime.trace import Trace
+
+    trace = Trace(path)
+    trace.install()
+    return trace

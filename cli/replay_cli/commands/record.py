@@ -22,9 +22,10 @@ from replay_cli.render.text import one_line, plural
 )
 @click.option("--name", help="A name for the header.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A label for the header; may be repeated.")
+@click.option("--audit", is_flag=True, help="Name what C extensions open and connect to, as well; slower.")
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)
 @options.common
-def command(output: str | None, name: str | None, tags: tuple[str, ...], cmd: tuple[str, ...]) -> int:
+def command(output: str | None, name: str | None, tags: tuple[str, ...], audit: bool, cmd: tuple[str, ...]) -> int:
     """Run a Python program and record everything nondeterministic it reads.
 
     The program is any command that starts Python: a script, -m module, a console script. It needs no change. Its exit
@@ -33,7 +34,7 @@ def command(output: str | None, name: str | None, tags: tuple[str, ...], cmd: tu
         replay record -o incident.cassette -- python agent.py
     """
     path = output or os.path.join(default_directory(), f"{_new_name()}.cassette")
-    recording = record_command(cmd, path, name=name, tags=dict(map(_tag, tags)))
+    recording = record_command(cmd, path, name=name, tags=dict(map(_tag, tags)), audit=audit)
     if os.path.exists(recording.path):
         _report(recording.path, finished=recording.finished)
     else:  # the program failed; its exit code stands
