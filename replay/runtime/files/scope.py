@@ -20,6 +20,7 @@ NOBODY, PROGRAM, LIBRARY = range(3)
 _STANDARD, _NONE = 3, 4
 _MACHINERY = ("linecache.py", "inspect.py", "pkgutil.py", "runpy.py", "zipimport.py", "py_compile.py", "sysconfig.py")
 _CODE = (".py", ".pyc", ".pyi", ".so", ".pth", ".egg-link", ".typed")
+_SEAMS = os.path.join(os.path.dirname(os.path.dirname(sites.__file__)), "seams", "")
 HARMLESS = frozenset(("/dev/null", "/dev/zero", "/dev/full"))
 """Devices that give nothing away and keep nothing."""
 
@@ -55,6 +56,8 @@ def _kind(name: str) -> int:
         return NOBODY
     if not sites.is_library(name):
         return PROGRAM
+    if name.startswith(_SEAMS):
+        return NOBODY  # a seam that looks at something for itself
     if sites.is_ours(name) or name.startswith("<"):
         return _NONE
     parts = name.split(os.sep)
