@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from tests.support.programs import replays
+from tests.support.programs import explained, record, replays
 
 
 def test_clocks(tmp_path: Path) -> None:
@@ -161,3 +162,47 @@ def test_clock_read_in_finaliser_and_exit_handler(tmp_path: Path) -> None:
         """,
         varies=True,
     )
+
+
+def test_numpy(tmp_path: Path) -> None:
+    """It takes its entropy from `secrets`, at import (the old functions) and for each generator without a seed."""
+    replays(
+        tmp_path,
+        """
+        import threading, numpy
+        print(numpy.random.rand(2), numpy.random.randint(0, 99, 4), numpy.random.RandomState().rand())
+        print(numpy.random.default_rng().random(2), numpy.random.default_rng(5).random(), numpy.random.SeedSequence())
+        def draw():
+            print(numpy.random.rand(), numpy.random.default_rng().normal())
+        threads = [threading.Thread(target=draw) for _ in range(3)]
+        for t in threads: t.start()
+        for t in threads: t.join()
+        """,
+        varies=True,
+    )
+
+
+def test_a_replay_never_sleeps(tmp_path: Path) -> None:
+    """The same program with sleeps of an hour takes what was recorded with sleeps of a hundredth of a second."""
+    source = """
+        import asyncio, threading, time
+        PAUSE = 0.01
+        time.sleep(PAUSE)
+        threading.Event().wait(PAUSE)
+        async def main():
+            await asyncio.sleep(PAUSE)
+            try:
+                await asyncio.wait_for(asyncio.Event().wait(), PAUSE)
+            except TimeoutError:
+                print("late")
+            await asyncio.to_thread(time.sleep, PAUSE)
+        asyncio.run(main())
+        late = threading.Timer(PAUSE, print, ["later"])
+        late.start(); late.join()
+    """
+    found = record(tmp_path, source)
+    slow = tmp_path / "slow.py"
+    slow.write_text(found.program.read_text().replace("0.01", "3600"))
+    again = found.again(command=[sys.executable, str(slow)])
+    assert again.identical, explained(again)
+    assert again.stdout == found.stdout == b"late\nlater\n"
