@@ -23,7 +23,7 @@ from replay.boundary.lanes import become, nobody, running
 from replay.model.errors import CassetteExists, ReplayError
 from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
-from replay.runtime import blindspots, chance, descent, facts, files, inputs, outputs, threads
+from replay.runtime import blindspots, chance, descent, facts, files, inputs, outputs, threads, tracebacks
 from replay.runtime.install import install, trace_to
 
 _PASSED_ON = ("name", "tags", "git", "timezone")
@@ -66,6 +66,7 @@ class RecordedProcess(descent.Descent):
         inputs.install(terminals)
         descent.use(self)
         self.bequeath()
+        tracebacks.install()
         _watch_exception(self._outcome)
         atexit.register(self.finish)
         descent.before_hard_exit(self.finish)

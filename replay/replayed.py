@@ -29,7 +29,7 @@ from replay.model.verdict import Verdict
 from replay.player.divergence import Facts
 from replay.player.frames import decoded, environment_of
 from replay.player.player import Player
-from replay.runtime import chance, descent, facts, files, inputs, outputs, threads
+from replay.runtime import chance, descent, facts, files, inputs, outputs, threads, tracebacks
 from replay.runtime.attempts import Log
 from replay.runtime.holes import Hole, Holes, addresses
 from replay.runtime.install import install, trace_to
@@ -55,6 +55,7 @@ class ReplayedProcess(descent.Descent):
         self._holes = Holes(spec.get("allow", ()), addresses)
         self._sandbox = Sandbox(spec["scratch"], self._escape, self._holes, self._through)
         reader = self._take(spec["cassette"])
+        interrupts.replaying = True
         files.use(spec["scratch"], reader.header.get("cwd") or os.getcwd())
         if not spec.get("part"):
             install(self.player.blind)  # a part installs when its recording did: `session`
@@ -69,6 +70,7 @@ class ReplayedProcess(descent.Descent):
             return
         outputs.install()
         inputs.install(reader.header.get("terminals", {}))
+        tracebacks.install()
         atexit.register(self._finish)
         descent.before_hard_exit(lambda _: self._finish())
         root = self.player.new_lane("m")
@@ -140,6 +142,7 @@ class ReplayedProcess(descent.Descent):
             until=self._spec.get("until") if last else None,
             contents=_contents(path),
             branch=None if last else (self._way[0][0], self._branch),
+            late=any(spot.what == "signal" for spot in reader.blind_spots),
         )
         return reader
 

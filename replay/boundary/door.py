@@ -140,8 +140,11 @@ class Door(ABC):
         """A small read of clock or chance, called by an ambient wrapper: two frames below the reader."""
 
     @abstractmethod
-    def sleep(self, lane: Lane, seconds: float, real: Callable[[float], None]) -> None:
-        """The lane sleeps; at replay no time passes."""
+    def pause(self, lane: Lane, real: Callable[[], None], *, again: bool = False) -> None:
+        """The lane waits for something that isn't a crossing; handlers of signals may run meanwhile.
+
+        At replay no time passes: `real` is called only where it waits for what happens `again`, such as a thread's end.
+        """
 
     @abstractmethod
     def step(self, lane: Lane, mark: int, number: int) -> None:

@@ -40,6 +40,7 @@ class Lane:
         door: the session's door.
         timers: how many timers this lane has set (they are named by that number).
         hashed: how many objects this lane was the first to hash (`hash_of`).
+        waits: how many waits of it a signal may have interrupted (`Door.pause`), which are named alike.
         loop: the event loop it runs on at present, if any.
         chance: the random stream of its thread, from the session's seed: threads draw in no order that anyone knows.
         inside: what contexts carry while a crossing of this lane is performed.
@@ -59,6 +60,7 @@ class Lane:
         "path",
         "timers",
         "unfinished",
+        "waits",
     )
 
     def __init__(self, path: str, number: int, door: Door) -> None:
@@ -67,6 +69,7 @@ class Lane:
         self.door = door
         self.timers = 0
         self.hashed = 0
+        self.waits = 0
         self.loop: Any = None
         self.inside = Inside(self)
         self.chance = originals.Random(door.seed + path.encode())
@@ -105,6 +108,8 @@ class Inside:
 
 class _Running(threading.local):
     lane: Lane | None = None
+    behind: Lane | None = None
+    """The lane that acts again when `nobody` is over."""
 
 
 running = _Running()
@@ -174,10 +179,12 @@ def become(lane: Lane | None) -> None:
 @contextmanager
 def nobody() -> Generator[None]:
     """Run a block without a lane: our own work, or what belongs to the interpreter."""
-    lane, carried = running.lane, carrier.get()
+    lane, carried, behind = running.lane, carrier.get(), running.behind
+    running.behind = lane or behind
     become(None)
     try:
         yield
     finally:
         running.lane = lane
         carrier.set(carried)
+        running.behind = behind

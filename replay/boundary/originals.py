@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 import types
+from importlib import import_module
+from typing import Any
 
 clock_ns = time.perf_counter_ns
 wall_ns = time.time_ns
@@ -29,11 +31,14 @@ os_exit = os._exit
 get_ident = _thread.get_ident
 start_thread = _thread.start_new_thread
 allocate_lock = _thread.allocate_lock
+start_new_thread = _thread.start_new_thread
 other_threads = _thread._count  # pyright: ignore[reportPrivateUsage]
 Condition = threading.Condition
 RLock = threading.RLock
 frame = sys._getframe  # pyright: ignore[reportPrivateUsage]
 environ_get = os.environ.get
+SIGNALS: Any = import_module("_signal")
+"""What `signal` is made of."""
 
 
 def private_copy(module: types.ModuleType) -> types.ModuleType:

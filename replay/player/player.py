@@ -7,6 +7,7 @@ Rules:
   turn any more is a divergence that names the waiting lanes, never a hang.
 - A crossing that had suspended its task is answered by the event loop, when the loop reaches that entry
   (`runtime.replay_loop`).
+- Handlers of signals run where the tape has their mark (`boundary.interrupts`), outside of the mutex.
 - Nothing is performed, ever.
 """
 
@@ -18,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
-from replay.boundary import originals, sites
+from replay.boundary import interrupts, originals, sites
 from replay.boundary.door import Call, Door
 from replay.boundary.lanes import Lane, nobody, running, step_inside
 from replay.boundary.sources import SOURCES
@@ -73,6 +74,7 @@ class Player(Door):
         facts: what is known about code and environment now and then, for the likely cause.
         branch: (event, take): this is only the way to a child that began at `event`. Nothing is printed on it, and
             there `take(call, perform)` decides what happens instead of an answer.
+        late: handlers ran where no operation was near; they are looked for behind each.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Player(Door):
         daemons: frozenset[str] = frozenset(),
         branch: Branch | None = None,
         contents: Callable[[int], bytes | None] = _no_content,
+        late: bool = False,
     ) -> None:
         super().__init__(seed)
         self.tape = Tape(iter(frames), tuple(name for name, _ in SOURCES))
@@ -113,6 +116,8 @@ class Player(Door):
         self.active = True
         self.now = 0
         self.call_count = 0
+        for name in ("draw", "cross", "pull", "emit", "acquire", "pause", "step") if late else ():
+            setattr(self, name, self._then_late(getattr(self, name)))
 
     # -- Door --------------------------------------------------------------------------------------------------
 
@@ -136,15 +141,22 @@ class Player(Door):
     def step(self, lane: Lane, mark: int, number: int) -> None:
         """Nothing to do: the replay loop ran this because the tape said so."""
 
-    def sleep(self, lane: Lane, seconds: float, real: Callable[[float], None]) -> None:
-        """No time passes: what the sleep waited for comes in its recorded order."""
+    def pause(self, lane: Lane, real: Callable[[], None], *, again: bool = False) -> None:
+        lane.waits += 1
+        if interrupts.on_main_thread():
+            with self._mutex:
+                self._interrupt(lane, lane.waits)
+        if again:
+            real()
 
     def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:
         with self._mutex:
             self._check()
             entry = self.tape.next_of(lane.path)
             if entry is None or entry.op != "draw" or entry.detail[0] != source:
-                self._diverge(lane, entry, f"reads {source}", None, originals.frame(1).f_back)
+                entry = self._next(lane)
+                if entry is None or entry.op != "draw" or entry.detail[0] != source:
+                    self._diverge(lane, entry, f"reads {source}", None, originals.frame(1).f_back)
             self.tape.take(entry)
             return entry.detail[1]
 
@@ -154,7 +166,10 @@ class Player(Door):
             assert call.event is not None
             outcome = self.tape.outcome(call.event)
             branch = self._branch
+            raised: BaseException | None = None
             if branch is None or branch[0] != call.event:
+                if self.tape.next_of(lane.path) is not outcome:
+                    raised = self._inside(lane)
                 if outcome is None:
                     self._never_returned(lane, call)
                 self._turn(outcome)
@@ -164,7 +179,7 @@ class Player(Door):
             step_inside(lane)
             return branch[1](call, perform)  # type: ignore[no-any-return]
         assert outcome is not None
-        return self._answer(call, outcome)
+        return self._answer(call, outcome, raised)
 
     async def across(self, lane: Lane, call: Call[R], perform: Callable[[], Awaitable[R]]) -> R:
         with self._mutex:
@@ -181,10 +196,11 @@ class Player(Door):
     def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any]) -> Any:
         with self._mutex:
             entry = self._piece(lane, call, originals.frame(1))
+            raised = None if self.tape.next_of(lane.path) is entry else self._inside(lane)
             if entry is None:
                 self._never_returned(lane, call)
             self._turn(entry)
-        return self._next(call, entry, StopIteration)
+        return self._given(entry, StopIteration, raised)
 
     async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
         with self._mutex:
@@ -194,7 +210,7 @@ class Player(Door):
         if entry is None or entry.suspended:
             await self._until_turn(entry)
         assert entry is not None
-        return self._next(call, entry, StopAsyncIteration)
+        return self._given(entry, StopAsyncIteration)
 
     def inbox(self, call: Call[Any], loop: Any, deliver: Callable[[Any], Any]) -> Callable[[Lane, Any], None]:
         assert call.event is not None
@@ -220,7 +236,7 @@ class Player(Door):
     def acquire(self, lane: Lane, real: Callable[[bool, float], bool], blocking: bool, timeout: float) -> bool:
         with self._mutex:
             self._check()
-            entry = self.tape.next_of(lane.path)
+            entry = self._next(lane)
             if entry is None or entry.op != "acquire":
                 self._diverge(lane, entry, "takes a lock", None, originals.frame(1))
             if self.tape.head() is not entry:
@@ -239,6 +255,15 @@ class Player(Door):
         """Blind spots are a matter of the recording; what gets out at replay is an escape."""
 
     # -- for the runtime ---------------------------------------------------------------------------------------
+
+    def handle(self, lane: Lane, entry: Entry) -> None:
+        """Call the handler of the signal that came here. Raises what it raises."""
+        signum = interrupts.decoded(entry.detail)[1]
+        if not callable(interrupts.handlers.get(signum)):
+            with self._mutex:
+                reason = f"a handler of signal {signum} ran here in the recording; now there is none"
+                self.stop_for(entry, reason, originals.frame(1))
+        interrupts.handlers[signum](signum, sites.caller())
 
     def consume(self, entry: Entry) -> None:
         """Take an entry whose turn has come, for the loop. Called with `changed` held."""
@@ -318,9 +343,10 @@ class Player(Door):
 
     def _begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> None:
         self._check()
+        entry = self._next(lane)
         if lane.unfinished is not None and call.kind != "output":
             lane.unfinished()
-        entry = self.tape.next_of(lane.path)
+            entry = self._next(lane)
         if entry is None or entry.op != "call":
             self._diverge(lane, entry, f"{call.kind} {call.name}", call, frame)
         kind, name, _effect, _site, request, body, _meta = entry.detail
@@ -343,10 +369,62 @@ class Player(Door):
     def _piece(self, lane: Lane, call: Call[Any], frame: FrameType) -> Entry | None:
         self._check()
         assert call.event is not None
+        self._next(lane)
         entry = self.tape.piece(call.event)
         if entry is not None and entry.lane != lane.path:
             self._diverge(lane, entry, f"reads the stream of {call.name}", None, frame)
         return entry
+
+    def _next(self, lane: Lane) -> Entry | None:
+        """What `lane` does next, after the handlers of signals that come before that."""
+        self._interrupt(lane, None)
+        return self.tape.next_of(lane.path)
+
+    def _interrupt(self, lane: Lane, place: int | None) -> None:
+        """Run the handlers of signals that came next in this lane, at that place of it or at any."""
+        entry = self.tape.next_of(lane.path)
+        while entry is not None and entry.op == "signal" and place in (None, interrupts.decoded(entry.detail)[0]):
+            self._turn(entry)
+            mutex: Any = self._mutex
+            held = mutex._release_save()  # the handler may wait for other lanes
+            try:
+                self.handle(lane, entry)
+            finally:
+                mutex._acquire_restore(held)
+            entry = self.tape.next_of(lane.path)
+
+    def _then_late(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+        """That operation, and then a look for a handler that ran long after it: it runs at about the same place."""
+
+        def operate(lane: Lane, *args: Any, **more: Any) -> Any:
+            result = operation(lane, *args, **more)
+            with self._mutex:
+                entry = self.tape.next_of(lane.path)
+                if entry is not None and entry.op == "signal":
+                    place, signum = interrupts.decoded(entry.detail)
+                    if place == interrupts.LATE:
+                        interrupts.due[signum] = lambda: self._late(lane, entry)
+                        interrupts.remind(signum, interrupts.due)
+            return result
+
+        return operate
+
+    def _late(self, lane: Lane, entry: Entry) -> None:
+        """Called on the main thread, anywhere; where that is in an operation, the handler has run or is going to."""
+        mutex: Any = self._mutex
+        if running.lane is lane and not mutex._is_owned() and self.tape.next_of(lane.path) is entry:
+            with self._mutex:
+                self._interrupt(lane, interrupts.LATE)
+
+    def _inside(self, lane: Lane) -> BaseException | None:
+        """The same for a crossing: what they raised its outcome tells, whatever the library made of it."""
+        try:
+            self._interrupt(lane, interrupts.INSIDE)
+        except Stopped:
+            raise
+        except BaseException as raised:
+            return raised
+        return None
 
     def _turn(self, entry: Entry) -> None:
         """Wait until the total order reaches `entry`, then take it. Called with `changed` held."""
@@ -425,24 +503,24 @@ class Player(Door):
             self._rest()
         self.stop_for(None, f"{call.name} never returned in the recording (lane {lane.path})", None)
 
-    def _answer(self, call: Call[R], outcome: Entry) -> R:
+    def _answer(self, call: Call[R], outcome: Entry, raised: BaseException | None = None) -> R:
         status, value = outcome.detail
         if status == _ERROR:
             if isinstance(value, dict) and "gap" in value:
                 self._gap(f"the outcome of event {outcome.event} was not stored: {value['gap']}")
-            raise revive(value)
+            raise _error(value, raised)
         if status == _STREAM:
             call.streams = True
         if call.kind != "http":  # a head is plain: `seams._http`
             value = _revived(value)
         return value if call.load is None else call.load(value)
 
-    def _next(self, call: Call[Any], entry: Entry, end: type[BaseException]) -> Any:
+    def _given(self, entry: Entry, end: type[BaseException], raised: BaseException | None = None) -> Any:
         status, value = entry.detail
         if status == _END:
             raise end
         if status == _ERROR:
-            raise revive(value)
+            raise _error(value, raised)
         return _revived(value)
 
     def _diverge(
@@ -511,6 +589,12 @@ def _revived(value: Any) -> Any:
     if kind is dict and _TEXT.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, value.values())):
         return value
     return revive(value)
+
+
+def _error(value: Any, raised: BaseException | None) -> BaseException:
+    """The recorded exception: the very one that a handler raised in the crossing, where it came out of it."""
+    error: BaseException = revive(value)
+    return raised if raised is not None and type(raised) is type(error) else error
 
 
 def _as_stored(got: Request) -> Request:

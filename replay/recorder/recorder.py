@@ -9,6 +9,8 @@ Rules:
   had returned. CALL is written through where the crossing leaves the process or changes the world.
 - Schedule entries and draws gather in `_log` without a lock (`list.append` is atomic) and are written before the next
   frame, so the file's order is the order of events.
+- Handlers of signals run before an operation or while a crossing is performed, never in between (`interrupts`): so a
+  lane is taken away and given back by the first thing inside `try` and behind it.
 - Recording never harms the agent: what goes wrong here becomes a gap and one warning, and the program goes on.
 """
 
@@ -19,7 +21,7 @@ from collections.abc import Awaitable, Callable
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
-from replay.boundary import originals, sites
+from replay.boundary import interrupts, originals, sites
 from replay.boundary.awaiting import Watched
 from replay.boundary.door import Call, Door
 from replay.boundary.lanes import Lane, carrier, nobody, running, step_inside, step_out
@@ -33,6 +35,7 @@ from replay.recorder.contents import Contents
 R = TypeVar("R")
 
 _clock = originals.clock_ns
+_pending = interrupts.pending
 _frame = originals.frame
 
 _LOG_LIMIT = 4096
@@ -102,6 +105,8 @@ class Recorder(Door):
             self._flush_log()
 
     def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:
+        if _pending:
+            interrupts.deliver(lane)
         value = real()
         try:
             frame = _frame(2)
@@ -112,20 +117,34 @@ class Recorder(Door):
             self._flush_log()
         return value
 
-    def sleep(self, lane: Lane, seconds: float, real: Callable[[float], None]) -> None:
-        real(seconds)
+    def pause(self, lane: Lane, real: Callable[[], None], *, again: bool = False) -> None:
+        lane.waits += 1
+        if not interrupts.on_main_thread():
+            real()
+            return
+        wait = interrupts.Wait(lane, lane.waits)
+        if _pending:
+            interrupts.deliver(lane, wait.place)
+        try:
+            interrupts.waiting = wait
+            real()
+        finally:
+            interrupts.waiting = None
 
     # -- crossings ---------------------------------------------------------------------------------------------
 
     def cross(self, lane: Lane, call: Call[R], perform: Callable[[], R]) -> R:
+        if _pending:
+            interrupts.deliver(lane)
         self._begin(lane, call, _frame(1))
         inside = lane.inside
-        running.lane = None  # as `step_inside` and `step_out`, spelled out: the hot path
-        inside.depth += 1
-        carrier.set(inside)
         try:
+            running.lane = None  # as `step_inside` and `step_out`, spelled out: the hot path
+            inside.depth += 1
+            carrier.set(inside)
             result = perform()
         except BaseException as error:
+            running.lane = lane
             step_out(lane)
             self._failed(call, error, suspended=False)
             raise
@@ -139,6 +158,8 @@ class Recorder(Door):
         return result
 
     async def across(self, lane: Lane, call: Call[R], perform: Callable[[], Awaitable[R]]) -> R:
+        if _pending:
+            interrupts.deliver(lane)
         self._begin(lane, call, _frame(1))
         step_inside(lane)
         watched: Watched[R] | None = None
@@ -158,18 +179,24 @@ class Recorder(Door):
         return result
 
     def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any]) -> Any:
-        step_inside(lane)
+        if _pending:
+            interrupts.deliver(lane)
         try:
+            step_inside(lane)
             piece = step()
         except BaseException as error:
+            running.lane = lane
             step_out(lane)
             self._piece(lane, call, *_ended(error, StopIteration), suspended=False)
             raise
+        running.lane = lane
         step_out(lane)
         self._piece(lane, call, _RESULT, piece, suspended=False)
         return piece
 
     async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
+        if _pending:
+            interrupts.deliver(lane)
         step_inside(lane)
         watched: Watched[Any] | None = None
         try:
@@ -196,9 +223,25 @@ class Recorder(Door):
                 self._guard(self._write_echo, lane, label, text)
 
     def acquire(self, lane: Lane, real: Callable[[bool, float], bool], blocking: bool, timeout: float) -> bool:
-        got = real(blocking, timeout)
+        if _pending:
+            interrupts.deliver(lane)
+        got = real(False, -1 if blocking else timeout)
+        if blocking and not got:
+            got = self._wait_for_lock(lane, real, timeout)
         self._append((ACQUIRE, lane.number, got))  # while the lock is held: nobody can come in between
         return got
+
+    def _wait_for_lock(self, lane: Lane, real: Callable[[bool, float], bool], timeout: float) -> bool:
+        if not interrupts.on_main_thread():
+            return real(True, timeout)
+        wait = interrupts.Wait(lane, interrupts.NEXT)
+        try:
+            interrupts.waiting = wait
+            # One step of the interpreter: a handler that raises finds the lock either taken and noted or not taken.
+            wait.got.extend(map(real, (True,), (timeout,)))
+        finally:
+            interrupts.waiting = None
+        return bool(wait.got[0])
 
     def environ(self, lane: Lane, key: str, value: str | None, *, own: bool = False) -> None:
         if key in self._environ:
@@ -216,6 +259,8 @@ class Recorder(Door):
                 )
 
     def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:
+        if _pending:
+            interrupts.deliver(lane)
         with self._lock:  # nobody writes between the event and its text
             if self._on:
                 try:

@@ -137,7 +137,7 @@ def _sleep(real: Callable[[float], None]) -> Callable[[float], None]:
         if lane is None:
             real(seconds)
         else:
-            lane.door.sleep(lane, seconds, real)
+            lane.door.pause(lane, lambda: real(seconds))
 
     return _dress(sleep, real)
 

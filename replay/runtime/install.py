@@ -21,6 +21,7 @@ from replay.runtime import (
     locks,
     native_ids,
     natives,
+    signals,
     threads,
 )
 from replay.seams import registry
@@ -43,6 +44,7 @@ def install(blind: Callable[[str, str], None]) -> None:
     locks.install()
     threads.install()
     identity.install()
+    signals.install()
     descent.install()
     blindspots.install()
     on_import("asyncio", _install_loops)

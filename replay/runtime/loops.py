@@ -13,7 +13,7 @@ import contextvars
 import functools
 from typing import Any
 
-from replay.boundary import lanes, originals
+from replay.boundary import interrupts, lanes, originals
 from replay.boundary.door import Call
 from replay.boundary.imports import on_import
 from replay.boundary.schedule import STOP
@@ -58,6 +58,7 @@ def install() -> None:
     unix: Any = asyncio.unix_events
     tapping.install(unix._UnixSelectorEventLoop)
     _patch_tasks(tasks, asyncio.runners, package)
+    _patch_interrupts(base.BaseEventLoop)
     _patch_insides(asyncio.selector_events.BaseSelectorEventLoop)
 
 
@@ -187,6 +188,23 @@ def _patch_signals(loop_class: Any) -> None:
             self._replay_arrivals = {**getattr(self, "_replay_arrivals", {}), (lane.path, int(sig)): handle}
 
     loop_class.add_signal_handler = patched
+
+
+def _patch_interrupts(loop_class: Any) -> None:
+    """Handlers that the interpreter calls run between two handles (the loop's own are handles)."""
+    run_once = loop_class._run_once
+
+    def patched_run_once(self: Any) -> None:
+        if interrupts.pending:
+            lane = lanes.current()
+            if lane is not None:
+                interrupts.deliver(lane)
+        run_once(self)
+
+    interrupts.between.add(run_once.__code__)
+    for kind in (PlainHandle, LaneHandle, LaneTimerHandle, ArrivalHandle):
+        interrupts.within.add(kind.__dict__["_run"].__code__)
+    loop_class._run_once = patched_run_once
 
 
 def _in_given_order(as_completed: Any) -> Any:

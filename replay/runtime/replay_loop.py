@@ -8,6 +8,7 @@ Rules, for the tape's head entry:
     return, chunk    of a crossing that had suspended: answer it and run the task it wakes, at once
     chunk            that had been pushed (a connection's data): deliver it
     stop             leave `run_forever`, if it is ours
+    signal           call the handler that the interpreter called between two of ours
     anything else    belongs to another thread: wait for it
 
 Handles without a lane belong to the interpreter, to a library's inside, or to the program around a recorded block;
@@ -178,10 +179,17 @@ class ReplayLoop(asyncio.SelectorEventLoop):
             return self._timers.pop((entry.lane, entry.detail), None)
         if entry.op == "arrival":
             return self._replay_arrivals.get((entry.lane, entry.detail))
+        if entry.op == "signal":
+            return self._signal(entry, player)
         handle = self._find(entry)
         if handle is not None:
             self._ready.remove(handle)
         return handle
+
+    def _signal(self, entry: Entry, player: Player) -> Any:
+        if self._driver is not None and entry.lane == self._driver.path:
+            return _Acting(player.handle, self._driver, entry)
+        return None
 
     def _take_step(self, lane: str) -> Any:
         """The step that answering a crossing has just made ready: the newest of its lane, though not always the newest
@@ -228,13 +236,17 @@ ReplayLoop.__name__ = ReplayLoop.__qualname__ = "_UnixSelectorEventLoop"  # what
 ReplayLoop.__module__ = "asyncio.unix_events"
 
 
-class _NothingHandle:
-    """Stands for "look again": internal handles have become ready."""
+class _Acting:
+    """Stands for something else than a handle that the loop does next."""
 
     _cancelled = False
 
+    def __init__(self, act: Callable[..., None], *args: Any) -> None:
+        self._act = act
+        self._args = args
+
     def _run(self) -> None:
-        return
+        self._act(*self._args)
 
 
 class _PushHandle:
@@ -246,4 +258,5 @@ class _PushHandle:
         self._run = run
 
 
-_NOTHING = _NothingHandle()
+_NOTHING = _Acting(lambda: None)
+"""Look again: internal handles have become ready."""

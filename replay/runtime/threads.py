@@ -70,10 +70,23 @@ def _patch_thread() -> None:
 
     def patched_join(self: Any, timeout: float | None = None) -> None:
         lane = running.lane
-        if lane is None or timeout is None:
+        if lane is None:
             join(self, timeout)
+        elif timeout is None:
+            try:
+                lane.door.pause(lane, lambda: join(self), again=True)
+            except BaseException:
+                _let_go(self)
+                raise
         elif lane.door.draw(lane, "thread.join", lambda: _ended(self, timeout)):
             join(self)
+
+    def _let_go(thread: Any) -> None:
+        """What `join` does to a thread when a handler's exception leaves it (CPython 3.11 and 3.12 call it stopped)."""
+        lock = getattr(thread, "_tstate_lock", None)
+        if lock is not None and lock.locked():
+            lock.release()
+            thread._stop()
 
     def _ended(thread: Any, timeout: float) -> bool:
         with nobody():

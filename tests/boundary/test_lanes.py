@@ -59,8 +59,8 @@ class Doorman(Door):
     def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:
         return real()
 
-    def sleep(self, lane: Lane, seconds: float, real: Callable[[float], None]) -> None:
-        real(seconds)
+    def pause(self, lane: Lane, real: Callable[[], None], *, again: bool = False) -> None:
+        real()
 
     def step(self, lane: Lane, mark: int, number: int) -> None:
         raise AssertionError(mark)

@@ -152,7 +152,7 @@ def check(path: Path, received: bytes) -> None:
 
 
 def test_killed_before_anything_happened(tmp_path: Path) -> None:
-    program = write(tmp_path / "p.py", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    program = write(tmp_path / "p.py", "import posix\nposix.kill(posix.getpid(), 9)\n")
     recorded = record(program, tmp_path / "x.cassette")
     assert recorded.exit_code == 128 + signal.SIGKILL
     assert b"unfinished" in recorded.stderr
