@@ -33,7 +33,7 @@ Handler = Callable[[int, FrameType | None], Any]
 
 NEXT, LATE, INSIDE = 0, -1, -2
 _POSTPONED = -3
-_LATEST = 50_000_000
+_LATEST = 200_000_000
 """Nanoseconds."""
 _AT_WORK = ("replay.recorder", "replay.cassette", "replay.runtime.outputs")
 _CROSSINGS = ("cross", "pull")
