@@ -18,7 +18,7 @@ from typing import Any
 
 from replay import reenter
 from replay.bootstrap import STOPPED
-from replay.boundary import originals, sites
+from replay.boundary import interrupts, originals, sites
 from replay.boundary.door import Call
 from replay.boundary.imports import on_import
 from replay.boundary.lanes import become, nobody, running

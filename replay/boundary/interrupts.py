@@ -138,9 +138,10 @@ def _whereabouts(frame: FrameType | None) -> tuple[Lane | None, int]:
     """Whose code was interrupted, and the place of a handler that would run now."""
     if waiting is not None and not waiting.got:
         return waiting.lane, waiting.place
-    lane = running.lane
-    if lane is not None:
-        return lane, NEXT if _in_loop(frame) else _POSTPONED
+    if running.behind is not None and _in_loop(frame):
+        return running.behind, NEXT
+    if running.lane is not None:
+        return running.lane, _POSTPONED
     lane = crossing_of()
     work = _door_frame(frame)
     if lane is not None:

@@ -109,7 +109,7 @@ class Inside:
 class _Running(threading.local):
     lane: Lane | None = None
     behind: Lane | None = None
-    """The lane that acts again when `nobody` is over."""
+    """The lane that acts again when `nobody` or an event loop is over."""
 
 
 running = _Running()

@@ -263,7 +263,11 @@ class Player(Door):
             with self._mutex:
                 reason = f"a handler of signal {signum} ran here in the recording; now there is none"
                 self.stop_for(entry, reason, originals.frame(1))
-        interrupts.handlers[signum](signum, sites.caller())
+        before, running.lane = running.lane, lane
+        try:
+            interrupts.handlers[signum](signum, sites.caller())
+        finally:
+            running.lane = before
 
     def consume(self, entry: Entry) -> None:
         """Take an entry whose turn has come, for the loop. Called with `changed` held."""

@@ -94,9 +94,12 @@ def _patch_running(loop_class: Any) -> None:
     def patched_run_forever(self: Any) -> None:
         """Between two handles the loop is nobody: what it frees and logs there comes when it happens to."""
         lane, lanes.running.lane = lanes.running.lane, None
+        behind = lanes.running.behind
+        lanes.running.behind = lane or behind
         try:
             run_forever(self)
         finally:
+            lanes.running.behind = behind
             lanes.running.lane = lane
             if lane is not None:
                 lane.door.step(lane, STOP, 0)
@@ -196,7 +199,7 @@ def _patch_interrupts(loop_class: Any) -> None:
 
     def patched_run_once(self: Any) -> None:
         if interrupts.pending:
-            lane = lanes.current()
+            lane = lanes.running.behind
             if lane is not None:
                 interrupts.deliver(lane)
         run_once(self)
