@@ -76,7 +76,12 @@ def decoded(number: int) -> tuple[int, int]:
 
 def on_main_thread() -> bool:
     """Whether handlers run on this thread."""
-    return originals.get_ident() == threading.main_thread().ident
+    return originals.get_ident() == _main_thread()
+
+
+def _main_thread() -> int:
+    main: Any = threading.main_thread()
+    return int(main._ident)  # `ident` is an input of the program
 
 
 def arrive(signum: int, frame: FrameType | None) -> None:
@@ -203,4 +208,4 @@ def _remind(signum: int, of: Container[int]) -> None:
             return
         if not replaying:
             _reminded.add(signum)
-        originals.SIGNALS.pthread_kill(threading.main_thread().ident or 0, signum)
+        originals.SIGNALS.pthread_kill(_main_thread(), signum)
