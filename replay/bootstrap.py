@@ -68,7 +68,7 @@ def boot(text: str) -> None:
         from replay.recorded import RecordedProcess
 
         helper = _helper(sys.orig_argv)
-        if helper == "resource_tracker":
+        if helper == "resource_tracker" or _is_replay(sys.orig_argv):
             return
         try:
             RecordedProcess(spec, hash_seed, dormant=helper == "forkserver")
@@ -88,3 +88,8 @@ def _helper(argv: list[str]) -> str | None:
         if any(word.startswith(f"from multiprocessing.{name} import main") for word in argv):
             return name
     return None
+
+
+def _is_replay(argv: list[str]) -> bool:
+    """Whether this is the command line itself, called by a recorded program: what it starts gets its own cassette."""
+    return os.path.basename(argv[1] if len(argv) > 1 else "") == "replay" or argv[1:3] == ["-m", "replay_cli"]

@@ -6,16 +6,14 @@ import functools
 import json
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from replay.bootstrap import PROBED
+from replay.forwarding import Forwarding
 from replay.model.errors import NotReplayable
 from replay.runtime.descent import environment
 
@@ -125,17 +123,18 @@ def start(
     program = found(command[0])
     if program is None:
         raise NotReplayable(f"command not found: {command[0]}")
-    try:
-        process: Any = subprocess.Popen(
-            [program, *command[1:]],
-            env=environ,
-            cwd=directory,
-            pass_fds=() if channel is None else (channel,),
-            **streams,
-        )
-    except OSError as error:
-        raise NotReplayable(f"can't start {command[0]}: {error.strerror}") from None
-    with _sigint_is_the_programs():
+    with Forwarding() as signals:
+        try:
+            process: Any = subprocess.Popen(
+                [program, *command[1:]],
+                env=environ,
+                cwd=directory,
+                pass_fds=() if channel is None else (channel,),
+                **streams,
+            )
+        except OSError as error:
+            raise NotReplayable(f"can't start {command[0]}: {error.strerror}") from None
+        signals.to(process.send_signal)
         if meanwhile is not None:
             meanwhile()
         out, err = process.communicate()
@@ -148,16 +147,3 @@ def _is_socket(stream: Any) -> bool:
         return stat.S_ISSOCK(os.fstat(stream.fileno()).st_mode)
     except (AttributeError, OSError, ValueError):
         return False
-
-
-@contextmanager
-def _sigint_is_the_programs() -> Generator[None]:
-    """Ctrl-C goes to the whole group; the program decides what it means. Signals are the main thread's to set."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

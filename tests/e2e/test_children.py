@@ -11,7 +11,7 @@ from typing import Any
 import replay
 from replay.cassette.cassette import Cassette
 from replay.cassette.directory import children
-from tests.support.e2e import cli, cli_json, record, shown, write
+from tests.support.e2e import REPLAY, cli, cli_json, record, shown, write
 
 PYTHON = shlex.quote(sys.executable)
 
@@ -205,6 +205,19 @@ def test_a_program_that_becomes_something_else(tmp_path: Path) -> None:
     recorded = record(write(tmp_path / "p.py", source), tmp_path / "x.cassette")
     assert (recorded.exit_code, recorded.stdout.splitlines()[1]) == (0, b"done")
     assert replayed(recorded.path) == recorded.stdout.decode().splitlines(keepends=True)[0]
+
+
+def test_a_recorded_program_that_records(tmp_path: Path) -> None:
+    """The inner recording is its own; the command line itself isn't recorded."""
+    inner = write(tmp_path / "inner.py", "import time\nprint(time.time())\n")
+    source = f"""
+import subprocess
+subprocess.run([{REPLAY!r}, "record", "-o", {str(tmp_path / "inner.cassette")!r}, "--", "python", {str(inner)!r}])
+"""
+    recorded = record(write(tmp_path / "p.py", source), tmp_path / "x.cassette", env=_plain())
+    assert recorded.exit_code == 0, recorded.stderr.decode()
+    assert kids(recorded.path) == []
+    assert replayed(tmp_path / "inner.cassette") in recorded.stdout.decode()
 
 
 def _plain() -> dict[str, str]:

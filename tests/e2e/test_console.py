@@ -248,6 +248,50 @@ except KeyboardInterrupt:
         assert cassette.status == "sealed"
 
 
+STOPPED = """
+import signal, sys
+numbers = {signal.SIGTERM, signal.SIGUSR1, signal.SIGINT}
+signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+print("ready", flush=True)
+got = []
+while signal.SIGUSR1 in got[-1:] or not got:
+    got.append(signal.sigwait(numbers))
+    print("got", *map(int, got), flush=True)
+sys.exit(5)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_to_the_recorder_alone_are_passed_on(number: signal.Signals, tmp_path: Path) -> None:
+    """As a supervisor sends them; the program is waited for, and its recording is whole."""
+    program, path = write(tmp_path / "p.py", STOPPED), tmp_path / "x.cassette"
+    command = [REPLAY, "record", "-o", str(path), "--", sys.executable, str(program)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGUSR1)
+        assert process.stdout.readline() == b"got %d\n" % signal.SIGUSR1
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (5, b"got %d %d\n" % (signal.SIGUSR1, number)), err
+    with replay.load(path) as cassette:
+        assert cassette.status == "sealed"
+
+
+def test_a_signal_to_the_whole_group_comes_once(tmp_path: Path) -> None:
+    program, path = write(tmp_path / "p.py", STOPPED), tmp_path / "x.cassette"
+    command = [REPLAY, "record", "-o", str(path), "--", sys.executable, str(program)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        for times in (1, 2):
+            os.killpg(process.pid, signal.SIGUSR1)
+            assert process.stdout.readline() == b"got" + b" %d" % signal.SIGUSR1 * times + b"\n"
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (5, b"got %d %d %d\n" % (signal.SIGUSR1, signal.SIGUSR1, signal.SIGTERM))
+
+
 def test_output_is_not_held_back(tmp_path: Path) -> None:
     """What the program flushes is seen at once, although it is recorded."""
     source = "print('one', flush=True)\ninput()\nprint('two')\n"
