@@ -187,7 +187,10 @@ def _system(real: Callable[[str], int]) -> Callable[[str], int]:
     return system
 
 
-def _texts(env: Mapping[Any, Any]) -> dict[str, str]:
+def _texts(env: Mapping[Any, Any] | None) -> dict[str, str]:
+    """An environment in texts; None, which CPython 3.13 takes, is the process's own."""
+    if env is None:
+        return dict(os.environ)
     return {os.fsdecode(name): os.fsdecode(value) for name, value in env.items()}
 
 
