@@ -413,14 +413,15 @@ def test_standard_input_that_is_a_connection_is_not_inherited(harmless: Path, tm
         assert select.select([outside], [], [], 0)[0] == []
 
 
+CONNECT = "import _socket; _socket.socket(2, 1).connect(('127.0.0.1', PORT))"
 SPAWN = "import posix; posix.waitpid(posix.posix_spawn('/bin/touch', ['touch', HERE + '/made'], {}), 0)"
 LOOK_UP = "import _socket; _socket.socket(2, 1).connect(_socket.getaddrinfo('localhost', PORT, 2)[0][4])"
 SEND = "import _socket; _socket.socket(2, 2).sendto(b'x', ('127.0.0.1', UDP))"
 # What goes past the seams; what goes through one is recorded, and at replay a divergence.
 HOLES: dict[str, tuple[str, str, list[str]]] = {
-    "an address": ("import _socket; _socket.socket(2, 1).connect(('127.0.0.1', PORT))", "connect:127.0.0.1:{port}", ["tcp"]),
+    "an address": (CONNECT, "connect:127.0.0.1:{port}", ["tcp"]),
     "a name": (LOOK_UP, "connect:localhost", ["tcp"]),
-    "any port": ("import _socket; _socket.socket(2, 1).connect(('127.0.0.1', PORT))", "connect:127.0.0.1", ["tcp"]),
+    "any port": (CONNECT, "connect:127.0.0.1", ["tcp"]),
     "a datagram": (SEND, "connect:*:{udp}", ["udp"]),
     "a unix socket": ("import _socket; _socket.socket(1, 2).sendto(b'x', UNIX)", "connect:{unix}", ["unix"]),
     "native code": (NATIVE_CONNECT + "    ctypes.CDLL(None).syscall(NR['connect'], s.fileno(), address, 16)",
@@ -450,8 +451,8 @@ def test_a_hole_lets_one_thing_out_and_tells(name: str, attack: Attack, world: W
 
 
 NEAR_MISSES = [
-    ("import _socket; _socket.socket(2, 1).connect(('127.0.0.1', PORT))", "connect:127.0.0.1:1"),
-    ("import _socket; _socket.socket(2, 1).connect(('127.0.0.1', PORT))", "connect:127.0.0.2"),
+    (CONNECT, "connect:127.0.0.1:1"),
+    (CONNECT, "connect:127.0.0.2"),
     ("import _socket; _socket.getaddrinfo('localhost', 80)", "connect:127.0.0.1"),
     (SPAWN, "process:git"),
     ("import posix; posix.mkdir(HERE + '/made')", "write:{here}/mad"),
