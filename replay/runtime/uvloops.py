@@ -16,7 +16,7 @@ from typing import Any
 from replay.boundary import lanes
 from replay.boundary.lanes import carrier, running
 from replay.boundary.schedule import ARRIVAL, CALLBACK, STEP, TIMER
-from replay.runtime import handles, loops
+from replay.runtime import handles, loops, tapping
 
 _SOURCE: Any = getattr(asyncio.format_helpers, "_format_callback_source")  # noqa: B009 - it has no public name
 
@@ -86,6 +86,7 @@ def record_uvloop(module: Any) -> None:
     kind.call_soon, kind.call_later, kind.call_at = patched_soon, patched_later, patched_at
     kind.call_soon_threadsafe, kind.add_signal_handler = patched_threadsafe, patched_signal
     loops.patch_loop(kind)
+    tapping.install(kind)
 
 
 def _wrap(callback: Any) -> _Wrapped:

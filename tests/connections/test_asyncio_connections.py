@@ -157,6 +157,31 @@ SERVERS = {
             await server.wait_closed()
         asyncio.run(main())
     """,
+    "uvloop": """
+        import uvloop
+        async def handle(reader, writer):
+            while line := await reader.readline():
+                await nap()
+                writer.write(line.strip()[::-1] + b" %d\\n" % random.randrange(10**6))
+            writer.close()
+        async def main():
+            server = await asyncio.start_server(handle, "127.0.0.1", 0)
+            port = server.sockets[0].getsockname()[1]
+            async def talk(n):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                for i in range(3):
+                    writer.write(b"%d of %d\\n" % (i, n))
+                    await writer.drain()
+                    print(n, await reader.readline())
+                writer.close()
+                await writer.wait_closed()
+            await asyncio.gather(*(talk(n) for n in range(4)))
+            server.close()
+            await server.wait_closed()
+            child = await asyncio.create_subprocess_exec("sh", "-c", "echo $$; cat", stdin=-1, stdout=-1, stderr=-3)
+            print(await child.communicate(b"given"), child.returncode)
+        uvloop.run(main())
+    """,
     "websockets": """
         from websockets.asyncio.client import connect
         from websockets.asyncio.server import serve
