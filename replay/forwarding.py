@@ -21,6 +21,8 @@ _TERMINALS = (signal.SIGINT, signal.SIGQUIT)
 _FORWARDED = (*_TERMINALS, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _MOMENT = 0.02
 """Seconds in which a signal to a group has reached all of it."""
+_SOON = 0.3
+"""Seconds in which the same signal again is the group's again."""
 
 
 class Forwarding:
@@ -31,6 +33,7 @@ class Forwarding:
         self._early: list[int] = []
         self._send: Callable[[int], None] | None = None
         self._witness: subprocess.Popen[bytes] | None = None
+        self._last = (0, 0.0)
 
     def __enter__(self) -> Self:
         self._catch(ignored=False)
@@ -72,11 +75,15 @@ class Forwarding:
 
     def _was_for_all(self, number: int) -> bool:
         originals.sleep(_MOMENT)
+        last, at = self._last
+        if number == last and originals.monotonic() - at < _SOON:
+            return True  # again, before there was another witness
         pending = None if self._witness is None else _pending(self._witness.pid)
         if pending is None:
             return number in _TERMINALS
         seen = bool(pending >> (number - 1) & 1)
         if seen:
+            self._last = (number, originals.monotonic())
             self._dismiss()
             self._call_witness()
         return seen
