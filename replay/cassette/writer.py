@@ -430,6 +430,8 @@ class Writer:
 
     def _turn(self) -> None:
         """A segment is full."""
+        if self._ended:
+            return  # nothing comes behind END, however long it is
         self._aim()
         if self.size - self._chained >= SEGMENT_BYTES:
             self._chain()

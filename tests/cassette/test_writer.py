@@ -292,3 +292,18 @@ except OSError:
 
 def test_limits_of_this_process_are_untouched() -> None:
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+@pytest.mark.parametrize("seal", [False, True])
+def test_nothing_comes_behind_a_long_outcome(tmp_path: Path, seal: bool) -> None:
+    """A CHAIN used to, where the result of an entry point was longer than a segment: the file was damaged."""
+    writer = Writer.create(tmp_path / "x.cassette", {})
+    writer.lane(0, "m")
+    writer.event(0, "tool", "a", "read", 1, None, 1, None, None, None, 1, 0, 2)
+    writer.end({"result": "y" * 600_000})
+    if seal:
+        writer.seal()
+    writer.close()
+    with Reader.open(tmp_path / "x.cassette") as reader:
+        assert [type_ for type_, _, _ in reader.frames()][-2:] == [10, 11]
+        assert reader.outcome == {"result": "y" * 600_000}
