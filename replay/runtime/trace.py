@@ -19,7 +19,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType, ModuleType
 from typing import Any, cast
 from zlib import crc32
@@ -32,6 +32,7 @@ MOST = 400_000
 _LOADS = frozenset({"LOAD_FAST", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FAST_CHECK"})
 _STORES = frozenset({"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF"})
 _MANY_OF = frozenset({list, tuple, set, frozenset})
+_ITERATE: Any = getattr(tuple, "__iter__")  # noqa: B009 - not one that a class of the program has made
 _PLAIN = frozenset({int, float, bool, complex, type(None)})
 _TELLING = frozenset({"datetime", "decimal", "uuid", "fractions", "pathlib"})
 _GENERATES = 0x20 | 0x80 | 0x100 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR
@@ -187,8 +188,8 @@ def _deep(value: Any, kind: Any, depth: int) -> str:
         words = [f"{show(key, depth)}: {show(each, depth)}" for key, each in list(value.items())]
         return f"{{{_some(words)}}}"
     if kind in _MANY_OF or issubclass(kind, tuple):
-        elements: Iterator[Any] = tuple.__iter__(value) if issubclass(kind, tuple) else iter(list(value))
-        words = [show(each, depth) or "-" for each in elements]
+        iterate: Callable[[Any], Iterator[Any]] = _ITERATE if issubclass(kind, tuple) else iter
+        words = [show(each, depth) or "-" for each in list(iterate(value))]
         return f"{kind.__name__}[{len(words)}]({_some(words)})"
     if kind.__module__ in _TELLING:
         return repr(value)
