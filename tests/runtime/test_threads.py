@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.programs import replays
+from tests.support.programs import record, replays
 
 PROGRAMS = {
     "queue": """
@@ -299,3 +300,28 @@ def test_threads_that_fail_and_threads_that_stay(tmp_path: Path) -> None:
     )
     assert found.text.count("hook") == 3
     assert b"ValueError: thread 9" in found.stderr
+
+
+def test_a_deadlock_is_a_divergence_that_names_who_waits(tmp_path: Path) -> None:
+    """The changed program's threads wait for each other; the replay says so instead of hanging."""
+    source = """
+        import threading
+        ready, lock = [threading.Event(), threading.Event()], threading.Lock()
+        def work(n):
+            ready[n].set(); ready[1 - n].wait()
+            with lock: print("met")
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(2)]
+        for t in threads: t.start()
+        for t in threads: t.join()
+    """
+    found = record(tmp_path, source)
+    other = tmp_path / "other.py"
+    text = found.program.read_text().replace(
+        "ready[n].set(); ready[1 - n].wait()", "ready[1 - n].wait(); ready[n].set()"
+    )
+    other.write_text(text)
+    again = found.again(command=[sys.executable, str(other)])
+    assert not again.identical
+    assert again.divergence is not None
+    assert again.divergence.cause == "order", again.divergence
+    assert "m/T" in again.divergence.reason, again.divergence
