@@ -133,12 +133,14 @@ def test_the_environment_of_a_process_loses_its_secrets() -> None:
     request = {"args": ["git", "push"], "env": {"API_KEY": "sk-0123456789abcdef", "LANG": "C"}}
     safe = REDACT.process(request)
     assert safe == {"args": ["git", "push"], "env": {"API_KEY": REDACT.pseudonym("sk-0123456789abcdef"), "LANG": "C"}}
-    assert request["env"]["API_KEY"] == "sk-0123456789abcdef"  # pyright: ignore[reportArgumentType,reportCallIssue]
+    assert "sk-0123456789abcdef" in str(request)
     for other in ("git push", {"args": ["git"]}, {"args": ["git"], "env": None}):
         assert REDACT.process(other) == other
 
 
 def test_a_secret_within_a_secret_is_replaced_with_it() -> None:
     safe = REDACT.file("settings.json", b"token=abcd1key=0123456789abcdef0;")
-    assert safe.startswith(b"token=<redacted:") and safe.endswith(b">;")
-    assert b"0123456789abcdef0" not in safe and safe.count(b"<redacted:") == 1
+    assert safe.startswith(b"token=<redacted:")
+    assert safe.endswith(b">;")
+    assert b"0123456789abcdef0" not in safe
+    assert safe.count(b"<redacted:") == 1
