@@ -75,61 +75,29 @@ def test_no_connection_and_no_file(name: str, recorded_agent: Agents, tmp_path: 
     assert {**after, tmp: before[tmp]} == before
 
 
-ESCAPES = {
-    "connect": ("_socket.socket().connect(('127.0.0.1', PORT))", "connection", "socket.connect"),
-    "connect_ex": (
-        "s = _socket.socket(); s.connect_ex(('127.0.0.1', PORT)); s.close()",
-        "connection",
-        "socket.connect",
-    ),
-    "sendto": (
-        "s = _socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x', ('127.0.0.1', PORT)); s.close()",
-        "connection",
-        "socket.sendto",
-    ),
-    "sqlite": ("sqlite3.connect('made').execute('create table t (a)')", "database", "sqlite3.connect"),
-    "fifo": ("os.mkfifo('made')", "file change", "os.mkfifo"),
-    "unix": ("_socket.socket(socket.AF_UNIX).bind('made')", "file change", "socket.bind"),
-    "unix connect": ("_socket.socket(socket.AF_UNIX).connect('/dev/log')", "connection", "socket.connect"),
-    "remove by fd": ("os.remove('kept.txt', dir_fd=os.open('.', os.O_RDONLY))", "file change", "os.remove"),
-    "create by fd": ("os.open('made', os.O_CREAT, dir_fd=os.open('.', os.O_RDONLY))", "file write", "open"),
-    "away and remove by fd": (
-        "f = os.open('.', os.O_RDONLY); os.chdir(tempfile.gettempdir()); os.remove('kept.txt', dir_fd=f)",
-        "file change",
-        "os.remove",
-    ),
-    "away and create by fd": (
-        "f = os.open('.', os.O_RDONLY); os.chdir(tempfile.gettempdir()); os.open('made', os.O_CREAT, dir_fd=f)",
-        "file write",
-        "open",
-    ),
-    "thread": ("t = threading.Thread(target=lambda: os.mkdir('made')); t.start(); t.join()", "file change", "os.mkdir"),
-    "look-up": ("_socket.getaddrinfo('localhost', 80)", "name look-up", "socket.getaddrinfo"),
-    "fork": ("os.waitpid(os.fork() or os._exit(0), 0)", "process", "os.fork"),
-    "write": ("open('made', 'w').close()", "file write", "open"),
-    "append": ("open('kept.txt', 'a').write('more')", "file write", "open"),
-    "low": ("os.close(os.open('made', os.O_CREAT | os.O_WRONLY))", "file write", "open"),
-    "path": ("pathlib.Path('made').write_text('x')", "file write", "open"),
-    "mkdir": ("os.mkdir('made')", "file change", "os.mkdir"),
-    "remove": ("os.remove('kept.txt')", "file change", "os.remove"),
-    "rename": ("os.rename('kept.txt', 'made')", "file change", "os.rename"),
-    "link": ("os.symlink('kept.txt', 'made')", "file change", "os.symlink"),
-    "chmod": ("os.chmod('kept.txt', 0o600)", "file change", "os.chmod"),
-    "utime": ("os.utime('kept.txt', (1, 1))", "file change", "os.utime"),
-    "truncate": ("os.truncate('kept.txt', 0)", "file change", "os.truncate"),
-    "copy": ("shutil.copy('kept.txt', 'made')", "file write", "open"),
-    "kill": ("__import__('posix').kill(1, 0)", "signal", "os.kill"),
-}
 GETS_OUT = """
-import _socket, os, pathlib, shutil, socket, sqlite3, subprocess, sys, tempfile, threading
+import _socket, os, posix, pathlib, shutil, socket, sqlite3, subprocess, sys, tempfile, threading
 PORT = int(sys.argv[1])
-if os.path.exists("replaying"):
+if False:
     try:
         ESCAPE
     except BaseException:
         pass
 print("done")
 """
+# What goes past the seams; `test_hostile.py` has many more.
+ESCAPES = {
+    "connect": ("_socket.socket().connect(('127.0.0.1', PORT))", "connection", "socket.connect"),
+    "unix": ("_socket.socket(socket.AF_UNIX).bind('made')", "file change", "socket.bind"),
+    "look-up": ("_socket.getaddrinfo('localhost', 80)", "name look-up", "socket.getaddrinfo"),
+    "remove": ("posix.remove('kept.txt')", "file change", "os.remove"),
+    "thread": (
+        "t = threading.Thread(target=lambda: posix.mkdir('made')); t.start(); t.join()",
+        "file change",
+        "os.mkdir",
+    ),
+    "kill": ("posix.kill(1, 0)", "signal", "os.kill"),
+}
 
 
 @pytest.mark.parametrize("how", ESCAPES)
@@ -143,7 +111,7 @@ def test_an_escape_is_refused_and_told(how: str, tmp_path: Path) -> None:
         port = server.getsockname()[1]
         recorded = record(program, tmp_path / "x.cassette", arguments=[str(port)], cwd=tmp_path)
         assert recorded.stdout == b"done\n"
-        (tmp_path / "replaying").touch()
+        write(program, source.replace("if False", "if True"))
         before = snapshot(tmp_path)
         found = cli_json("run", recorded.path, code=1)
         assert not knocked(server)
@@ -169,6 +137,13 @@ PAST_A_SEAM = {
     "datagram": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', PORT))",
     "unix": "socket.socket(socket.AF_UNIX).bind('made')",
     "look-up": "socket.getaddrinfo('localhost', 80)",
+    "write": "open('made', 'w').close()",
+    "remove by fd": "os.remove('kept.txt', dir_fd=os.open('.', os.O_RDONLY))",
+    "fork": "os.waitpid(os.fork() or os._exit(0), 0)",
+    "sqlite": "sqlite3.connect('made').execute('create table t (a)')",
+    "rename": "os.rename('kept.txt', 'made')",
+    "truncate": "os.truncate('kept.txt', 0)",
+    "kill": "os.kill(1, 0)",
 }
 
 
@@ -177,13 +152,13 @@ def test_what_a_seam_would_have_recorded_is_a_divergence(how: str, tmp_path: Pat
     """The recorded program didn't do it: it ends there, and nothing happens."""
     (tmp_path / "kept.txt").write_text("kept")
     source = GETS_OUT.replace("ESCAPE", PAST_A_SEAM[how])
-    program = write(tmp_path / "program.py", source.replace('os.path.exists("replaying")', "False"))
+    program = write(tmp_path / "program.py", source)
     recorded = record(program, tmp_path / "x.cassette", arguments=["0"], cwd=tmp_path)
-    write(program, source.replace('os.path.exists("replaying")', "True"))
+    write(program, source.replace("if False", "if True"))
     before = snapshot(tmp_path)
     found = cli_json("run", recorded.path, code=1)
     assert snapshot(tmp_path) == before
-    assert found["divergence"]["got"]["what"].startswith(("process", "connection"))
+    assert found["divergence"]["got"]["what"].startswith(("process", "connection", "file", "signal"))
     assert found["escapes"] == []
 
 
@@ -197,11 +172,12 @@ def test_an_escape_in_the_recording_too(tmp_path: Path) -> None:
 
 
 def test_an_escape_that_ends_the_program(tmp_path: Path) -> None:
-    source = "import os\nif os.path.exists('replaying'):\n    open('made', 'w')\n"
-    recorded = record(write(tmp_path / "p.py", source), tmp_path / "x.cassette", cwd=tmp_path)
-    (tmp_path / "replaying").touch()
+    source = "import posix\nif False:\n    posix.mkdir('made')\n"
+    program = write(tmp_path / "p.py", source)
+    recorded = record(program, tmp_path / "x.cassette", cwd=tmp_path)
+    write(program, source.replace("False", "True"))
     run = replay.run(recorded.path)
-    assert [escape.what for escape in run.escapes] == ["file write"]
+    assert [escape.what for escape in run.escapes] == ["file change"]
     assert not run.identical
     assert not (tmp_path / "made").exists()
 
@@ -225,8 +201,8 @@ with tempfile.TemporaryDirectory() as folder:
 def test_children_are_refused_too(tmp_path: Path) -> None:
     """multiprocessing forks; the child would have no door."""
     source = """
-import multiprocessing, os
-if os.path.exists("replaying"):
+import multiprocessing
+if False:
     try:
         child = multiprocessing.get_context("fork").Process(target=print, args=("child",))
         child.start()
@@ -234,8 +210,9 @@ if os.path.exists("replaying"):
     except BaseException:
         pass
 """
-    recorded = record(write(tmp_path / "p.py", source), tmp_path / "x.cassette", cwd=tmp_path)
-    (tmp_path / "replaying").touch()
+    program = write(tmp_path / "p.py", source)
+    recorded = record(program, tmp_path / "x.cassette", cwd=tmp_path)
+    write(program, source.replace("False", "True"))
     run = replay.run(recorded.path)
     assert not run.identical
     assert run.escapes or run.divergence
@@ -282,9 +259,10 @@ def test_a_diverging_replay_leaves_nothing_behind(recorded_agent: Agents, tmp_pa
 
 def test_killed_replays_are_told_apart(tmp_path: Path) -> None:
     """A replay that is ended from outside has no verdict, and says so."""
-    source = "import _signal, os\nos.path.exists('replaying') and _signal.raise_signal(9)\n"
-    recorded = record(write(tmp_path / "p.py", source), tmp_path / "x.cassette", cwd=tmp_path)
-    (tmp_path / "replaying").touch()
+    source = "import _signal\nif False:\n    _signal.raise_signal(9)\n"
+    program = write(tmp_path / "p.py", source)
+    recorded = record(program, tmp_path / "x.cassette", cwd=tmp_path)
+    write(program, source.replace("False", "True"))
     done = cli("run", recorded.path)
     assert done.returncode == 125, shown(done)
     assert re.fullmatch(r"replay: .* ended by signal 9 before .*\[not-replayable\]\n", done.stderr.decode())
