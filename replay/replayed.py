@@ -29,7 +29,7 @@ from replay.model.verdict import Verdict
 from replay.player.divergence import Facts
 from replay.player.frames import decoded, environment_of
 from replay.player.player import Player
-from replay.runtime import chance, descent, facts, files, inputs, outputs, threads, tracebacks
+from replay.runtime import around, chance, descent, facts, files, inputs, outputs, threads, tracebacks
 from replay.runtime.attempts import Log
 from replay.runtime.holes import Hole, Holes, addresses
 from replay.runtime.install import install, trace_to
@@ -63,6 +63,7 @@ class ReplayedProcess(descent.Descent):
         on_import("asyncio", self._use_loops)  # not earlier than it was imported in the recording
         entry = reader.header["entry"]
         if spec.get("part"):
+            around.install(spec["scratch"])
             reenter.prepare(reenter.Part(self.player, entry, reader.outcome, self._end_part))
             why = "the program ended before it came to the part that was recorded"
             atexit.register(lambda: self._write(self.player.never_began(why), None))
