@@ -32,8 +32,8 @@ _NAMED = re.compile(
 _ASSIGNED = re.compile(rb"^([ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*[\"']?)([^\r\n\"'#]*[^\s\"'#])", re.MULTILINE)
 _ENV_FILE = re.compile(r"(?:^|/)(?:\.env(?:\.[\w.-]*)?|[\w.-]*\.env|\.netrc|credentials|\.pgpass)$")
 _SHORT = 6  # what is shorter (`MAX_TOKENS=5`) is a setting
-_LENGTHS = range(len("<redacted:>") + 4, len("<redacted:>") + 65)
-PSEUDONYM = re.compile(r"<redacted:[0-9a-f]{4,64}>")
+_LENGTHS = range(len("<redacted:>") + 4, len("<redacted:>") + 16385)  # a private key is 3 KB long
+PSEUDONYM = re.compile(r"<redacted:[0-9a-f]{4,16384}>")
 
 
 class Redactor:
@@ -151,9 +151,9 @@ class Redactor:
     def _as_long(self, secret: bytes) -> bytes:
         if PSEUDONYM.fullmatch(secret.decode("latin-1")):
             return secret
-        digest = hashlib.blake2b(secret, key=self._key, digest_size=32).hexdigest()
-        length = len(secret) if len(secret) in _LENGTHS else len("<redacted:>") + 12
-        return b"<redacted:%s>" % digest[: length - len("<redacted:>")].encode()
+        length = (len(secret) if len(secret) in _LENGTHS else len("<redacted:>") + 12) - len("<redacted:>")
+        digest = hashlib.shake_256(self._key + secret).hexdigest((length + 1) // 2)
+        return b"<redacted:%s>" % digest[:length].encode()
 
     def process(self, request: Any) -> Any:
         """The request of a process event with the values of secret variables replaced."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-PLACEHOLDER = re.compile("<redacted:[0-9a-f]{4,64}>|‹redacted:[^›]{0,80}›")
+PLACEHOLDER = re.compile("<redacted:[0-9a-f]{4,16384}>|‹redacted:[^›]{0,80}›")
 _MARK = "redacted:"
 _MARK_BYTES = _MARK.encode()
 
