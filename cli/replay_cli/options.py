@@ -5,11 +5,14 @@ The flags may stand before the command or after it: `replay --json ls` and `repl
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
+
+from replay.cassette.directory import SUFFIX
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +32,13 @@ class Options:
     @property
     def verbose(self) -> bool:
         return self.verbosity > 0
+
+
+def named(_ctx: click.Context, _param: click.Parameter, cassette: str) -> str:
+    """A cassette as `replay ls DIRECTORY` lists it: its file may be named without `.cassette`."""
+    if not os.path.exists(cassette) and os.path.isfile(cassette + SUFFIX):
+        return cassette + SUFFIX
+    return cassette
 
 
 def current() -> Options:

@@ -66,6 +66,33 @@ def test_wrong_usage_is_129(args: tuple[str, ...]) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("word", "meant"), [("recrod", "Did you mean 'record'?"), ("verfiy", "'verify'?"), ("x", "")])
+def test_a_command_with_a_slip_is_recognised(word: str, meant: str) -> None:
+    said = replay(word).stderr
+    assert f"No such command {word!r}." in said
+    assert meant in said
+    assert ("Did you mean" in said) is bool(meant)
+
+
+@pytest.mark.parametrize("command", ["record", "run", "doctor"])
+def test_examples_in_help_keep_their_lines(command: str) -> None:
+    said = replay(command, "--help").stdout
+    assert "\b" not in said
+    examples = [line.split() for line in said.splitlines() if line.strip().startswith(f"replay {command}")]
+    assert examples
+    assert all(words.count("replay") == 1 for words in examples)
+
+
+@pytest.mark.parametrize("word", ["agent.py", "./agent.py"])
+def test_a_script_given_as_a_command_is_recognised(tmp_path: Path, word: str) -> None:
+    (tmp_path / "agent.py").write_text("print(1)\n")
+    (tmp_path / "agent.py").chmod(0o755)
+    done = replay("record", "-o", "a.cassette", "--", word, cwd=tmp_path)
+    assert done.returncode == exits.CANNOT_JUDGE
+    assert f"did you mean python {word}?" in done.stderr
+    assert not (tmp_path / "a.cassette").exists()
+
+
 def test_a_users_mistake_is_one_line(tmp_path: Path) -> None:
     done = replay("show", "nowhere\x1b[2J.cassette", cwd=tmp_path)
     assert done.returncode == exits.CANNOT_JUDGE

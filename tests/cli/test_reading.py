@@ -53,12 +53,12 @@ def test_show_draws_the_path_within_80_columns(sealed: Path) -> None:
     assert path[0] == "python agent.py 'a ticket'"
     assert path[1].startswith("sealed · 9 events · 4.200 s · exit 0 · 20")
     for line in (
-        "0-1 0.000 m clock 4 draws: time.time ×4",
+        "0-1 0.000 m clock time.time ×4",
         "2 0.001 m llm gpt-4o · 1 message · 80 + 20 tokens",
         "says: I'll refund it.",
         "asks: refund(order='A-1043', amount=129)",
         "3 0.260 m/t1 tool refund('A-1043', amount=129) → {'ok': True}",
-        "raised builtins.ValueError: twice\\x1b[2J",
+        "raised ValueError: twice\\x1b[2J",
         "5 0.280 m memory notes.get('policy') → 'x'",
         "6 0.290 m http GET http://x/s → 200 (3 chunks)",
         "event 7 open_port: result is a socket.socket, which a cassette can't store",
@@ -177,6 +177,20 @@ def test_cassettes_by_name_id_and_latest(sealed: Path) -> None:
 
 
 # ls
+
+
+def test_ls_leaves_out_where_the_interpreter_lies(tmp_path: Path) -> None:
+    cassettes.write(tmp_path / "a.cassette", argv=["/opt/agents/.venv/bin/python3.11", "/srv/agent.py"])
+    text = " ".join(replay("ls", tmp_path, COLUMNS="120").stdout.split())
+    assert text.endswith("a python3.11 /srv/agent.py")
+    assert "tokens blind cassette program" in text
+
+
+def test_a_cassette_may_be_named_as_ls_lists_it(sealed: Path) -> None:
+    for command in ("show", "verify"):
+        assert replay(command, "lamp", cwd=sealed.parent).returncode == exits.SAME
+    missing = replay("show", "lamb", cwd=sealed.parent)
+    assert (missing.returncode, missing.stderr.count("cassette-missing")) == (exits.CANNOT_JUDGE, 1)
 
 
 def test_ls_lists_good_and_bad(sealed: Path, killed: Path) -> None:

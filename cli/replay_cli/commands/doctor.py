@@ -18,12 +18,13 @@ _SHOWN = 20
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED)
 @options.common
 def command(cmd: tuple[str, ...]) -> int:
-    """What would be captured here, what would not, and what to do; or the same for one program.
+    """What would be captured here; which lines of a program read what isn't.
 
     With a command: it is recorded for real (with --audit), replayed twice against its own recording, and the source
     lines whose values differ are named. Its output goes to stderr. Exits with 0 when nothing was found, 1 when
     something was, 125 when that can't be judged.
 
+        \b
         replay doctor
         replay doctor -- python agent.py
     """

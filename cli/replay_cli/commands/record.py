@@ -11,7 +11,7 @@ from replay.boundary import originals
 from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
 from replay.launch import record_command
-from replay.model.errors import NotRecorded
+from replay.model.errors import NotRecorded, NotReplayable
 from replay_cli import options
 from replay_cli.render.text import one_line, plural
 
@@ -31,10 +31,16 @@ def command(output: str | None, name: str | None, tags: tuple[str, ...], audit: 
     The program is any command that starts Python: a script, -m module, a console script. It needs no change. Its exit
     code is passed through.
 
+        \b
         replay record -o incident.cassette -- python agent.py
     """
     path = output or os.path.join(default_directory(), f"{_new_name()}.cassette")
-    recording = record_command(cmd, path, name=name, tags=dict(map(_tag, tags)), audit=audit)
+    try:
+        recording = record_command(cmd, path, name=name, tags=dict(map(_tag, tags)), audit=audit)
+    except NotReplayable as error:
+        if cmd[0].endswith(".py") and os.path.isfile(cmd[0]) and not error.hint:
+            raise NotReplayable(error.what, hint=f"a file, not a command: did you mean python {cmd[0]}?") from error
+        raise
     if os.path.exists(recording.path):
         _report(recording.path, finished=recording.finished)
     else:  # the program failed; its exit code stands

@@ -13,7 +13,7 @@ from replay_cli.render.verdict import verdict_lines
 
 
 @click.command("run")
-@click.argument("cassette")
+@click.argument("cassette", callback=options.named)
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED)
 @click.option("--until", type=click.IntRange(min=0), metavar="N", help="Stop before event N.")
 @click.option(
@@ -44,6 +44,7 @@ def command(
     execution is identical (for an unfinished recording: up to its cut), 1 when it diverged or tried to get out, 125
     when that can't be judged. What --allow let out is listed with the verdict; * stands for any host, name or path.
 
+        \b
         replay run incident.cassette
         replay run incident.cassette -- python fixed_agent.py
         replay run incident.cassette --allow connect:127.0.0.1:8080
@@ -60,7 +61,7 @@ def command(
     if chosen.json:
         console.document({**result.to_json(), "times": agreed})
     else:
-        for line in verdict_lines(result, agreed, lenient=match == "lenient", verbose=chosen.verbose):
+        for line in verdict_lines(result, agreed, lenient=match == "lenient", verbose=chosen.verbose, until=until):
             click.echo(line if line.startswith("    ") else one_line(line))
     return _code(result, lenient=match == "lenient")
 

@@ -12,7 +12,7 @@ from replay_cli.render import plain
 
 
 @click.command("show")
-@click.argument("cassette")
+@click.argument("cassette", callback=options.named)
 @click.argument("event", type=click.IntRange(min=0), required=False)
 @options.common
 def command(cassette: str, event: int | None) -> int:

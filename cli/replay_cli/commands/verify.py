@@ -15,7 +15,7 @@ from replay_cli.render.text import one_line, plural
 
 
 @click.command("verify")
-@click.argument("cassette")
+@click.argument("cassette", callback=options.named)
 @options.common
 def command(cassette: str) -> int:
     """Is the cassette whole and unaltered?

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from replay.model.event import Event
 from replay.semantics import LLMCall
+from replay_cli.render import traffic
 from replay_cli.render.brief import arguments, asked, brief
 from replay_cli.render.shapes import is_mapping, is_sequence, mapping
+from replay_cli.render.text import plural, size
+
+DRAWN = frozenset({"clock", "entropy", "env"})
+"""Kinds of events that are runs of reads, named one by one in their request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,10 @@ def describe(event: Event, call: LLMCall | None = None) -> list[Line]:
             lines = [_file(event)]
         case "tool" | "memory" | "agent" | "entry":
             lines = [_called(event)]
+        case "process":
+            lines = [Line(traffic.process(event), _tone(event))]
+        case "connection":
+            lines = [Line(traffic.connection(event), _tone(event))]
         case _:
             lines = [Line(" ".join(filter(None, (event.name, brief(event.request) if event.request else ""))))]
             lines += _result(event)
@@ -43,24 +53,28 @@ def describe(event: Event, call: LLMCall | None = None) -> list[Line]:
     return lines + _ending(event)
 
 
-def draws(events: Sequence[Event]) -> Line:
-    """A run of clock, entropy and environment events on one line: `14 draws: time.time ×10, uuid.uuid4 ×4`."""
-    counts: dict[str, int] = {}
-    for event in events:
+def folded(events: Sequence[Event]) -> Line:
+    """A run of quiet events on one line: `14 reads: time.time ×10, uuid.uuid4 ×4`, `git poll, git wait → exit 0`."""
+    counts: Counter[str] = Counter(label for event in events for label in _labels(event))
+    shown = ", ".join(label if count == 1 else f"{label} ×{count}" for label, count in counts.items())
+    if events[0].kind in DRAWN and len(counts) > 1:
+        shown = f"{counts.total()} reads: {shown}"
+    return Line(shown, "soft")
+
+
+def _labels(event: Event) -> list[str]:
+    if event.kind in DRAWN:
         names = event.request if is_sequence(event.request) else [event.name]
-        for name in names:
-            counts[str(name)] = counts.get(str(name), 0) + 1
-    total = sum(counts.values())
-    shown = ", ".join(name if count == 1 else f"{name} ×{count}" for name, count in counts.items())
-    return Line(f"{total} draws: {shown}" if total > 1 else f"1 draw: {shown}", "soft")
+        return [str(name) for name in names]
+    return [describe(event)[0].text]
 
 
 def _llm(event: Event, call: LLMCall) -> list[Line]:
-    facts = [call.request_model or call.dialect, _plural(len(call.messages), "message")]
+    facts = [call.request_model or call.dialect, plural(len(call.messages), "message")]
     if call.usage.input is not None or call.usage.output is not None:
         facts.append(f"{_count(call.usage.input)} + {_count(call.usage.output)} tokens")
     if event.pieces:
-        facts.append(f"{_pieces(event)} chunks")
+        facts.append(plural(_pieces(event), "chunk"))
     lines = [Line(" · ".join(facts))]
     if call.reasoning:
         lines.append(Line(f"thinks: {call.reasoning.strip()}", "soft"))
@@ -78,7 +92,7 @@ def _called(event: Event) -> Line:
     if event.status == "done":
         text += f" → {brief(event.response)}"
     elif event.status == "streamed":
-        text += f" → {_pieces(event)} pieces"
+        text += f" → {plural(_pieces(event), 'piece')}"
     return Line(text, "write" if event.effect == "write" else "plain")
 
 
@@ -86,20 +100,25 @@ def _http(event: Event) -> list[Line]:
     request, response = mapping(event.request), mapping(event.response)
     text = f"{request.get('method', event.name)} {request.get('url', '')}"
     if event.body:
-        text += f" ({_size(len(event.body))})"
+        text += f" ({size(len(event.body))})"
     tone = "write" if event.effect == "write" else "plain"
     if "status" in response:
         text += f" → {response['status']}"
         body = response.get("body")
         if event.pieces:
-            text += f" ({_pieces(event)} chunks)"
+            text += f" ({plural(_pieces(event), 'chunk')})"
         elif isinstance(body, bytes):
-            text += f" ({_size(len(body))})"
+            text += f" ({size(len(body))})"
     return [Line(text, tone)]
 
 
+def _tone(event: Event) -> str:
+    return "write" if event.effect == "write" else "plain"
+
+
 _PLACES = {"end": "at its end"}
-_FACTS = frozenset(("path", "to", "target", "mode", "at"))
+_FACTS = frozenset(("path", "to", "target", "mode", "at", "open"))
+LOOKS = ("stat", "lstat")
 
 
 def _file(event: Event) -> Line:
@@ -110,22 +129,33 @@ def _file(event: Event) -> Line:
         text += f" → {_path(request[word])}" if word in request else ""
     notes = [str(request[word]) for word in ("mode",) if word in request]
     if event.body is not None:
-        notes.append(_size(len(event.body)))
+        notes.append(size(len(event.body)))
     if "at" in request:
         notes.append(_PLACES.get(str(request["at"]), "in places"))
-    notes += [f"{key}={brief(each)}" for key, each in request.items() if key not in _FACTS]
+    notes += [_fact(event.name, key, each) for key, each in request.items() if key not in _FACTS]
     text += f" ({', '.join(notes)})" if notes else ""
     if "sha256" in response:
-        size = response.get("size", len(event.content or b""))
+        count = response.get("size", len(event.content or b""))
         redacted = ", secrets redacted" if response.get("redacted") else ""
-        text += f" → {_size(int(size))}, sha256 {str(response['sha256'])[:12]}…{redacted}"
+        text += f" → {size(int(count))}, sha256 {str(response['sha256'])[:12]}…{redacted}"
     elif "unread" in response:
         text += f" → not recorded: {response['unread']}"
-    elif event.name in ("stat", "lstat") and is_sequence(event.response):
-        text += f" → {_size(event.response[0][6])}"
+    elif event.name in ("scandir", "listdir") and is_sequence(event.response):
+        names = ", ".join(str(each[0] if is_sequence(each) else each) for each in event.response)
+        text += f" → {len(event.response)}: {names}" if names else " → nothing"
+    elif missing(event):
+        text += " → missing"
+    elif event.name in LOOKS and is_sequence(event.response):
+        text += f" → {size(event.response[0][6])}"
     elif event.status == "done" and event.response is not None and "type" not in response:
         text += f" → {brief(event.response)}"
     return Line(text, "write" if event.effect == "write" else "plain")
+
+
+def _fact(name: str, key: str, value: Any) -> str:
+    if key == "args" and name in ("chmod", "mkdir") and is_sequence(value) and isinstance(value[0], int):
+        return f"mode {value[0]:o}"
+    return f"{key}={brief(value)}"
 
 
 def _path(path: Any) -> str:
@@ -138,17 +168,35 @@ def _result(event: Event) -> list[Line]:
     return []
 
 
+_READ = frozenset(
+    {"http", "tool", "memory"}
+)  # whose pieces the program takes, and may leave; others come by themselves
+
+
+def missing(event: Event) -> bool:
+    """A look for a file that isn't there: no failure, most often."""
+    return event.name in LOOKS and event.error is not None and event.error.type == "builtins.FileNotFoundError"
+
+
 def _ending(event: Event, *, complete: bool = False) -> list[Line]:
     if event.error is not None and "gap" in mapping(event.error.value):
         return [Line(f"outcome not recorded: {mapping(event.error.value)['gap']}", "bad")]
     if event.error is not None:
-        return [Line(f"raised {event.error.type}: {event.error.message}", "bad")]
+        if missing(event):
+            return []  # the headline says it
+        what = event.error.type.removeprefix("builtins.")
+        return [Line(f"raised {what}: {event.error.message}" if event.error.message else f"raised {what}", "bad")]
     if event.status == "open":
         return [Line("no outcome: the recording ends inside this call", "bad")]
     broken = [piece for piece in event.pieces if piece.status == "error"]
     if broken:
         return [Line(f"the stream broke after {_pieces(event)} pieces: {broken[0].value}", "bad")]
-    if event.status == "streamed" and not complete and not any(piece.status == "end" for piece in event.pieces):
+    if (
+        event.status == "streamed"
+        and event.kind in _READ
+        and not complete
+        and not any(piece.status == "end" for piece in event.pieces)
+    ):
         return [Line(f"the stream was not read to its end ({_pieces(event)} pieces)", "soft")]
     return []
 
@@ -165,13 +213,3 @@ def _pieces(event: Event) -> int:
 
 def _count(tokens: int | None) -> str:
     return "?" if tokens is None else str(tokens)
-
-
-def _size(count: int) -> str:
-    if count < 1000:
-        return f"{count} B"
-    return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -12,13 +13,15 @@ from replay.cassette.directory import SUFFIX
 from replay_cli.render.facts import local
 from replay_cli.render.text import one_line
 
-_COLUMNS = ("recorded", "outcome", "events", "llm", "tools", "tokens", "lost", "cassette", "program")
+_COLUMNS = ("recorded", "outcome", "events", "llm", "tools", "tokens", "blind", "cassette", "program")
 _CUT = frozenset({"cassette", "program"})
-_NUMBERS = frozenset({"events", "llm", "tools", "tokens", "lost"})
+_NUMBERS = frozenset({"events", "llm", "tools", "tokens", "blind"})
+
+_INTERPRETER = re.compile(r"^/\S*/(?=python)")  # where it lies is the same on every line
 
 
 def listing(rows: Iterable[Mapping[str, Any]]) -> Table:
-    """One line for each cassette. `lost` counts blind spots and gaps; the program is cut first where room is short."""
+    """One line for each cassette. `blind` counts blind spots and gaps; the program is cut first where room is short."""
     lines = list(_lines(rows, ""))
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     for name in _COLUMNS:
@@ -49,7 +52,7 @@ def _line(row: Mapping[str, Any], above: str) -> list[Text]:
         _text("" if row["tokens"] is None else str(row["tokens"])),
         _text(str(losses), "bold yellow" if losses else ""),
         _text(above + _name(row)),
-        _text(row["program"]),
+        _text(_INTERPRETER.sub("", row["program"])),
     ]
 
 

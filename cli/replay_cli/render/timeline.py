@@ -10,10 +10,17 @@ from rich.text import Text
 
 from replay import semantics
 from replay.model.event import Event
-from replay_cli.render.describe import Line, describe, draws
+from replay_cli.render.describe import DRAWN, LOOKS, Line, describe, folded, missing
 from replay_cli.render.text import one_line
 
-_QUIET_KINDS = frozenset({"clock", "entropy", "env"})
+# What comes in runs and says little: looks at files, questions to a process whether it has ended, waiting for data.
+_QUIET = {
+    "file": frozenset(LOOKS),
+    "process": frozenset(("poll", "wait")),
+    "connection": frozenset(
+        ("select", "poll", "getsockname", "getpeername", "getsockopt", "shutdown", "gethostbyaddr")
+    ),
+}
 _TONES = {"plain": "", "soft": "dim", "write": "bold yellow", "bad": "bold red"}
 _KINDS = {"llm": "bold cyan", "tool": "bold green", "memory": "bold magenta", "gap": "bold red", "output": "bold"}
 _WIDEST = 4000  # characters of one line, with --verbose
@@ -21,7 +28,7 @@ _WIDEST = 4000  # characters of one line, with --verbose
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the path: a single event, or a run of draws."""
+    """One row of the path: a single event, or a run of quiet ones."""
 
     first: Event
     last: Event
@@ -30,12 +37,12 @@ class Row:
 
 
 def rows(events: Sequence[Event], *, collapse: bool = True) -> Iterator[Row]:
-    """The rows of the path; with `collapse`, neighbouring draws of one lane and kind share a row."""
+    """The rows of the path; with `collapse`, neighbouring quiet events of one lane and kind share a row."""
     run: list[Event] = []
     for event in events:
-        quiet = collapse and event.kind in _QUIET_KINDS and event.status == "done"
+        quiet = collapse and _quiet(event)
         if run and not (quiet and event.kind == run[0].kind and event.lane == run[0].lane):
-            yield Row(run[0], run[-1], run[0].kind, [draws(run)])
+            yield Row(run[0], run[-1], run[0].kind, [folded(run)])
             run = []
         if quiet:
             run.append(event)
@@ -43,7 +50,15 @@ def rows(events: Sequence[Event], *, collapse: bool = True) -> Iterator[Row]:
         call = semantics.read(event)
         yield Row(event, event, event.kind if call is None else "llm", describe(event, call))
     if run:
-        yield Row(run[0], run[-1], run[0].kind, [draws(run)])
+        yield Row(run[0], run[-1], run[0].kind, [folded(run)])
+
+
+def _quiet(event: Event) -> bool:
+    if event.status != "done":
+        return missing(event)
+    if event.kind in DRAWN or event.kind == "order":
+        return True
+    return event.name.rpartition(" ")[2] in _QUIET.get(event.kind, ())
 
 
 def timeline(events: Sequence[Event], *, verbose: bool = False) -> Table:

@@ -9,8 +9,8 @@ from replay_cli.render.text import one_line, plural
 _CHANGES_SHOWN = 8
 
 
-def verdict_lines(run: Run, times: int, *, lenient: bool, verbose: bool) -> list[str]:
-    """The verdict, most important first; lines may be several of a multi-line change.
+def verdict_lines(run: Run, times: int, *, lenient: bool, verbose: bool, until: int | None = None) -> list[str]:
+    """The verdict, most important first; lines may be several of a multi-line change. `until`: where it was to stop.
 
     An escape comes before the divergence: what was refused is, as a rule, why the program then went another way.
     """
@@ -23,7 +23,7 @@ def verdict_lines(run: Run, times: int, *, lenient: bool, verbose: bool) -> list
     elif run.gap is not None:
         lines.append(f"? can't go on after {plural(run.events, 'event')}: {run.gap}")
     elif not run.escapes:
-        lines.append(_same(run, times, lenient=lenient))
+        lines.append(_same(run, times, lenient=lenient, until=until))
     for use in run.holes:
         where = "" if use.site is None else f" at {use.site}"
         lines.append(f"  let out by --allow {use.hole}: {use.what}{where}: {use.detail}")
@@ -35,10 +35,12 @@ def verdict_lines(run: Run, times: int, *, lenient: bool, verbose: bool) -> list
     return lines
 
 
-def _same(run: Run, times: int, *, lenient: bool) -> str:
+def _same(run: Run, times: int, *, lenient: bool, until: int | None) -> str:
     often = f", {times} times" if times > 1 else ""
     if run.drift and lenient:
         return f"~ not the same execution, but it reached the end: {plural(run.events, 'event')}{often}"
+    if run.cut and run.events == until:
+        return f"✓ identical so far: {plural(run.events, 'event')}{often}; stopped before event {until}, as asked"
     if run.cut and not run.events:
         return "? the recording stops before its first event (unfinished): there was nothing to compare"
     if run.cut:
