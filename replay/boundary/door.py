@@ -104,11 +104,17 @@ class Door(ABC):
         """`cross` for coroutines; whether it suspended is part of the schedule."""
 
     @abstractmethod
-    def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any]) -> Any:
-        """The next piece of the stream that `call` opened; `step` gets the real one. StopIteration is its end."""
+    def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any], *, closes: bool = False) -> Any:
+        """The next piece of the stream that `call` opened; `step` gets the real one. StopIteration is its end.
+
+        Args:
+            closes: the program leaves the stream before its end, and `step` closes the real one; the result is None.
+        """
 
     @abstractmethod
-    async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
+    async def apull(
+        self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]], *, closes: bool = False
+    ) -> Any:
         """`pull` for asynchronous streams; StopAsyncIteration is its end."""
 
     def content(self, call: Call[Any]) -> bytes | None:

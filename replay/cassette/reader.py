@@ -24,12 +24,12 @@ from replay.cassette.named import Named, text_of
 from replay.cassette.scan import Damage
 from replay.cassette.source import ByteSource, FileSource
 from replay.model.errors import CassetteDamaged
-from replay.model.event import BlindSpot, Event, Failure, Piece, Site
+from replay.model.event import BlindSpot, Event, Failure, Piece, PieceStatus, Site
 
 _SEGMENTS_KEPT: Final = 8
 _BODIES_KEPT: Final = 4
 _LINKS_KEPT: Final = 512
-_PIECES: Final[dict[int, Literal["piece", "error", "end"]]] = {0: "piece", 1: "error", 3: "end"}
+_PIECES: Final[dict[int, PieceStatus]] = {0: "piece", 1: "error", 3: "end", 4: "closed"}
 
 
 class Reader:

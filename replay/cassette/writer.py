@@ -267,7 +267,7 @@ class Writer:
         self._emit(f.RETURN, event_id, payload)
 
     def chunk(self, event_id: int, lane: int, at: int, status: int, value: object, suspended: bool) -> None:
-        """A piece of the stream that an event opened. status: 0 piece, 1 error, 3 end."""
+        """A piece of the stream that an event opened. status: 0 piece, 1 error, 3 end, 4 closed by the program."""
         try:
             payload = self._pack([lane, at, status, value, suspended])
         except NotStorable as error:

@@ -42,12 +42,19 @@ class Failure:
     value: Any = None
 
 
+PieceStatus = Literal["piece", "error", "end", "closed"]
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One piece of an event's stream. `at` in microseconds since the recording began."""
+    """One piece of an event's stream. `at` in microseconds since the recording began.
+
+    Attributes:
+        status: `end`: there was no more; `closed`: the program left it before that.
+    """
 
     at: int
-    status: Literal["piece", "error", "end"]
+    status: PieceStatus
     value: Any
 
 

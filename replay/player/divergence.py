@@ -13,6 +13,7 @@ from replay.matching.compare import Request, same
 from replay.matching.explain import Difference, explain
 from replay.matching.nearest import nearest
 from replay.model.verdict import Candidate, Crossing, Divergence
+from replay.player.answers import CLOSED
 from replay.player.tape import Entry, Tape
 
 _LOOK_AHEAD = 200
@@ -49,6 +50,8 @@ def phrase(entry: Entry | None) -> str:
         return f"{entry.detail[0]} {entry.detail[1]}"
     if entry.op == "draw":
         return f"reads {entry.detail[0]}"
+    if entry.op == "chunk" and entry.detail[0] == CLOSED:
+        return f"closes the stream of event {entry.event}"
     if entry.op in ("return", "chunk"):
         return f"the {'outcome' if entry.op == 'return' else 'next piece'} of event {entry.event}"
     return _IN_WORDS.get(entry.op) or f"a {entry.op} of its event loop"

@@ -23,18 +23,15 @@ from replay.boundary import interrupts, originals, sites
 from replay.boundary.door import Call, Door
 from replay.boundary.lanes import Lane, nobody, running, step_inside
 from replay.boundary.sources import SOURCES
-from replay.cassette.codec import pack, unpack
-from replay.cassette.revive import revive
 from replay.matching.compare import Request, same
-from replay.model.errors import NotStorable
 from replay.model.verdict import Crossing, Divergence, Escape, Verdict
 from replay.player import divergence as explain
+from replay.player.answers import END, ERROR, STREAM, as_stored, error, is_close, plainly_same, revived
 from replay.player.tape import Entry, Frame, Tape
 
 R = TypeVar("R")
 Branch = tuple[int, Callable[[Call[Any], Callable[[], Any]], Any]]
 
-_RESULT, _ERROR, _STREAM, _END = 0, 1, 2, 3
 _SHUTDOWN = getattr(threading, "_shutdown").__code__  # noqa: B009 - typeshed knows nothing of it
 _ALONE_AFTER = 0.2
 _STUCK_AFTER = 10.0
@@ -193,18 +190,24 @@ class Player(Door):
         assert outcome is not None
         return self._answer(call, outcome)
 
-    def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any]) -> Any:
+    def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any], *, closes: bool = False) -> Any:
         with self._mutex:
-            entry = self._piece(lane, call, originals.frame(1))
+            entry = self._piece(lane, call, originals.frame(1), closes)
+            if entry is None and closes and self._complete:
+                return None  # the garbage collector closed it then, or the recording is older than this note
             raised = None if self.tape.next_of(lane.path) is entry else self._inside(lane)
             if entry is None:
                 self._never_returned(lane, call)
             self._turn(entry)
         return self._given(entry, StopIteration, raised)
 
-    async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
+    async def apull(
+        self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]], *, closes: bool = False
+    ) -> Any:
         with self._mutex:
-            entry = self._piece(lane, call, originals.frame(1))
+            entry = self._piece(lane, call, originals.frame(1), closes)
+            if entry is None and closes and self._complete:
+                return None
             if entry is not None and not entry.suspended:
                 self._turn(entry)
         if entry is None or entry.suspended:
@@ -282,7 +285,7 @@ class Player(Door):
         if entry.op != "chunk" or entry.event not in self._inboxes:
             return None
         its_loop, deliver = self._inboxes[entry.event]
-        return (lambda: deliver(_revived(entry.detail[1]))) if its_loop is loop else None
+        return (lambda: deliver(revived(entry.detail[1]))) if its_loop is loop else None
 
     def escape(self, what: str, detail: str) -> Escape:
         """Latch an attempt to get past the door."""
@@ -359,9 +362,9 @@ class Player(Door):
         if self._until is not None and entry.event >= self._until:
             self._cut()
         likely = kind == call.kind and name == call.name
-        if not (likely and body is call.body is None and _plainly_same(request, call.request)):
+        if not (likely and body is call.body is None and plainly_same(request, call.request)):
             expected, got = Request(kind, name, request, body), Request(call.kind, call.name, call.request, call.body)
-            if not same(expected, got) and not same(expected, _as_stored(got)):
+            if not same(expected, got) and not same(expected, as_stored(got)):
                 if not (self._lenient and likely):
                     self._diverge(lane, entry, f"{call.kind} {call.name}", call, frame)
                 self.verdict.drift += 1
@@ -370,13 +373,17 @@ class Player(Door):
         self.verdict.reached = max(self.verdict.reached, entry.event)
         self._turn(entry)
 
-    def _piece(self, lane: Lane, call: Call[Any], frame: FrameType) -> Entry | None:
+    def _piece(self, lane: Lane, call: Call[Any], frame: FrameType, closes: bool) -> Entry | None:
         self._check()
         assert call.event is not None
         self._next(lane)
         entry = self.tape.piece(call.event)
-        if entry is not None and entry.lane != lane.path:
-            self._diverge(lane, entry, f"reads the stream of {call.name}", None, frame)
+        if entry is None:
+            return None
+        status, value = entry.detail
+        other = closes != is_close(status, value, call.kind) and not (closes and status == ERROR)
+        if other or entry.lane != lane.path:
+            self._diverge(lane, entry, f"{'closes' if closes else 'reads'} the stream of {call.name}", None, frame)
         return entry
 
     def _next(self, lane: Lane) -> Entry | None:
@@ -509,23 +516,23 @@ class Player(Door):
 
     def _answer(self, call: Call[R], outcome: Entry, raised: BaseException | None = None) -> R:
         status, value = outcome.detail
-        if status == _ERROR:
+        if status == ERROR:
             if isinstance(value, dict) and "gap" in value:
                 self._gap(f"the outcome of event {outcome.event} was not stored: {value['gap']}")
-            raise _error(value, raised)
-        if status == _STREAM:
+            raise error(value, raised)
+        if status == STREAM:
             call.streams = True
         if call.kind != "http":  # a head is plain: `seams._http`
-            value = _revived(value)
+            value = revived(value)
         return value if call.load is None else call.load(value)
 
     def _given(self, entry: Entry, end: type[BaseException], raised: BaseException | None = None) -> Any:
         status, value = entry.detail
-        if status == _END:
+        if status == END:
             raise end
-        if status == _ERROR:
-            raise _error(value, raised)
-        return _revived(value)
+        if status == ERROR:
+            raise error(value, raised)
+        return revived(value)
 
     def _diverge(
         self, lane: Lane, entry: Entry | None, what: str, call: Call[Any] | None, frame: FrameType | None
@@ -571,39 +578,3 @@ def _at_exit(frame: FrameType | None) -> bool:
     while frame is not None and frame.f_code is not _SHUTDOWN:
         frame = frame.f_back
     return frame is not None
-
-
-_TEXT = frozenset((str,))
-_PLAIN = frozenset((str, int, float, bool, bytes, type(None)))
-
-
-def _plainly_same(one: Any, other: Any) -> bool:
-    """Quickly, for the commonest request: the same dict of texts and numbers in the same order. False says nothing."""
-    if type(one) is not dict or type(other) is not dict or one != other:
-        return False
-    kinds = [*map(type, one.values())]  # pyright: ignore[reportUnknownArgumentType]
-    return _PLAIN.issuperset(kinds) and kinds == [*map(type, other.values())] and _TEXT.issuperset(map(type, one))  # pyright: ignore[reportUnknownArgumentType]
-
-
-def _revived(value: Any) -> Any:
-    """`revive` copies; a decoded value belongs to nobody else, and a dict of texts and numbers is what it will be."""
-    kind = type(value)  # pyright: ignore[reportUnknownVariableType]
-    if kind in _PLAIN:
-        return value
-    if kind is dict and _TEXT.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, value.values())):
-        return value
-    return revive(value)
-
-
-def _error(value: Any, raised: BaseException | None) -> BaseException:
-    """The recorded exception: the very one that a handler raised in the crossing, where it came out of it."""
-    error: BaseException = revive(value)
-    return raised if raised is not None and type(raised) is type(error) else error
-
-
-def _as_stored(got: Request) -> Request:
-    """`got` as a cassette would give it back: objects of named classes are inert there."""
-    try:
-        return got._replace(request=unpack(pack(got.request)))
-    except NotStorable:
-        return got

@@ -3,7 +3,7 @@
 Rules:
 - An event is two frames, CALL before and RETURN after; what lies between in the file happened between. Requests are
   packed before the crossing, so that a tool that changes its arguments can't change the record.
-- A read whose request can't change any more (`_is_fixed`) is *held*: its CALL waits in `_log`, where it keeps its place
+- A read whose request can't change any more (`is_fixed`) is *held*: its CALL waits in `_log`, where it keeps its place
   among what others do. If its outcome comes before anything else happened, both are one EVENT frame.
 - RETURN and stream pieces are written through before the program gets its answer: a killed process loses nothing that
   had returned. CALL is written through where the crossing leaves the process or changes the world.
@@ -31,6 +31,7 @@ from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
 from replay.model.errors import NotStorable
 from replay.recorder.contents import Contents
+from replay.recorder.outcomes import CLOSED, ERROR, RESULT, STREAM, ended, is_fixed
 
 R = TypeVar("R")
 
@@ -39,10 +40,8 @@ _pending = interrupts.pending
 _frame = originals.frame
 
 _LOG_LIMIT = 4096
-_RESULT, _ERROR, _STREAM, _END = 0, 1, 2, 3
 _HELD = -1
 """A mark in the log (lane, call, at, site), and the event id of that call until it has one."""
-_FIXED = frozenset((str, int, float, bool, bytes, type(None)))
 
 
 class Recorder(Door):
@@ -152,7 +151,7 @@ class Recorder(Door):
         inside.depth -= 1
         carrier.set(lane)
         if call.event == _HELD and call.dump is None:
-            self._outcome(call, _RESULT, result, False)
+            self._outcome(call, RESULT, result, False)
         else:
             self._returned(call, result, suspended=False)
         return result
@@ -178,7 +177,7 @@ class Recorder(Door):
         self._returned(call, result, suspended=watched.suspended)
         return result
 
-    def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any]) -> Any:
+    def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any], *, closes: bool = False) -> Any:
         if _pending:
             interrupts.deliver(lane)
         try:
@@ -187,14 +186,16 @@ class Recorder(Door):
         except BaseException as error:
             running.lane = lane
             step_out(lane)
-            self._piece(lane, call, *_ended(error, StopIteration), suspended=False)
+            self._piece(lane, call, *ended(error, StopIteration), suspended=False)
             raise
         running.lane = lane
         step_out(lane)
-        self._piece(lane, call, _RESULT, piece, suspended=False)
+        self._piece(lane, call, CLOSED if closes else RESULT, piece, suspended=False)
         return piece
 
-    async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
+    async def apull(
+        self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]], *, closes: bool = False
+    ) -> Any:
         if _pending:
             interrupts.deliver(lane)
         step_inside(lane)
@@ -208,14 +209,14 @@ class Recorder(Door):
         except BaseException as error:
             step_out(lane)
             suspended = watched is not None and watched.suspended
-            self._piece(lane, call, *_ended(error, StopAsyncIteration), suspended=suspended)
+            self._piece(lane, call, *ended(error, StopAsyncIteration), suspended=suspended)
             raise
         step_out(lane)
-        self._piece(lane, call, _RESULT, piece, suspended=watched.suspended)
+        self._piece(lane, call, CLOSED if closes else RESULT, piece, suspended=watched.suspended)
         return piece
 
     def inbox(self, call: Call[Any], loop: Any, deliver: Callable[[Any], Any]) -> Callable[[Lane, Any], None]:
-        return lambda lane, push: self._piece(lane, call, _RESULT, push, suspended=False)
+        return lambda lane, push: self._piece(lane, call, RESULT, push, suspended=False)
 
     def echo(self, lane: Lane, label: str, text: str) -> None:
         with self._lock:
@@ -255,7 +256,7 @@ class Recorder(Door):
                 site = self._site(sites.caller())
                 self._guard(
                     self._writer.event,
-                    *(lane.number, "env", key, "read", self._now(), site, key, None, None, None, 0, _RESULT, safe),
+                    *(lane.number, "env", key, "read", self._now(), site, key, None, None, None, 0, RESULT, safe),
                 )
 
     def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:
@@ -269,7 +270,7 @@ class Recorder(Door):
                     site = self._site(sites.program_frame(_frame(1)))
                     self._writer.event(
                         *(lane.number, call.kind, call.name, call.effect, self._now(), site, call.request),
-                        *(None, None, None, 0, _RESULT, None),
+                        *(None, None, None, 0, RESULT, None),
                     )
                     self._writer.flush()
                 except Exception as error:
@@ -319,7 +320,7 @@ class Recorder(Door):
         if lane.unfinished is not None:
             lane.unfinished()
         lane.inside.call = call
-        if call.effect == "read" and call.kind == "tool" and not call.streams and _is_fixed(call.request):
+        if call.effect == "read" and call.kind == "tool" and not call.streams and is_fixed(call.request):
             if self._on:
                 program = sites.program_frame(frame)
                 known = None if program is None else self._sites_known.get((id(program.f_code), program.f_lasti))
@@ -381,7 +382,7 @@ class Recorder(Door):
                     self._guard(self._drain)
                     self._unstored(call, error, suspended)
             return
-        self._outcome(call, _STREAM if call.streams else _RESULT, value, suspended)
+        self._outcome(call, STREAM if call.streams else RESULT, value, suspended)
 
     def _contained(self, call: Call[Any], content: bytes | int, value: Any) -> Any:
         with self._lock:
@@ -393,7 +394,7 @@ class Recorder(Door):
 
     def _failed(self, call: Call[Any], error: BaseException, *, suspended: bool) -> None:
         if call.event is not None:
-            self._outcome(call, _ERROR, error, suspended)
+            self._outcome(call, ERROR, error, suspended)
 
     def _outcome(self, call: Call[Any], status: int, value: Any, suspended: bool) -> None:
         with self._lock:
@@ -464,7 +465,7 @@ class Recorder(Door):
         self._trouble(error, call.name)
         if self._on:
             reason = {"gap": str(error)}
-            self._guard(self._writer.ret, call.event, self._now(), _ERROR, reason, suspended)
+            self._guard(self._writer.ret, call.event, self._now(), ERROR, reason, suspended)
             self._guard(self._writer.flush)
 
     def _trouble(self, error: Exception, where: str) -> None:
@@ -499,7 +500,7 @@ class Recorder(Door):
         site = self._site(sites.caller())
         self._writer.event(
             *(lane.number, "output", label, "write", self._now(), site, text),
-            *(None, None, {"inside": True}, 0, _RESULT, None),
+            *(None, None, {"inside": True}, 0, RESULT, None),
         )
 
     def _note_blind(self, what: str, detail: str, frame: FrameType | None) -> None:
@@ -593,17 +594,6 @@ class Recorder(Door):
             [entry[3] for entry in run],
         )
         return []
-
-
-def _is_fixed(request: Any) -> bool:
-    """Whether nobody can change it: it may be packed later. A dict here is the seam's own, made for this call."""
-    if type(request) is dict:
-        return _FIXED.issuperset(map(type, request.values()))  # pyright: ignore[reportUnknownArgumentType]
-    return type(request) in _FIXED
-
-
-def _ended(error: BaseException, end: type[BaseException]) -> tuple[int, Any]:
-    return (_END, None) if isinstance(error, end) else (_ERROR, error)
 
 
 def warn_on_stderr(line: str) -> None:

@@ -70,6 +70,7 @@ class _Reader:
         target = self._target
         try:
             if piece is None:
+                self._protocol.unread = None  # the end releases the connection, which is no leaving early
                 target.feed_eof()
                 return
             if self._chunked:

@@ -42,6 +42,7 @@ class Front:
 
     def __del__(self, *_: Any) -> None:
         if self._protocol is not None and not self._loop.is_closed():
+            self._protocol.unread = None  # who forgot it didn't leave it at any certain place
             self._protocol.leave(keep=False)
 
     def _leave(self, *, keep: bool) -> None:
@@ -58,6 +59,9 @@ class Protocol:
 
     Args:
         reach: gets a real connection from the connector.
+
+    Attributes:
+        unread: the call whose body hasn't been read to its end.
     """
 
     _loop: Any
@@ -67,6 +71,7 @@ class Protocol:
         super().__init__(req.loop)  # type: ignore[call-arg] # of ResponseHandler
         self.req = req
         self.payload: Any = None
+        self.unread: Call[Any] | None = None
         self._library = library
         self._reach = reach
         self._params: dict[str, Any] = {}
@@ -164,6 +169,7 @@ class Protocol:
             loop=self._loop,
         )
         decoded = message.compression if self._params.get("auto_decompress", True) else None
+        self.unread = call
         reader.begin(call, decoded, chunked=message.chunked)
         return message, reader
 
@@ -192,12 +198,20 @@ class Protocol:
     def leave(self, *, keep: bool) -> None:
         """The session is done with the connection."""
         back, self.back, self.transport, self.payload = self.back, None, None, None
-        if back is not None:
-            with nobody():
-                if keep:
-                    back.release()  # closes it itself where the body isn't read to its end
-                else:
-                    back.close()
+
+        def close() -> None:
+            if back is not None:
+                with nobody():
+                    if keep:
+                        back.release()  # closes it itself where the body isn't read to its end
+                    else:
+                        back.close()
+
+        lane, unread, self.unread = running.lane, self.unread, None
+        if lane is None or unread is None:
+            close()
+        else:
+            lane.door.pull(lane, unread, close, closes=True)
 
     def close(self) -> None:
         self.leave(keep=False)

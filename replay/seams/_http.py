@@ -2,8 +2,7 @@
 
 request   {"method", "url", "headers": [[name, value], …], "version"?}; body: the bytes after transfer-decoding
 response  {"status", "reason", "headers": [[name, value], …], "version"}
-pieces    the body's bytes after transfer-decoding and before content-decoding, as they came; never empty, except:
-          an empty piece says that the program closed the stream there, before its end
+pieces    the body's bytes after transfer-decoding and before content-decoding, as they came; never empty
 """
 
 from __future__ import annotations
@@ -17,9 +16,6 @@ from replay.model.event import Effect
 
 Head = dict[str, Any]
 """A response without its body, as it is stored."""
-
-CLOSED = b""
-"""The piece that stands for "the program stopped reading here"."""
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -63,10 +59,3 @@ def pairs(headers: Iterable[tuple[bytes, bytes]]) -> list[list[str]]:
 def raw(head: Head) -> list[tuple[bytes, bytes]]:
     """The header lines of a stored head, as bytes."""
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in head["headers"]]
-
-
-def unexpected(call: Call[Any], what: str) -> Call[Any]:
-    """A crossing that no recording has: asked for where the program reads a stream otherwise than it did, so that the
-    player names the difference."""
-    request: dict[str, Any] = {"method": what.upper(), "url": call.request["url"], "headers": []}
-    return Call("http", f"{what} {call.name}", "read", request)

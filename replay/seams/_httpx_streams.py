@@ -7,7 +7,6 @@ from typing import Any
 
 from replay.boundary.door import Call
 from replay.boundary.lanes import nobody, running
-from replay.seams._http import CLOSED, unexpected
 
 
 class Parts:
@@ -35,6 +34,7 @@ class Pieces:
     def __init__(self, call: Call[Any], inner: Any) -> None:
         self._call = call
         self._inner = inner
+        self._over = False
 
     def __iter__(self) -> Iterator[bytes]:
         steps = _none() if self._inner is None else iter(self._inner)
@@ -51,6 +51,7 @@ class Pieces:
                 try:
                     piece = step() if lane is None else lane.door.pull(lane, self._call, step)
                 except StopIteration:
+                    self._over = True
                     return
                 yield piece
         finally:
@@ -60,13 +61,21 @@ class Pieces:
                     close()
 
     def close(self) -> None:
+        lane = running.lane
+        if lane is None or self._over:
+            self._close()
+        else:
+            self._over = True
+            lane.door.pull(lane, self._call, self._close, closes=True)
+
+    def _close(self) -> None:
         if self._inner is not None:
             with nobody():
                 self._inner.close()
 
 
 class AsyncPieces:
-    """`Pieces` for asynchronous streams; closing early is a piece of its own, since it suspends."""
+    """`Pieces` for asynchronous streams."""
 
     def __init__(self, call: Call[Any], inner: Any) -> None:
         self._call = call
@@ -86,8 +95,6 @@ class AsyncPieces:
         except StopAsyncIteration:
             self._closed = True
             raise
-        if piece == CLOSED and lane is not None:
-            await lane.door.across(lane, unexpected(self._call, "read on"), _nothing)
         return piece
 
     async def _step(self) -> bytes:
@@ -109,10 +116,10 @@ class AsyncPieces:
         lane = running.lane
         if lane is None:
             await self._close()
-        elif await lane.door.apull(lane, self._call, self._close) != CLOSED:
-            await lane.door.across(lane, unexpected(self._call, "close"), _nothing)
+        else:
+            await lane.door.apull(lane, self._call, self._close, closes=True)
 
-    async def _close(self) -> bytes:
+    async def _close(self) -> None:
         # Nothing may keep the real generators alive: the loop would find them when it shuts down, but not at replay.
         inner, steps = self._inner, self._steps
         self._inner = self._steps = None
@@ -121,7 +128,6 @@ class AsyncPieces:
         close = getattr(steps, "aclose", None)
         if close is not None:
             await close()
-        return CLOSED
 
 
 class NetworkStream:
@@ -144,7 +150,3 @@ class NetworkStream:
 
 def _none() -> Iterator[bytes]:
     return iter(())
-
-
-async def _nothing() -> None:
-    """What an unexpected crossing would do."""

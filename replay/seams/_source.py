@@ -48,10 +48,18 @@ class Source(io.RawIOBase):
         return size
 
     def close(self) -> None:
+        lane = running.lane
+        if lane is None or self._call is None or self._body is None or self._over:
+            self._close()
+        else:
+            self._over = True
+            lane.door.pull(lane, self._call, self._close, closes=True)
+        super().close()
+
+    def _close(self) -> None:
         if self._file is not None:
             with nobody():
                 self._file.close()
-        super().close()
 
     def _begin(self) -> None:
         lane = running.lane

@@ -4,8 +4,8 @@ The seam sits above connection pools, TLS and HTTP/2, and below everything that 
 redirects, cookies, content-decoding. The request's body is read before the crossing, because an iterator that gives it
 is the program's code. The response's body is read piece by piece as it arrives.
 
-Closing an asynchronous stream or pool suspends its task, so it goes through the door too: the first as an empty piece,
-the second as an event of kind `order`.
+Closing a stream before its end goes through the door, and so does closing an asynchronous pool, which suspends its
+task: as an event of kind `order`.
 """
 
 from __future__ import annotations

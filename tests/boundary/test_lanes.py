@@ -41,10 +41,12 @@ class Doorman(Door):
     async def across(self, lane: Lane, call: Call[Any], perform: Callable[[], Awaitable[Any]]) -> Any:
         return await perform()
 
-    def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any]) -> Any:
+    def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any], *, closes: bool = False) -> Any:
         return step()
 
-    async def apull(self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]]) -> Any:
+    async def apull(
+        self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]], *, closes: bool = False
+    ) -> Any:
         return await step()
 
     def inbox(self, call: Call[Any], loop: Any, deliver: Callable[[Any], Any]) -> Callable[[Lane, Any], None]:

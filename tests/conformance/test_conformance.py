@@ -156,7 +156,9 @@ def test_stream_is_left_early(client: str) -> None:
     found = recorded(client)
     assert found.lines["early"][0] == "first"
     endless, after = found.http("early")
-    assert "end" not in {piece.status for piece in endless.pieces}
+    assert endless.pieces[0].value == b"first"
+    assert (endless.pieces[-1].status, endless.pieces[-1].value) == ("closed", None)
+    assert {piece.status for piece in endless.pieces[:-1]} == {"piece"}
     assert json.loads(body_of(after)) == found.lines["early"][1]
 
 

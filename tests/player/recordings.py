@@ -121,7 +121,7 @@ def _act(draw: st.DrawFn, made: Made, action: str, number: int) -> None:
         case "chunk" if made.streams:
             event = draw(st.sampled_from(made.streams))
             suspended = draw(st.booleans())
-            status = draw(st.sampled_from([0, 1, 3]))
+            status = draw(st.sampled_from([0, 1, 3, 4]))
             made.note("chunk", path, event, (status, "piece"), made.at, suspended)
             made.frame(CHUNK, event, [number, made.at, status, "piece", suspended])
         case "event" | "env":

@@ -73,6 +73,11 @@ def test_a_draw_instead_of_a_call_and_a_call_instead_of_a_draw() -> None:
     assert (found.event, found.recorded_site) == (0, "then.py:12")
 
 
+def test_pieces_and_closes_of_a_stream() -> None:
+    said = [phrase(Entry("chunk", "m", 7, (status, None))) for status in (0, 3, 4)]
+    assert said == ["the next piece of event 7", "the next piece of event 7", "closes the stream of event 7"]
+
+
 def test_past_the_end_of_a_lane() -> None:
     found = of(tape_of(), Call("tool", "search", "read", "a"))
     assert found.event is None

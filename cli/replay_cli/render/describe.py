@@ -191,6 +191,8 @@ def _ending(event: Event, *, complete: bool = False) -> list[Line]:
     broken = [piece for piece in event.pieces if piece.status == "error"]
     if broken:
         return [Line(f"the stream broke after {_pieces(event)} pieces: {broken[0].value}", "bad")]
+    if any(piece.status == "closed" for piece in event.pieces):
+        return [Line(f"closed by the program after {_pieces(event)} pieces", "soft")]
     if (
         event.status == "streamed"
         and event.kind in _READ

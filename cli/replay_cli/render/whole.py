@@ -40,8 +40,11 @@ def print_event(console: Console, event: Event, call: LLMCall | None) -> None:
     else:
         _section(console, "response", shown["response"])
     for piece in shown.get("pieces", []):
-        text = piece["value"]["$bytes"] if _is_text(piece["value"]) else _json(piece["value"])
-        console.print(Text.assemble((f"{piece['at']:10.3f} {piece['status']:<5} ", "dim"), one_line(text)))
+        if piece["status"] == "closed":
+            text = "by the program"
+        else:
+            text = piece["value"]["$bytes"] if _is_text(piece["value"]) else _json(piece["value"])
+        console.print(Text.assemble((f"{piece['at']:10.3f} {piece['status']:<6} ", "dim"), one_line(text)))
 
 
 def _conversation(console: Console, call: LLMCall) -> None:
