@@ -10,6 +10,8 @@ SHELL  := /bin/sh
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# Tests and benchmarks start thousands of processes: without bytecode each of them compiles all of this (0.1 s).
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test torture bench check lint types mypy pyright layers cover format clean

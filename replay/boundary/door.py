@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from replay.boundary.lanes import Lane
 
 if TYPE_CHECKING:
-    from replay.model.event import Effect
+    from replay.model.effect import Effect
 
 R = TypeVar("R")
 

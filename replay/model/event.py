@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from replay.model.effect import Effect
+
 Kind = str
 """One of KINDS; a str, so that a cassette with a kind this version doesn't know stays readable."""
 
 KINDS = frozenset("llm tool memory http mcp db file process clock entropy env output agent entry gap order".split())
-
-Effect = Literal["draw", "read", "write"]
-"""`draw`: chance or time; `read`: asks the world; `write`: changes it."""
 
 Status = Literal["done", "failed", "streamed", "open"]
 """`open`: the recording ended before the outcome came."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from replay.boundary import originals
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane, nobody, running
-from replay.model.event import Effect
+from replay.model.effect import Effect
 from replay.runtime.endpoints import Endpoint, Secured, describe
 
 if TYPE_CHECKING:

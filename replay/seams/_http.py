@@ -12,7 +12,7 @@ from typing import Any
 
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane
-from replay.model.event import Effect
+from replay.model.effect import Effect
 
 Head = dict[str, Any]
 """A response without its body, as it is stored."""

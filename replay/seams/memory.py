@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from replay.boundary.door import Call
 from replay.boundary.lanes import running
-from replay.model.event import Effect
+from replay.model.effect import Effect
 
 S = TypeVar("S")
 

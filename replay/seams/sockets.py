@@ -18,7 +18,7 @@ from typing import Any, Self
 from replay.boundary import originals
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane, running
-from replay.model.event import Effect
+from replay.model.effect import Effect
 from replay.seams._seam import patch
 
 _KIND = "connection"

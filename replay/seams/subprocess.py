@@ -20,7 +20,7 @@ from typing import Any
 from replay.boundary import originals
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane, nobody, running
-from replay.model.event import Effect
+from replay.model.effect import Effect
 from replay.seams._process import described, program_of
 from replay.seams._seam import aside, patch
 
