@@ -7,6 +7,7 @@ looked at it without waiting (`Event.is_set`, `Lock.locked`) is an input, too: n
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -72,6 +73,39 @@ def _patch_machine() -> None:
         platform._platform_cache.clear()
     on_import("resource", _patch_resource)
     on_import("getpass", _patch_getpass)
+    on_import("pwd", functools.partial(_patch_entries, ("getpwuid", "getpwnam", "getpwall"), "struct_passwd"))
+    on_import("grp", functools.partial(_patch_entries, ("getgrgid", "getgrnam", "getgrall"), "struct_group"))
+    where.getgroups = _drawn("os.ids", where.getgroups)
+    where.getgrouplist = _drawn("os.ids", where.getgrouplist)
+
+
+def _patch_entries(names: tuple[str, ...], kind: str, module: Any) -> None:
+    """Users and groups: looked up in C, at a service maybe, which a replay must not ask."""
+    for name in names:
+        setattr(module, name, _entry(getattr(module, name), getattr(module, kind)))
+
+
+def _entry(real: Callable[..., Any], kind: Callable[[Any], Any]) -> Callable[..., Any]:
+    """What isn't there is an answer, too: [what `KeyError` says, or None; the entry, or entries]."""
+
+    def look(*args: Any) -> list[Any]:
+        try:
+            found = real(*args)
+        except KeyError as error:
+            return [error.args[0], None]
+        return [None, list(found) if args else [list(entry) for entry in found]]
+
+    drawn = _drawn("pwd.entry", look)
+
+    def entry(*args: Any) -> Any:
+        if running.lane is None:
+            return real(*args)
+        problem, found = drawn(*args)
+        if problem is not None:
+            raise KeyError(problem)
+        return kind(found) if args else [kind(one) for one in found]
+
+    return _dressed(entry, real)
 
 
 def _patch_resource(module: Any) -> None:

@@ -33,6 +33,59 @@ PROGRAMS = {
             print(raw.write(b"raw"), raw.tell(), raw)
         print(notes.read_bytes())
     """,
+    "modules it writes": """
+        import importlib, logging, os, pathlib, pkgutil, runpy, sys, tempfile, traceback
+        sys.path.insert(0, os.getcwd()); skills = pathlib.Path("skills"); skills.mkdir()
+        (skills / "__init__.py").write_text("from . import one"); (skills / "one.py").write_text("NAME = 'one'")
+        (skills / "prompt.txt").write_text("You are one")
+        import skills as made; print(made.one.NAME, [found.name for found in pkgutil.iter_modules(["skills"])])
+        print(pkgutil.get_data("skills", "prompt.txt"), runpy.run_path("skills/one.py")["NAME"])
+        for number in range(3):
+            pathlib.Path("plan.py").write_text(f"def run():\\n    return 'plan', {number}, 1 / 0")
+            importlib.invalidate_caches()
+            plan = importlib.reload(sys.modules["plan"]) if number else importlib.import_module("plan")
+            try:
+                plan.run()
+            except ZeroDivisionError:
+                print(plan.run.__code__.co_consts, traceback.format_exc().splitlines()[-3:])
+        with tempfile.NamedTemporaryFile("w", suffix=".py", delete=False) as file:
+            file.write("raise KeyError('generated')")
+        spec = importlib.util.spec_from_file_location("made_up", file.name)
+        try:
+            spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        except KeyError:
+            print(traceback.format_exc().splitlines()[-3:])
+        os.unlink(file.name); os.unlink("skills/one.py"); del sys.modules["skills.one"]
+        importlib.invalidate_caches()
+        try:
+            importlib.import_module("skills.one")
+        except ImportError as error:
+            print(error)
+    """,
+    "modules that threads write": """
+        import importlib, pathlib, sys, os
+        from concurrent.futures import ThreadPoolExecutor
+        sys.path.insert(0, os.getcwd())
+        def skill(number):
+            pathlib.Path(f"skill{number}.py").write_text(f"import time; MADE = time.time(), {number}")
+            importlib.invalidate_caches()
+            return importlib.import_module(f"skill{number}").MADE
+        with ThreadPoolExecutor(3) as pool:
+            print([*pool.map(skill, range(9))])
+    """,
+    "owners": """
+        import grp, os, pathlib, pwd, tarfile
+        with tarfile.open("all.tar", "w") as tar:
+            tar.add("folder")
+        with tarfile.open("all.tar") as tar:
+            print([(member.name, member.uname, member.gname) for member in tar]); tar.extractall("out")
+        print(pathlib.Path("out").owner(), pathlib.Path("out").group(), os.path.expanduser("~root"), os.getgroups())
+        print(pwd.getpwuid(os.getuid()).pw_dir, grp.getgrgid(0), len(pwd.getpwall()), type(grp.getgrall()[0]))
+        try:
+            pwd.getpwnam("nobody of that name")
+        except KeyError as error:
+            print(error)
+    """,
     "append": """
         for number in range(3):
             with open("log.txt", "a") as log:

@@ -9,12 +9,12 @@ One idea carries it: *a question to the file system is a crossing, answered by t
 - What is written through a file goes into the overlay too, and is compared when it is closed (event `write`).
 
 Modules: `scope` which paths and callers count; `world` the overlay and the working directory; `opened` open files;
-`opening`, `questions`, `changes`, `databases` the patched functions.
+`opening`, `questions`, `changes`, `databases` the patched functions; `generated` importing what the program wrote.
 """
 
 from __future__ import annotations
 
-from replay.runtime.files import changes, databases, opened, opening, questions, world
+from replay.runtime.files import changes, databases, generated, opened, opening, questions, world
 
 finish = opened.finish
 use = world.use
@@ -33,6 +33,7 @@ def install() -> None:
     questions.install()
     changes.install()
     databases.install()
+    generated.install()
 
 
 __all__ = ["finish", "install", "use"]

@@ -10,6 +10,7 @@ import builtins
 import io
 import os
 import stat
+import sys
 import warnings
 from types import FrameType
 from typing import Any
@@ -59,6 +60,9 @@ def install() -> None:
     _patched.__module__ = "io"
     setattr(io, "open", _patched)  # noqa: B010 - pathlib looks it up there
     setattr(builtins, "open", _patched)  # noqa: B010
+    for module, name in (("tokenize", "_builtin_open"), ("tarfile", "bltn_open")):
+        if module in sys.modules:  # it has bound it by now
+            setattr(sys.modules[module], name, _patched)
     real_os_open = os.open
 
     def os_open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
@@ -66,7 +70,7 @@ def install() -> None:
         if lane is not None:
             found = wanted(path, dir_fd, _frame(0).f_back, writes=bool(flags & _WRITES))
             if found is not None:
-                return _cross(lane, path, found, flags, mode, dir_fd)
+                return cross(lane, path, found, flags, mode, dir_fd)
         return real_os_open(path, flags, mode, dir_fd=dir_fd)
 
     os_open.__name__ = os_open.__qualname__ = "open"
@@ -93,6 +97,8 @@ def wanted(path: Any, dir_fd: int | None, frame: FrameType | None, *, writes: bo
     if not writes and scope.installed(absolute):
         return None
     asker = scope.asker(frame)
+    if asker == scope.NOBODY and not writes and absolute in scope.written:
+        asker = scope.LIBRARY  # `linecache` and the like, looking at what the program has written
     if asker == scope.NOBODY or (asker == scope.LIBRARY and not writes and scope.is_code(absolute)):
         return None
     if writes:
@@ -102,7 +108,8 @@ def wanted(path: Any, dir_fd: int | None, frame: FrameType | None, *, writes: bo
     return name, absolute, asker
 
 
-def _cross(lane: Lane, path: Any, found: tuple[Any, str, int], flags: int, mode: int, dir_fd: int | None) -> int:
+def cross(lane: Lane, path: Any, found: tuple[Any, str, int], flags: int, mode: int, dir_fd: int | None) -> int:
+    """Open `path` as `os.open` does; `found` as `wanted` returned it. Returns the descriptor, in `handles`."""
     name, absolute, _ = found
     request = {"path": name, "mode": _readable(flags)}
     call: Call[_Opened] = Call(
@@ -233,7 +240,7 @@ def _patched(
             found = wanted(file, None, _frame(0).f_back, writes=bool(flags & _WRITES))
             if found is not None:
                 _check(mode, buffering, encoding, errors, newline)
-                fd = _cross(lane, os.fspath(file), found, flags | os.O_CLOEXEC, 0o666, None)
+                fd = cross(lane, os.fspath(file), found, flags | os.O_CLOEXEC, 0o666, None)
     if fd < 0:
         return _real_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
     handle = handles[fd]

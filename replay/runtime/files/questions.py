@@ -70,7 +70,7 @@ def install() -> None:
         found = None if lane is None else _asked(path, None, _frame(0).f_back)
         if lane is None or found is None:
             return real_scandir(path)
-        return Listing(found[0], _ask(lane, "scandir", found, {}, lambda: _scan(real_scandir, path), _same, _same))
+        return Listing(found[0], ask(lane, "scandir", found, {}, lambda: _scan(real_scandir, path), _same, _same))
 
     def fstat(fd: int) -> Any:
         lane = running.lane
@@ -78,7 +78,7 @@ def install() -> None:
         if lane is None or handle is None:
             return real_fstat(fd)
         found = (handle.path, handle.absolute, scope.asker(_frame(0).f_back))
-        return _ask(lane, "stat", found, {"open": True}, lambda: real_fstat(fd), _dump_fields, _load_stat)
+        return ask(lane, "stat", found, {"open": True}, lambda: real_fstat(fd), _dump_fields, _load_stat)
 
     def realpath(filename: Any, *, strict: bool = False) -> Any:
         lane = running.lane
@@ -86,7 +86,7 @@ def install() -> None:
         if lane is None or found is None:
             return real_realpath(filename, strict=strict)
         more = {"strict": True} if strict else {}
-        return _ask(lane, "realpath", found, more, lambda: real_realpath(filename, strict=strict), _same, _same)
+        return ask(lane, "realpath", found, more, lambda: real_realpath(filename, strict=strict), _same, _same)
 
     functions: list[tuple[Any, Any]] = [(scandir, real_scandir), (fstat, real_fstat), (realpath, real_realpath)]
     for function, real in functions:
@@ -112,7 +112,7 @@ def _question(name: str, real: Any, dump: Convert, load: Convert) -> Any:
         }
         if args[1:]:
             more["args"] = list(args[1:])
-        return _ask(lane, name, found, more, lambda: real(*args, **kwargs), dump, load)
+        return ask(lane, name, found, more, lambda: real(*args, **kwargs), dump, load)
 
     return functools.update_wrapper(function, real)
 
@@ -124,7 +124,7 @@ def _asked(path: Any, dir_fd: int | None, frame: Any) -> tuple[Any, str, int] | 
     return wanted("." if path is None else path, dir_fd, frame, writes=False)
 
 
-def _ask(
+def ask(
     lane: Lane,
     name: str,
     found: tuple[Any, str, int],
@@ -133,6 +133,7 @@ def _ask(
     dump: Convert,
     load: Convert,
 ) -> Any:
+    """The answer to a question about `found` (see `wanted`): an event of the program's, a draw of a library's."""
     path, _, asker = found
     if asker == scope.PROGRAM:
         call: Call[Any] = Call("file", name, "read", {"path": path, **more}, dump=dump, load=load)

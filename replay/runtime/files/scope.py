@@ -19,7 +19,8 @@ from replay.boundary import sites
 NOBODY, PROGRAM, LIBRARY = range(3)
 _STANDARD, _NONE = 3, 4
 _MACHINERY = ("linecache.py", "inspect.py", "pkgutil.py", "runpy.py", "zipimport.py", "py_compile.py", "sysconfig.py")
-_CODE = (".py", ".pyc", ".pyi", ".so", ".pth", ".egg-link", ".typed")
+CODE = (".py", ".pyc", ".pyi", ".so", ".pth", ".egg-link", ".typed")
+"""How names of code files end."""
 _SEAMS = os.path.join(os.path.dirname(os.path.dirname(sites.__file__)), "seams", "")
 HARMLESS = frozenset(("/dev/null", "/dev/zero", "/dev/full"))
 """Devices that give nothing away and keep nothing."""
@@ -40,7 +41,7 @@ _BELOW = tuple(root + os.sep for root in _ROOTS)
 _SYSTEM = ("/etc/os-release", "/etc/lsb-release", "/etc/debian_version", "/etc/redhat-release", "/etc/localtime")
 _SAME = frozenset((*_ROOTS, *HARMLESS, *_SYSTEM))
 written: set[str] = set()
-"""Absolute paths below the roots that this process has made or written."""
+"""Absolute paths that this process has made or written."""
 
 
 class _Kinds(dict[str, int]):
@@ -90,4 +91,4 @@ def installed(path: str) -> bool:
 
 def is_code(path: str) -> bool:
     """Whether a library that reads it loads code."""
-    return path.endswith(_CODE) and path not in written
+    return path.endswith(CODE) and path not in written
