@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+LOG_LIMIT = 4096
+"""Entries of a door's log that may wait to be written."""
+
 
 class Call(Generic[R]):
     """One crossing, as a seam describes it.
@@ -85,10 +88,13 @@ class Door(ABC):
     Attributes:
         seed: of the session's random streams, recorded in the header.
         imports: lanes of modules by name, from the session's first thread on (`runtime.import_lanes`).
+        log: where a reader of clock or chance may leave what it has read, instead of asking `draw`: tuples (DRAW, lane,
+            source, value, code, instruction), with the numbers of lane and source. None: it has to ask.
     """
 
     def __init__(self, seed: bytes) -> None:
         self.seed = seed
+        self.log: list[tuple[Any, ...]] | None = None
         self.imports: dict[str, Lane] | None = None
 
     @abstractmethod
@@ -144,6 +150,9 @@ class Door(ABC):
     @abstractmethod
     def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:
         """A small read of clock or chance, called by an ambient wrapper: two frames below the reader."""
+
+    def before_read(self, lane: Lane) -> None:  # noqa: B027 - a door without a log has nothing to do
+        """Called by a reader that uses `log`, where that has grown beyond LOG_LIMIT or signals are pending."""
 
     @abstractmethod
     def pause(self, lane: Lane, real: Callable[[], None], *, again: bool = False) -> None:

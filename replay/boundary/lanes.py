@@ -37,12 +37,12 @@ class Lane:
     Attributes:
         path: its name, such as `m/t3/e1`.
         number: small integer that frames use instead of the path.
-        door: the session's door.
+        door: the session's door. log: the same as its `log`, a step closer.
         timers: how many timers this lane has set (they are named by that number).
         hashed: how many objects this lane was the first to hash (`hash_of`).
         waits: how many waits of it a signal may have interrupted (`Door.pause`), which are named alike.
         loop: the event loop it runs on at present, if any.
-        chance: the random stream of its thread, from the session's seed: threads draw in no order that anyone knows.
+        stream: the random stream of its thread, from the session's seed: threads draw in no order that anyone knows.
         inside: what contexts carry while a crossing of this lane is performed.
         unfinished: emits what it has begun to print; called before each of its crossings, so that what is printed
             inside comes behind it.
@@ -50,14 +50,15 @@ class Lane:
 
     __slots__ = (
         "_spawned",
-        "chance",
         "door",
         "hash",
         "hashed",
         "inside",
+        "log",
         "loop",
         "number",
         "path",
+        "stream",
         "timers",
         "unfinished",
         "waits",
@@ -67,12 +68,13 @@ class Lane:
         self.path = path
         self.number = number
         self.door = door
+        self.log = door.log
         self.timers = 0
         self.hashed = 0
         self.waits = 0
         self.loop: Any = None
         self.inside = Inside(self)
-        self.chance = originals.Random(door.seed + path.encode())
+        self.stream = Stream(door.seed + path.encode())
         self.unfinished: Callable[[], None] | None = None
         self.hash = crc32(path.encode())
         self._spawned = dict.fromkeys(SPAWN_MARKS, 0)
@@ -82,8 +84,16 @@ class Lane:
         self._spawned[how] += 1
         child = self.door.new_lane(f"{self.path}/{SPAWN_MARKS[how]}{self._spawned[how]}")
         if how == "task":
-            child.chance = self.chance  # tasks of one thread take turns that the schedule knows
+            child.stream = self.stream  # tasks of one thread take turns that the schedule knows
         return child
+
+    @property
+    def chance(self) -> originals.Random:
+        """The generator of its stream."""
+        stream = self.stream
+        if stream.made is None:
+            stream.made = originals.Random(stream.seed)
+        return stream.made
 
     def next_timer(self) -> int:
         """Number of the timer that this lane sets now, from 1."""
@@ -92,6 +102,16 @@ class Lane:
 
     def __repr__(self) -> str:
         return f"<lane {self.path}>"
+
+
+class Stream:
+    """A random stream; its generator is made when somebody draws: seeding one costs more than the rest of a lane."""
+
+    __slots__ = ("made", "seed")
+
+    def __init__(self, seed: bytes) -> None:
+        self.seed = seed
+        self.made: originals.Random | None = None
 
 
 class Inside:

@@ -18,20 +18,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any, TypeVar
 
 from replay.boundary import interrupts, originals, sites
 from replay.boundary.awaiting import Watched
-from replay.boundary.door import Call, Door
+from replay.boundary.door import LOG_LIMIT, Call, Door
 from replay.boundary.lanes import Lane, carrier, nobody, running, step_inside, step_out
 from replay.boundary.schedule import ACQUIRE, DRAW
-from replay.boundary.sources import KIND, NUMBER
+from replay.boundary.sources import NUMBER, SOURCES
 from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
 from replay.model.errors import NotStorable
 from replay.recorder.contents import Contents
 from replay.recorder.outcomes import CLOSED, ERROR, RESULT, STREAM, ended, is_fixed
+from replay.recorder.places import Places
 
 R = TypeVar("R")
 
@@ -39,7 +40,6 @@ _clock = originals.clock_ns
 _pending = interrupts.pending
 _frame = originals.frame
 
-_LOG_LIMIT = 4096
 _HELD = -1
 """A mark in the log (lane, call, at, site), and the event id of that call until it has one."""
 
@@ -64,12 +64,14 @@ class Recorder(Door):
         self._on = True
         self._lock = originals.allocate_lock()
         self._log: list[tuple[Any, ...]] = []
-        self._append = self._log.append  # the list stays the same one
+        self.log = self._log  # the list stays the same one
+        self._append = self._log.append
         self._began = originals.clock_ns()
         self._lanes = 0
         self._environ: set[str] = set()
-        self._site_numbers: dict[tuple[str, int], int] = {}
-        self._sites_known: dict[tuple[int, int], tuple[int, CodeType]] = {}
+        self._places = Places(writer)
+        self._site = self._places.of
+        self._sites_known = self._places.known
         self._blind: dict[tuple[str, str, int | None], int] = {}
         self.gaps = 0
 
@@ -100,21 +102,24 @@ class Recorder(Door):
 
     def step(self, lane: Lane, mark: int, number: int) -> None:
         self._append((mark, lane.number, number))
-        if len(self._log) > _LOG_LIMIT:
+        if len(self._log) > LOG_LIMIT:
             self._flush_log()
 
     def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:
-        if _pending:
-            interrupts.deliver(lane)
+        self.before_read(lane)
         value = real()
         try:
             frame = _frame(2)
         except ValueError:  # the interpreter itself reads: an exit handler, a finaliser
             frame = _frame(1)
-        self._append((DRAW, lane.number, source, value, frame.f_code, frame.f_lasti))
-        if len(self._log) > _LOG_LIMIT:
-            self._flush_log()
+        self._append((DRAW, lane.number, NUMBER[source], value, frame.f_code, frame.f_lasti))
         return value
+
+    def before_read(self, lane: Lane) -> None:
+        if _pending:
+            interrupts.deliver(lane)
+        if len(self._log) > LOG_LIMIT:
+            self._flush_log()
 
     def pause(self, lane: Lane, real: Callable[[], None], *, again: bool = False) -> None:
         lane.waits += 1
@@ -510,25 +515,6 @@ class Recorder(Door):
             self._writer.blind(what, detail, key[2], count)
             self._writer.flush()
 
-    def _site(self, frame: FrameType | None) -> int | None:
-        if frame is None:
-            return None
-        code = frame.f_code
-        place = (id(code), frame.f_lasti)  # finding the line costs ten times as much
-        known = self._sites_known.get(place)
-        if known is None:
-            number = self._site_number(code.co_filename, frame.f_lineno, code.co_qualname)
-            known = self._sites_known[place] = (number, code)  # the code is kept, so its id stays its own
-        return known[0]
-
-    def _site_number(self, file: str, line: int, function: str) -> int:
-        key = (file, line)
-        number = self._site_numbers.get(key)
-        if number is None:
-            number = self._site_numbers[key] = len(self._site_numbers)
-            self._writer.site(number, file, line, function)
-        return number
-
     def _flush_log(self) -> None:
         with self._lock:
             if self._on:
@@ -553,18 +539,18 @@ class Recorder(Door):
         for entry in entries:
             mark = entry[0]
             if mark == DRAW:
-                _, lane, source, value, code, _ = entry
-                if library[code.co_filename]:
+                if library[entry[4].co_filename]:
                     if run:
                         run = self._write_run(run)
-                    track += (DRAW, lane, NUMBER[source], value)
+                    track += entry[:4]
                     continue
                 if track:
                     track = self._write_track(track)
-                if run and run_of != (lane, KIND[source]):
+                source: int = entry[2]
+                lane_and_kind = (entry[1], SOURCES[source][1])
+                if run and run_of != lane_and_kind:
                     run = self._write_run(run)
-                if not run:
-                    run_of = (lane, KIND[source])
+                run_of = lane_and_kind
                 run.append(entry)
                 continue
             if run:
@@ -585,12 +571,14 @@ class Recorder(Door):
         return []
 
     def _write_run(self, run: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        _, lane, first, _, code, lasti = run[0]
-        site = self._site_number(code.co_filename, sites.line_of(code, lasti), code.co_qualname)
-        names = [entry[2] for entry in run]
-        name = first if len(set(names)) == 1 else KIND[first]
+        _, lane, _, _, code, lasti = run[0]
+        site = self._places.number(code.co_filename, sites.line_of(code, lasti), code.co_qualname)
+        sources: list[int] = [entry[2] for entry in run]
+        names = [SOURCES[source][0] for source in sources]
+        kind = SOURCES[sources[0]][1]
+        name = names[0] if len(set(names)) == 1 else kind
         self._writer.event(
-            *(lane, KIND[first], name, "draw", self._now(), site, names, None, None, None, 0, 0),
+            *(lane, kind, name, "draw", self._now(), site, names, None, None, None, 0, 0),
             [entry[3] for entry in run],
         )
         return []
@@ -598,6 +586,5 @@ class Recorder(Door):
 
 def warn_on_stderr(line: str) -> None:
     """The default `warn`: one line on the real standard error."""
-    stream = sys.__stderr__
-    if stream is not None:
-        stream.write(f"replay: {line}\n")
+    if sys.__stderr__ is not None:
+        sys.__stderr__.write(f"replay: {line}\n")

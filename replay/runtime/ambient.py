@@ -23,8 +23,13 @@ from collections.abc import Callable
 from typing import Any
 
 from replay.boundary import originals
+from replay.boundary.door import LOG_LIMIT
 from replay.boundary.imports import on_import
+from replay.boundary.interrupts import pending
 from replay.boundary.lanes import nobody, running
+from replay.boundary.originals import frame as frame_at
+from replay.boundary.schedule import DRAW
+from replay.boundary.sources import NUMBER
 
 _CLOCKS = (
     "time",
@@ -81,18 +86,49 @@ def install() -> None:
             setattr(os, name, _reader(f"os.{name}", getattr(os, name)))
 
 
-def _reader(source: str, real: Callable[[], Any]) -> Callable[[], Any]:
+def _reader(source: str, real: Callable[[], Any], above: int = 1) -> Callable[[], Any]:
+    """The hot path of a recording: it leaves what it reads in the door's log itself. `above`: frames to the reader."""
+    number = NUMBER[source]
+
     def read() -> Any:
         lane = running.lane
-        return real() if lane is None else lane.door.draw(lane, source, real)
+        if lane is None:
+            return real()
+        log = lane.log
+        if log is None:
+            return lane.door.draw(lane, source, real)
+        if pending or len(log) > LOG_LIMIT:
+            lane.door.before_read(lane)
+        value = real()
+        try:
+            frame = frame_at(above)
+        except ValueError:  # the interpreter itself reads: an exit handler, a finaliser
+            frame = frame_at(0)
+        log.append((DRAW, lane.number, number, value, frame.f_code, frame.f_lasti))
+        return value
 
     return _dress(read, real)
 
 
 def _reader_with_arguments(source: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    number = NUMBER[source]
+
     def read(*args: Any, **kwargs: Any) -> Any:
         lane = running.lane
-        return real(*args, **kwargs) if lane is None else lane.door.draw(lane, source, lambda: real(*args, **kwargs))
+        if lane is None:
+            return real(*args, **kwargs)
+        log = lane.log
+        if log is None:
+            return lane.door.draw(lane, source, lambda: real(*args, **kwargs))
+        if pending or len(log) > LOG_LIMIT:
+            lane.door.before_read(lane)
+        value = real(*args, **kwargs)
+        try:
+            frame = frame_at(1)
+        except ValueError:
+            frame = frame_at(0)
+        log.append((DRAW, lane.number, number, value, frame.f_code, frame.f_lasti))
+        return value
 
     return _dress(read, real)
 
@@ -163,23 +199,18 @@ def _seed(real: Callable[..., None]) -> Callable[..., None]:
 
 def _patch_datetime() -> None:
     kind: Any = datetime.datetime
+    wall = _reader("datetime.now", originals.wall_ns, above=2)
 
     def now(cls: Any, tz: datetime.tzinfo | None = None) -> Any:
-        lane = running.lane
-        wall = originals.wall_ns() if lane is None else lane.door.draw(lane, "datetime.now", originals.wall_ns)
-        seconds, rest = divmod(wall, 1_000_000_000)
+        seconds, rest = divmod(wall(), 1_000_000_000)
         return cls.fromtimestamp(seconds, tz).replace(microsecond=rest // 1000)
 
     def utcnow(cls: Any) -> Any:
-        lane = running.lane
-        wall = originals.wall_ns() if lane is None else lane.door.draw(lane, "datetime.now", originals.wall_ns)
-        seconds, rest = divmod(wall, 1_000_000_000)
+        seconds, rest = divmod(wall(), 1_000_000_000)
         return cls.fromtimestamp(seconds, datetime.UTC).replace(microsecond=rest // 1000, tzinfo=None)
 
     def today(cls: Any) -> Any:
-        lane = running.lane
-        wall = originals.wall_ns() if lane is None else lane.door.draw(lane, "datetime.now", originals.wall_ns)
-        seconds, rest = divmod(wall, 1_000_000_000)
+        seconds, rest = divmod(wall(), 1_000_000_000)
         return cls.fromtimestamp(seconds).replace(microsecond=rest // 1000)
 
     own = gc.get_referents(kind.__dict__)[0]  # the dict behind the read-only view

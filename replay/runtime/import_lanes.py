@@ -52,5 +52,5 @@ def _install() -> None:
 def _lane_of(module: str, known: dict[str, Lane], importer: Lane) -> Lane:
     """The lane of that module's import: one for each session; it draws from the random stream of whoever imports."""
     lane = known.get(module) or known.setdefault(module, importer.door.new_lane(f"m/i:{module}"))
-    lane.chance = importer.chance
+    lane.stream = importer.stream
     return lane
