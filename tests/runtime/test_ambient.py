@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
+import replay
 from tests.support.programs import explained, record, replays
 
 
@@ -206,3 +208,13 @@ def test_a_replay_never_sleeps(tmp_path: Path) -> None:
     again = found.again(command=[sys.executable, str(slow)])
     assert again.identical, explained(again)
     assert again.stdout == found.stdout == b"late\nlater\n"
+
+
+def test_what_is_only_read_is_written_meanwhile(tmp_path: Path) -> None:
+    """A program that does nothing but read the clock: what it has read doesn't gather without end."""
+    path = tmp_path / "p.cassette"
+    with replay.record(path):
+        before = path.stat().st_size
+        for _ in range(20_000):
+            time.time()
+        assert path.stat().st_size > before + 100_000
