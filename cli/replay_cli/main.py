@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "run": "Re-execute a recording: offline, touching nothing, the same execution or the first difference.",
     "ls": "Cassettes: when, program, outcome, events, blind spots.",
     "show": "The action path as a timeline; one event whole.",
-    "doctor": "What would be captured here, what would not, and what to do; or the same for one program.",
+    "doctor": "What would be captured here; which lines of a program read what isn't.",
     "verify": "Is the cassette whole and unaltered?",
     "demo": "A support agent refunds a customer twice: record it, replay it, see why, fix it.",
 }

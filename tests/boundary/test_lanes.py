@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextvars
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 from zlib import crc32
 
 import pytest
 
+from replay.boundary import originals
 from replay.boundary.door import Call, Door
 from replay.boundary.lanes import (
     Lane,
@@ -100,11 +100,17 @@ def test_lanes_are_known_by_path_and_not_by_address(root: Lane) -> None:
 
 def test_the_current_lane_is_that_of_the_thread(root: Lane) -> None:
     seen: list[Lane | None] = []
+    done = originals.allocate_lock()
+    done.acquire()
+
+    def look() -> None:
+        seen.append(current())
+        done.release()
+
     become(root)
     try:
-        thread = threading.Thread(target=lambda: seen.append(current()))
-        thread.start()
-        thread.join()
+        originals.start_thread(look, ())  # `threading` gives lanes to its threads once something was recorded here
+        done.acquire()
         in_copy = contextvars.copy_context().run(current)
     finally:
         become(None)
