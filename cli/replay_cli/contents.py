@@ -15,6 +15,7 @@ from replay.cassette.reader import Reader
 from replay.cassette.scan import Damage
 from replay.model.errors import CassetteDamaged
 from replay.model.event import BlindSpot, Event, Site
+from replay.semantics import mcp
 from replay_cli.render.shapes import mapping
 
 
@@ -41,6 +42,7 @@ class Contents:
     gaps: list[Gap] = field(default_factory=list[Gap])
     damage: CassetteDamaged | None = None
     children: list[Child] = field(default_factory=list[Child])
+    tool_changes: list[mcp.ToolChange] = field(default_factory=list[mcp.ToolChange])
 
 
 def open_(name: str) -> Cassette:
@@ -65,6 +67,7 @@ def read(cassette: Cassette) -> Contents:
         found.status = "torn"
         found.damage = found.damage or error
     _link(found)
+    _answer(found)
     return found
 
 
@@ -77,9 +80,28 @@ def _link(found: Contents) -> None:
         if event is not None:
             started.setdefault(event, []).append(os.path.relpath(child.path, found.path.parent))
     for event, paths in started.items():
-        item = found.events[event]
-        links = {**mapping(item.meta.get("links")), "child": paths}
-        found.events[event] = dataclasses.replace(item, meta={**item.meta, "links": links})
+        _add(found, event, {"child": paths})
+
+
+def _answer(found: Contents) -> None:
+    """MCP messages that were sent, their answers, and what a server says about its tools."""
+    traffic = mcp.read(found.events)
+    found.tool_changes = traffic.changes
+    for event, session in traffic.sessions.items():
+        links: dict[str, Any] = {"session": session}
+        for word, message in (("response", traffic.answers.get(event)), ("request", traffic.asked.get(event))):
+            if message is not None:
+                links[word] = {"event": message.event, "piece": message.piece}
+        if event in traffic.progress:
+            links["progress"] = [{"event": each.event, "piece": each.piece} for each in traffic.progress[event]]
+        answer = traffic.answers.get(event)
+        _add(found, event, links, **({} if answer is None else {"response": answer.value}))
+
+
+def _add(found: Contents, event: int, links: dict[str, Any], **fields: Any) -> None:
+    item = found.events[event]
+    links = {**mapping(item.meta.get("links")), **links}
+    found.events[event] = dataclasses.replace(item, meta={**item.meta, "links": links}, **fields)
 
 
 def _began_at(found: Contents, child: Child) -> int | None:

@@ -163,6 +163,10 @@ class Redactor:
         safe["env"] = {name: self.env(name, value) for name, value in safe["env"].items()}
         return safe
 
+    def mcp(self, request: Any) -> Any:
+        """What opens an MCP transport: a process or an address. Messages stay as they are."""
+        return self.http_message(self.process(request))
+
     def http_message(self, message: Any) -> Any:
         """A request or response of an http event with its secret headers and query values replaced."""
         if not isinstance(message, dict):

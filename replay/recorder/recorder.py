@@ -346,6 +346,8 @@ class Recorder(Door):
                     body = self._contents.asked(call)
                 elif call.kind == "process":
                     request = self._redactor.process(request)
+                elif call.kind == "mcp":
+                    request = self._redactor.mcp(request)
                 site = self._site(sites.program_frame(frame))
                 call.event = self._writer.call(
                     lane.number, call.kind, call.name, call.effect, self._now(), site, request, body, call.chain, meta

@@ -84,6 +84,26 @@ SEAMS: tuple[Seam, ...] = (
         ),
     ),
     Seam(
+        name="mcp",
+        module="replay.seams.mcp",
+        targets=(
+            Target("mcp.client.stdio", ("stdio_client", "TransportStreams", "SessionMessage")),
+            Target("mcp.client.streamable_http", ("streamable_http_client", "TransportStreams", "SessionMessage")),
+            Target("mcp.client.sse", ("sse_client", "SessionMessage")),
+        ),
+        covers="mcp (clients over stdio, streamable HTTP and SSE), and agents that take tools from MCP servers",
+        tried="mcp 2.3",
+        ways=("async", "stream"),
+        records="each JSON-RPC message: those sent are events, those that came are pieces of the event that opened the "
+        "transport; neither process nor HTTP request is an event of its own",
+        limits=(
+            "a transport that breaks ends the stream of messages; it doesn't cancel the block that it was opened for",
+            "what a transport calls back (OAuth flows, hooks of its HTTP client): runs unrecorded, a blind spot",
+            "what a server writes to its standard error: a blind spot",
+            "transports of the program's own, mcp 1.x: recorded below, as processes and HTTP",
+        ),
+    ),
+    Seam(
         name="multiprocessing",
         module="replay.seams.multiprocessing",
         targets=(

@@ -44,6 +44,8 @@ def _event(cassette: Cassette, number: int) -> int:
         last = f"the last is {len(cassette.events) - 1}" if cassette.events else "it has none"
         raise UsageError(f"no event {number} in {cassette.path}; {last}")
     event = cassette.events[number]
+    if event.kind == "mcp":
+        event = contents.read(cassette).events[number]  # its answer is part of another one
     call = semantics.read(event)
     if options.current().json:
         console.document(plain.event(event, call))

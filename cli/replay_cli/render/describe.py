@@ -9,7 +9,7 @@ from typing import Any
 
 from replay.model.event import Event
 from replay.semantics import LLMCall
-from replay_cli.render import traffic
+from replay_cli.render import mcp, traffic
 from replay_cli.render.brief import arguments, asked, brief
 from replay_cli.render.shapes import is_mapping, is_sequence, mapping
 from replay_cli.render.text import plural, size
@@ -46,6 +46,8 @@ def describe(event: Event, call: LLMCall | None = None) -> list[Line]:
             lines = [Line(traffic.process(event), _tone(event))]
         case "connection":
             lines = [Line(traffic.connection(event), _tone(event))]
+        case "mcp":
+            lines = [Line(mcp.headline(event), "bad" if mcp.failed(event) else _tone(event))]
         case _:
             lines = [Line(" ".join(filter(None, (event.name, brief(event.request) if event.request else ""))))]
             lines += _result(event)
@@ -189,6 +191,8 @@ def _ending(event: Event, *, complete: bool = False) -> list[Line]:
     if event.status == "open":
         return [Line("no outcome: the recording ends inside this call", "bad")]
     broken = [piece for piece in event.pieces if piece.status == "error"]
+    if event.kind == "mcp" and broken and getattr(broken[0].value, "qualname", "") == "CancelledError":
+        return []  # how a session stops listening
     if broken:
         return [Line(f"the stream broke after {_pieces(event)} pieces: {broken[0].value}", "bad")]
     if any(piece.status == "closed" for piece in event.pieces):

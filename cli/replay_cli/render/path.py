@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from replay_cli.contents import Contents
-from replay_cli.render import facts
+from replay_cli.render import facts, mcp
 from replay_cli.render.text import one_line
 from replay_cli.render.timeline import timeline
 
@@ -23,6 +23,7 @@ def print_path(console: Console, found: Contents, *, verbose: bool) -> None:
     console.print()
     console.print(timeline(found.events, verbose=verbose))
     _children(console, found)
+    _findings(console, found)
     _losses(console, found)
     if unfinished:
         console.print()
@@ -36,6 +37,14 @@ def _children(console: Console, found: Contents) -> None:
         for child in found.children:
             where = os.path.relpath(child.path, found.path.parent)
             console.print(Text(one_line(f"  {where}  {child.how}  {facts.program(child.header)}")))
+
+
+def _findings(console: Console, found: Contents) -> None:
+    if found.tool_changes:
+        console.print()
+        console.print(Text("findings", style="bold yellow"))
+        for change in found.tool_changes:
+            console.print(Text(one_line(f"  {mcp.change(change)}")))
 
 
 def _losses(console: Console, found: Contents) -> None:

@@ -72,6 +72,7 @@ def cassette(found: Contents) -> dict[str, Any]:
         "gaps": [
             {"id": gap.event, "name": gap.name, "reason": gap.reason, "site": _site(gap.site)} for gap in found.gaps
         ],
+        "findings": [{"what": "tools changed", **value(dataclasses.asdict(change))} for change in found.tool_changes],
         "children": [
             {"path": str(child.path), "id": str(child.header.get("id", "")), "how": child.how, "pid": child.pid}
             for child in found.children
