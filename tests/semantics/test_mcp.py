@@ -24,13 +24,14 @@ def listing(identity: Any, *tools: Any, **more: Any) -> dict[str, Any]:
     return {"id": identity, "result": {"tools": list(tools), **more}}
 
 
-A, B = {"name": "a", "description": "first"}, {"name": "b"}
+A: dict[str, Any] = {"name": "a", "description": "first"}
+B: dict[str, Any] = {"name": "b"}
 
 
 def test_both_ways_are_linked_by_id() -> None:
     asks = {"id": 1, "method": "sampling/createMessage"}
     progress = {"method": "notifications/progress", "params": {"progressToken": 1, "progress": 3}}
-    answer = {"id": "1", "result": {}}  # some servers write ids as text
+    answer: dict[str, Any] = {"id": "1", "result": {}}  # some servers write ids as text
     events = [
         opened(0, progress, asks, answer, {"id": 9, "error": {}}),
         sent(1, 0, id=1, method="tools/call"),
@@ -51,7 +52,7 @@ def test_equal_ids_of_two_sessions_are_two_requests() -> None:
 
 
 def test_a_changed_tool_set_is_found_across_sessions() -> None:
-    changed = {**A, "description": "now something else"}
+    changed: dict[str, Any] = {**A, "description": "now something else"}
     events = [
         opened(0, listing(1, A)),
         sent(1, 0, id=1, method="tools/list"),
