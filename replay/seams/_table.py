@@ -23,6 +23,13 @@ The same from every client: `request` has the method, the URL and the headers as
 status, reason, headers and version; `pieces` are the body's bytes as they came, after transfer-decoding and before
 content-decoding. GET, HEAD, OPTIONS and TRACE count as `read`, everything else as `write`.
 An empty piece says that the program closed the stream there, before its end.
+
+## A memory event
+
+Its name says what was done: `redis.get`, `psycopg.execute`, `notes.get` (of `replay.memory`). `request` has `store` (an
+address without password, where the name doesn't say which), `key` or `keys` where there are any, and the other
+arguments as `args`; of databases `query` and `params`. `response` is what was read, as the store sent it.
+`replay.semantics.memory` reads events of all stores as accesses: store, key, what was done, value.
 """
 
 

@@ -14,6 +14,23 @@ from replay.seams._seam import Seam, Target, missing
 
 Blind = Callable[[str, str], None]
 
+_REDIS = (
+    "Redis.execute_command",
+    "Redis.parse_response",
+    "Pipeline.immediate_execute_command",
+    "Pipeline.execute",
+    "Pipeline.reset",
+    "PubSub.execute_command",
+    "PubSub.parse_response",
+)
+_REDIS_CONNECTION = (
+    "ConnectionPool.get_connection",
+    "ConnectionPool.make_connection",
+    "BlockingConnectionPool.get_connection",
+    "AbstractConnection.send_packed_command",
+    "AbstractConnection.read_response",
+    "AbstractConnection.connect",
+)
 _HTTPX = ("HTTPTransport.handle_request", "AsyncHTTPTransport.handle_async_request", "Response", "ByteStream")
 
 SEAMS: tuple[Seam, ...] = (
@@ -104,6 +121,26 @@ SEAMS: tuple[Seam, ...] = (
         ),
     ),
     Seam(
+        name="redis",
+        module="replay.seams.redis",
+        targets=(
+            Target("redis.client", (*_REDIS, "Redis.close", "PubSub.reset")),
+            Target("redis.connection", (*_REDIS_CONNECTION, "AbstractConnection.can_read")),
+            Target("redis.asyncio.client", (*_REDIS, "Redis.aclose", "PubSub.aclose")),
+            Target("redis.asyncio.connection", (*_REDIS_CONNECTION, "AbstractConnection.can_read_destructive")),
+        ),
+        covers="redis and redis.asyncio: commands, pipelines, transactions, scripts, locks, subscriptions",
+        tried="redis 8.1 against Redis 6.2",
+        ways=("sync", "async"),
+        records="each command with its keys and the server's answer; a pipeline as one event; each message of a "
+        "subscription. Response callbacks and message handlers run again; no connection is opened at replay",
+        limits=(
+            "clusters and sentinels: what is sent and read on each connection, without keys",
+            "push messages of RESP 3 (invalidations of a client-side cache): handlers aren't called at replay",
+            "arguments of AUTH, HELLO, ACL, MIGRATE and CONFIG SET aren't stored",
+        ),
+    ),
+    Seam(
         name="multiprocessing",
         module="replay.seams.multiprocessing",
         targets=(
@@ -159,9 +196,8 @@ SEAMS: tuple[Seam, ...] = (
             Target("select", ("select",)),
             Target("selectors", ("DefaultSelector.select", "DefaultSelector.get_map")),
         ),
-        covers="sockets used directly, and pure Python clients and servers on them (redis, websockets, smtplib, "
-        "http.server)",
-        tried="CPython 3.11, redis 8.1, websockets 17.4",
+        covers="sockets used directly, and pure Python clients and servers on them (websockets, smtplib, http.server)",
+        tried="CPython 3.11, websockets 17.4",
         ways=("sync", "stream"),
         records="connecting, sending, receiving, accepting, TLS, name look-ups and waiting; no connection at replay",
         limits=(

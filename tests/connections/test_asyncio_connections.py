@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.connections.servers import Echo, Redis, serving
+from tests.connections.servers import Echo, serving
 from tests.support.programs import record, replays
 
 PREFIX = """
@@ -70,28 +70,6 @@ CLIENTS = {
 def test_clients(name: str, tmp_path: Path) -> None:
     with serving(Echo) as port:
         replays(tmp_path, PREFIX + textwrap.dedent(CLIENTS[name]), varies=None, variables={"PORT": str(port)})
-
-
-def test_redis(tmp_path: Path) -> None:
-    source = """
-    import redis.asyncio
-    async def work(client, n):
-        await client.set(f"key {n}", random.random())
-        for _ in range(3):
-            print(n, await client.incrby("total", n), await client.get(f"key {n}"))
-        async with client.pipeline(transaction=False) as pipe:
-            pipe.incrby("total", 1)
-            pipe.get("total")
-            print(n, await pipe.execute())
-    async def main():
-        client = redis.asyncio.Redis(host="127.0.0.1", port=PORT, protocol=2)
-        print(await client.ping())
-        await asyncio.gather(*(work(client, n) for n in range(4)))
-        await client.aclose()
-    asyncio.run(main())
-    """
-    with serving(Redis) as port:
-        replays(tmp_path, PREFIX + textwrap.dedent(source), varies=None, variables={"PORT": str(port)})
 
 
 SERVERS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.connections.servers import Echo, Redis, serving
+from tests.connections.servers import Echo, serving
 from tests.support.programs import record, replays
 
 PREFIX = """
@@ -75,31 +75,6 @@ CLIENTS = {
 def test_clients(name: str, tmp_path: Path) -> None:
     with serving(Echo) as port:
         replays(tmp_path, PREFIX + textwrap.dedent(CLIENTS[name]), varies=None, variables={"PORT": str(port)})
-
-
-def test_redis(tmp_path: Path) -> None:
-    source = """
-    import redis
-    client = redis.Redis(host="127.0.0.1", port=PORT, protocol=2)
-    print(client.ping(), client.get("nothing there"))
-    def work(n):
-        client.set(f"key {n}", random.random())
-        for _ in range(3):
-            print(n, client.incrby("total", n), client.get(f"key {n}"))
-        with client.pipeline(transaction=False) as pipe:
-            pipe.incrby("total", 1)
-            pipe.get("total")
-            print(n, pipe.execute())
-        try:
-            client.execute_command("NONSENSE")
-        except redis.ResponseError as error:
-            print(error)
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
-    for thread in threads: thread.start()
-    for thread in threads: thread.join()
-    """
-    with serving(Redis) as port:
-        replays(tmp_path, PREFIX + textwrap.dedent(source), varies=None, variables={"PORT": str(port)})
 
 
 SERVERS = {
