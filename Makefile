@@ -40,7 +40,7 @@ $(STAMP): pyproject.toml
 	  "$$found" -m venv --clear $(VENV); \
 	fi
 	@echo "installing into $(VENV) (a minute, once)"
-	@$(PIP) install --quiet --editable '.[dev,frameworks]'
+	@$(PIP) install --quiet --editable '.[dev,frameworks,sdks]'
 	@touch $@
 
 demo: $(STAMP) ## the whole story in one command, offline
@@ -54,7 +54,7 @@ torture: $(STAMP) ## the tests that take minutes
 
 # Its peer for spans is not a dependency of anything else, so it is installed when first needed.
 $(VENV)/.bench: $(STAMP)
-	@$(PIP) install --quiet --editable '.[dev,frameworks,bench]'
+	@$(PIP) install --quiet --editable '.[dev,frameworks,sdks,bench]'
 	@touch $@
 
 bench: $(VENV)/.bench ## every performance promise, measured beside its floor and its peer

@@ -1,15 +1,15 @@
 """Recorded bytes read as what they mean. Pure: no I/O, no clock; a better reading works on old recordings too.
 
 Example:
-    call = semantics.read(event)
-    if call is not None:
-        print(call.request_model, call.text, call.tool_calls, call.usage.input)
+    for event, call in semantics.readings(cassette.events):
+        if call is not None:
+            print(call.request_model, call.text, call.tool_calls, call.usage.input)
 """
 
 from __future__ import annotations
 
 from replay.semantics.call import CallError, LLMCall, Message, Part, Tool, ToolCall, Usage
-from replay.semantics.links import read, tool_results
+from replay.semantics.links import read, readings, tool_results
 from replay.semantics.otel import attributes
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "Usage",
     "attributes",
     "read",
+    "readings",
     "tool_results",
 ]

@@ -16,8 +16,8 @@ class Part:
     """A piece of a message.
 
     Attributes:
-        type: `text`, `reasoning`, `tool_call`, `tool_call_response`, `server_tool_call`, `refusal`, `blob`, `uri`,
-            `file`, or what the wire calls it when none of these fits.
+        type: `text`, `reasoning`, `tool_call`, `tool_call_response`, `server_tool_call`, `server_tool_call_response`,
+            `refusal`, `blob`, `uri`, `file`, or what the wire calls it when none of these fits.
         content: the text; a tool call's arguments as JSON text; a tool's result as the wire has it (str, list or dict).
         id, name: of the tool call, where there is one.
     """

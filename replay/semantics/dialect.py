@@ -13,6 +13,8 @@ from typing import Any
 
 from replay.semantics.call import NO_USAGE, CallError, LLMCall, Message, Part, Tool, ToolCall, Usage
 from replay.semantics.loose import arr, loads, obj, string
+from replay.semantics.protobuf import Schema
+from replay.semantics.session import Session
 from replay.semantics.wire import Exchange, Frame
 
 
@@ -59,6 +61,8 @@ class Dialect:
         ask: reads the request: (path, body).
         answer: reads a whole answer.
         assemble: puts a stream together.
+        rpc: for wires that are gRPC: method path -> fields of its request and of each of its answers, see `protobuf`.
+        session: for wires of many messages on one connection: is this message one of them, and what keeps their state.
     """
 
     name: str
@@ -68,6 +72,8 @@ class Dialect:
     ask: Callable[[str, Mapping[str, Any]], Asked]
     answer: Callable[[Mapping[str, Any]], Answered]
     assemble: Callable[[Sequence[Frame]], Assembled]
+    rpc: Mapping[str, tuple[Schema, Schema]] = field(default_factory=dict[str, tuple[Schema, Schema]])
+    session: tuple[Callable[[Mapping[str, Any]], bool], Callable[[], Session]] | None = None
 
 
 _HOSTS = (
@@ -111,14 +117,13 @@ def read(dialect: Dialect, exchange: Exchange) -> LLMCall:
         if not assembled.complete and not whole.get("error"):
             warnings.append("the stream ended before its end marker: this is what had come by then")
     elif exchange.body:
-        value = loads(exchange.body)
-        whole = obj(value)
-        if not isinstance(value, dict):
+        whole = obj(exchange.whole)
+        if not isinstance(exchange.whole, dict):
             warnings.append("the answer is not a JSON object")
     error = _error(exchange, whole)
     if exchange.cut and exchange.frames is None:
         warnings.append("the recording ended before the whole answer had come")
-    elif not exchange.body and error is None:
+    elif not exchange.body and not exchange.frames and error is None:
         warnings.append("there is no answer")
     answered = dialect.answer(whole)
     first = answered.output[0] if answered.output else None
@@ -132,8 +137,7 @@ def read(dialect: Dialect, exchange: Exchange) -> LLMCall:
         messages=asked.messages,
         tools=asked.tools,
         params=asked.params,
-        # a JSON array reads like a stream, but only the request can tell that it was one
-        stream=asked.stream or (exchange.frames is not None and exchange.body.lstrip()[:1] != b"["),
+        stream=asked.stream or exchange.stream,
         output=answered.output,
         tool_calls=tool_calls(first, asked.messages) if first else (),
         usage=answered.usage,

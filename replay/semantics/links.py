@@ -1,19 +1,25 @@
-"""From an event to the call it is, and from a call to the tool results it carries."""
+"""From events to the calls they are, and from a call to the tool results it carries."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from replay.model.event import Event
-from replay.semantics import dialect, wire
+from replay.semantics import dialect, session, wire
 from replay.semantics.call import LLMCall
 from replay.semantics.dialects import DIALECTS
+from replay.semantics.protobuf import Schema
+
+_RPC: dict[str, tuple[Schema, Schema]] = {path: both for each in DIALECTS for path, both in each.rpc.items()}
+_NO_RPC: tuple[None, None] = (None, None)
 
 
 def read(event: Event) -> LLMCall | None:
-    """The LLM call that an http event is; None for anything else, an unknown dialect included.
+    """The LLM call that an http or gRPC event is; None for anything else, an unknown dialect included.
 
-    Never raises: what can't be read is named in the call's `warnings`.
+    Never raises: what can't be read is named in the call's `warnings`. Calls that consist of many events (messages of a
+    realtime session) are found by `readings`.
 
     Example:
         >>> read(Event(0, "http", "POST", "read", "m", 0, 9, None, {"url": "https://example.org/"}, b"{}", "done"))
@@ -21,9 +27,55 @@ def read(event: Event) -> LLMCall | None:
     where = wire.address(event)
     if where is None or not event.body:
         return None
-    request = wire.request_of(event)
+    asked, answered = _RPC.get(where[1], _NO_RPC)
+    request = wire.request_of(event, asked)
     found = next((d for d in DIALECTS if request and d.speaks(where[1], request)), None)
-    return None if found is None else dialect.read(found, wire.read(event, *where, request))
+    return None if found is None else dialect.read(found, wire.read(event, *where, request, answered))
+
+
+def readings(events: Iterable[Event]) -> Iterator[tuple[Event, LLMCall | None]]:
+    """Each event with the call it is, in order; lazy, one event at a time.
+
+    A turn of a realtime session is with the event that received its end. A turn that the recording cuts is with none of
+    them.
+
+    Example:
+        >>> ping = Event(0, "http", "POST", "read", "m", 0, 9, None, {"url": "https://example.org/"}, b"{}", "done")
+        >>> [call for _, call in readings([ping])]
+        [None]
+    """
+    sessions = Sessions()
+    for event in events:
+        yield event, sessions.read(event)
+
+
+class Sessions:
+    """Reads events that come in order, and keeps what has to be known of realtime sessions between them."""
+
+    def __init__(self) -> None:
+        self._open: dict[Any, tuple[dialect.Dialect, session.Session]] = {}
+
+    def read(self, event: Event) -> LLMCall | None:
+        """As `read`, and the turn that a message of a realtime session ends."""
+        message = wire.message(event)
+        if message is None:
+            return read(event)
+        known = self._open.get(message.connection) or self._begin(message)
+        if known is None:
+            return None
+        speaker, state = known
+        if message.sent:
+            state.sent(message.data)
+            return None
+        turn = state.received(message.data)
+        return None if turn is None else dialect.read(speaker, session.exchange(turn, message.host))
+
+    def _begin(self, message: wire.SessionMessage) -> tuple[dialect.Dialect, session.Session] | None:
+        for each in DIALECTS:
+            if each.session is not None and each.session[0](message.data):
+                self._open[message.connection] = each, each.session[1]()
+                return self._open[message.connection]
+        return None
 
 
 def tool_results(call: LLMCall) -> list[tuple[str, Any]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from replay.model.event import Event
-from replay.semantics import bodies, eventstream, sse
+from replay.semantics import bodies, eventstream, protobuf, sse
 from replay.semantics.loose import arr, loads, obj, string
 
 
@@ -29,7 +30,9 @@ class Exchange:
         request: the request body's JSON, {} when it isn't a JSON object.
         status: None when no answer came.
         body: the answer's bytes, content-decoded.
+        whole: the JSON of a whole answer; None when it is none, or streamed.
         frames: the messages of a streamed answer, None for a whole one.
+        stream: do the frames show that it was streamed? A JSON array of them looks the same either way.
         cut: the recording or the stream ended early.
         failure: type and message of the exception instead of an answer.
     """
@@ -39,7 +42,9 @@ class Exchange:
     request: dict[str, Any]
     status: int | None
     body: bytes
+    whole: Any
     frames: tuple[Frame, ...] | None
+    stream: bool
     cut: bool
     failure: tuple[str, str] | None
     warnings: tuple[str, ...]
@@ -63,42 +68,59 @@ def header(headers: Any, name: str) -> str:
 
 
 def address(event: Event) -> tuple[str, str] | None:
-    """(host, path) of an http event, None when it has no readable URL."""
-    url = string(obj(event.request).get("url"))
-    if event.kind != "http" or url is None:
-        return None
+    """(host, path) of an http or gRPC event, None when it has no readable URL."""
+    return _address(obj(event.request).get("url")) if event.kind in ("http", "grpc") else None
+
+
+def _address(url: Any) -> tuple[str, str] | None:
     try:
-        parts = urlsplit(url)
-        return (parts.hostname or ""), unquote(parts.path).rstrip("/")
+        parts = urlsplit(url) if isinstance(url, str) else None
+        return None if parts is None else ((parts.hostname or ""), unquote(parts.path).rstrip("/"))
     except ValueError:
         return None  # such as an unclosed [ of an IPv6 address
 
 
-def request_of(event: Event) -> dict[str, Any]:
-    """The request body's JSON object, {} when it isn't one."""
+def request_of(event: Event, schema: protobuf.Schema | None = None) -> dict[str, Any]:
+    """The request body's JSON object, {} when it isn't one. `schema`: of a body that is a protocol buffer."""
+    if schema is not None:
+        return protobuf.decode(event.body or b"", schema)[0]
     body, _ = bodies.decode(event.body or b"", header(obj(event.request).get("headers"), "content-encoding"))
     return obj(loads(body))
 
 
-def read(event: Event, host: str, path: str, request: dict[str, Any]) -> Exchange:
-    """The whole exchange. Never raises; what can't be read is in `warnings`."""
+def read(
+    event: Event, host: str, path: str, request: dict[str, Any], schema: protobuf.Schema | None = None
+) -> Exchange:
+    """The whole exchange. Never raises; what can't be read is in `warnings`. `schema`: of protocol buffers."""
     response = obj(event.response)
     headers = response.get("headers")
     whole = response.get("body")
     pieces = [piece.value for piece in event.pieces if piece.status == "piece" and isinstance(piece.value, bytes)]
     body = b"".join([whole if isinstance(whole, bytes) else b"", *pieces])
-    body, warnings = bodies.decode(body, header(headers, "content-encoding"))
     ends = [piece.status for piece in event.pieces if piece.status != "piece"]
     cut = event.status == "open" or "error" in ends or (event.status == "streamed" and "end" not in ends)
     status = response.get("status")
-    frames, problem = _frames(body, header(headers, "content-type").lower(), cut)
+    value: Any = None
+    frames: list[Frame] | None
+    if schema is None:
+        body, warnings = bodies.decode(body, header(headers, "content-encoding"))
+        frames, problem = _frames(body, header(headers, "content-type").lower(), cut)
+        if frames is None:
+            value = loads(body)
+    else:
+        read = [protobuf.decode(message, schema) for message in (pieces or ([body] if body else []))]
+        frames = [Frame("", message) for message, _ in read] if event.pieces else None
+        value = read[0][0] if read and frames is None else None
+        warnings, problem = [], [wrong for _, wrong in read if wrong is not None][:1]
     return Exchange(
         host=host,
         path=path,
         request=request,
         status=status if isinstance(status, int) else None,
         body=body,
+        whole=value,
         frames=None if frames is None else tuple(frames),
+        stream=frames is not None and body.lstrip()[:1] != b"[",
         cut=cut,
         failure=(event.error.type, event.error.message) if event.error else None,
         warnings=(*warnings, *problem),
@@ -109,7 +131,8 @@ def _frames(body: bytes, content_type: str, cut: bool) -> tuple[list[Frame] | No
     if "amazon.eventstream" in content_type:
         found, problem = eventstream.parse(body)
         frames = [
-            Frame(f.headers.get(":event-type") or f.headers.get(":exception-type", ""), loads(f.payload)) for f in found
+            Frame(f.headers.get(":event-type") or f.headers.get(":exception-type", ""), _inner(loads(f.payload)))
+            for f in found
         ]
         return frames, [problem] if problem else []
     # Some gateways label a stream as plain text or JSON: the bytes decide.
@@ -122,6 +145,15 @@ def _frames(body: bytes, content_type: str, cut: bool) -> tuple[list[Frame] | No
     if body.lstrip()[:1] == b"[":  # Gemini without alt=sse: one JSON array, sent element by element
         return _array(body, cut)
     return None, []
+
+
+def _inner(payload: Any) -> Any:
+    """Of `invoke-with-response-stream`: the model's own event is inside, as base64."""
+    wrapped = string(obj(payload).get("bytes"))
+    try:
+        return payload if wrapped is None else loads(base64.b64decode(wrapped))
+    except ValueError:
+        return payload
 
 
 def _sse(body: bytes) -> tuple[list[Frame], list[str]]:
@@ -148,3 +180,31 @@ def _array(body: bytes, cut: bool) -> tuple[list[Frame] | None, list[str]]:
             text = text[: text.rfind(b"}", 0, len(text) - 1) + 1]
         return [Frame("", item) for item in arr(whole)], ["the stream is cut inside a message"]
     return (None, []) if whole is None else ([Frame("", item) for item in arr(whole)], [])
+
+
+@dataclass(frozen=True, slots=True)
+class SessionMessage:
+    """One message of a connection that carries many, such as a websocket. `data` is its JSON object."""
+
+    connection: Any
+    host: str
+    sent: bool
+    data: dict[str, Any]
+
+
+def message(event: Event) -> SessionMessage | None:
+    """The JSON message that a websocket event carries; None for anything else.
+
+    A sent message is the event's body, or `message` in its request; a received one is its response.
+    """
+    request = obj(event.request)
+    url = string(request.get("url")) or ""
+    where = _address(url) if url.startswith(("ws:", "wss:")) else None
+    if where is None:
+        return None
+    sent = event.name.endswith("send")
+    payload = (event.body or request.get("message")) if sent else obj(event.response).get("message", event.response)
+    data = loads(payload) if isinstance(payload, (str, bytes)) else None
+    connection = request.get("connection", url)
+    known = connection if isinstance(connection, (str, int)) else str(connection)
+    return SessionMessage(known, where[0], sent, obj(data)) if isinstance(data, dict) else None

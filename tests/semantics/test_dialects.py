@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from replay import semantics
 from replay.model.event import Event, Failure, Piece
 from replay.semantics import LLMCall, loose, wire
+from tests.semantics.test_eventstream import frame, text
 
 
 def exchange(
@@ -431,3 +433,30 @@ def test_attributes() -> None:
     assert result["parts"] == [{"type": "tool_call_response", "id": "c", "response": "1"}]
     assert found["gen_ai.output.messages"][0]["finish_reason"] == "stop"
     assert not any(value is None for value in found.values())
+
+
+def test_anthropic_through_bedrock_streams() -> None:
+    events: list[dict[str, Any]] = [
+        {
+            "type": "message_start",
+            "message": {"id": "m1", "model": "c", "role": "assistant", "usage": {"input_tokens": 3}},
+        },
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hi"}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
+        {"type": "message_stop"},
+    ]
+    body = b"".join(
+        frame(
+            text(":event-type", "chunk"),
+            json.dumps({"bytes": base64.b64encode(json.dumps(e).encode()).decode()}).encode(),
+        )
+        for e in events
+    )
+    asked = {"anthropic_version": "bedrock-2023-05-31", "messages": [{"role": "user", "content": "hello"}]}
+    how = {"kind": "application/vnd.amazon.eventstream"}
+    call = read("/model/anthropic.c%3A0/invoke-with-response-stream", asked, body, **how)
+    assert (call.dialect, call.request_model, call.stream) == ("anthropic.messages", "anthropic.c:0", True)
+    assert (call.text, call.finish_reason, call.usage.input, call.usage.output) == ("hi", "end_turn", 3, 1)
+    assert call.warnings == ()
+    broken = read("/model/c/invoke-with-response-stream", asked, frame(b"", b'{"bytes": "!"}'), **how)
+    assert broken.warnings

@@ -12,35 +12,74 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import loss
+from benchmarks.semantics import look
 from replay import semantics
 from replay.model.event import Event, Piece
 from replay.semantics.dialect import tool_calls
-from tests.semantics.wires import FIXTURES, events
+from tests.semantics.wires import RECORDINGS, events
 
-ALL = [(path.stem, event) for path in sorted(FIXTURES.rglob("*.yaml")) for event in events(path)]
+FOUND = [found for path in RECORDINGS for found in look(path)]
+ALL = [(path.stem, event) for path in RECORDINGS for event in events(path) if event.kind == "http"]
 READ = [(name, event, call) for name, event in ALL if (call := semantics.read(event)) is not None]
 STREAMED = [(name, event, call) for name, event, call in READ if event.status == "streamed" and call.error is None]
 
 
 def test_every_dialect_is_among_the_recordings() -> None:
-    counts = Counter(call.dialect for _, _, call in READ)
-    assert counts == {
+    assert Counter(found.call.dialect for found in FOUND if found.call is not None) == {
         "openai.chat": 24,
         "openai.responses": 29,
+        "openai.realtime": 4,
         "anthropic.messages": 18,
         "bedrock.converse": 9,
-        "gemini": 11,
-        "cohere.chat": 1,
+        "gemini": 13,
+        "gemini.live": 1,
+        "cohere.chat": 3,
+        "cohere.rerank": 1,
         "openai.embeddings": 2,
         "ollama.chat": 1,
         "ollama.generate": 1,
         "tgi.generate": 1,
+        "xai.chat": 4,
     }
 
 
-def test_what_is_no_llm_call_stays_plain_http() -> None:
-    hosts = {event.request["url"].split("/")[2] for _, event in ALL if semantics.read(event) is None}
-    assert hosts == {"app.crewai.com", "mcp.deepwiki.com"}
+def test_nothing_of_an_exchange_with_a_model_is_lost() -> None:
+    assert [(found.file, found.number, found.reasons) for found in FOUND if found.model and found.reasons] == []
+
+
+def test_what_is_no_llm_call_stays_what_it_is() -> None:
+    others = [found for found in FOUND if not found.model]
+    assert Counter(found.reasons[0] for found in others) == {
+        "MCP (JSON-RPC)": 10,
+        "counts tokens; no model writes": 1,
+        "telemetry": 1,
+    }
+    assert [found.call for found in others] == [None] * 12
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_loss_is_noticed(data: st.DataObject) -> None:
+    """The check that says that nothing is lost, given calls from which something was taken."""
+    _, event, call = data.draw(st.sampled_from([each for each in READ if each[2].error is None and each[2].text]))
+    message, usage = call.output[0], call.usage
+    # A short text may stand in another one too: then its loss isn't seen.
+    texts = [i for i, part in enumerate(message.parts) if isinstance(part.content, str) and len(part.content) > 40]
+    if texts:
+        at = data.draw(st.sampled_from(texts))
+        part = dataclasses.replace(message.parts[at], content=message.parts[at].content[:-3], raw=None)
+        cut = dataclasses.replace(message, parts=(*message.parts[:at], part, *message.parts[at + 1 :]))
+        assert loss.missing(event, dataclasses.replace(call, output=(cut, *call.output[1:])))
+    if usage.input and usage.output:
+        assert loss.missing(event, dataclasses.replace(call, usage=dataclasses.replace(usage, input=None)))
+        assert loss.missing(event, dataclasses.replace(call, usage=dataclasses.replace(usage, output=10**9)))
+    if call.messages and len(call.messages) == 1 and call.messages[0].text.strip():
+        assert loss.missing(event, dataclasses.replace(call, messages=call.messages[1:], system=()))
+    if call.tool_calls:
+        kept = tuple(part for part in message.parts if part.type != "tool_call")
+        less = dataclasses.replace(message, parts=kept)
+        assert loss.missing(event, dataclasses.replace(call, output=(less, *call.output[1:])))
 
 
 @pytest.mark.parametrize(("name", "event", "call"), READ, ids=[f"{name}-{event.id}" for name, event, _ in READ])

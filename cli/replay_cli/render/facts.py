@@ -38,8 +38,7 @@ def tally(events: Sequence[Event]) -> Tally:
     tokens: int | None = None
     tools: Counter[str] = Counter()
     asked: Counter[str] = Counter()
-    for event in events:
-        call = semantics.read(event)
+    for event, call in semantics.readings(events):
         if call is not None:
             llm += 1
             asked.update(each.name for each in call.tool_calls)

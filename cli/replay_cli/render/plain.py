@@ -67,7 +67,7 @@ def cassette(found: Contents) -> dict[str, Any]:
         "cassette": value(found.header),
         "status": found.status,
         "outcome": value(found.outcome),
-        "events": [event(each, semantics.read(each)) for each in found.events],
+        "events": [event(each, call) for each, call in semantics.readings(found.events)],
         "blind_spots": [blind_spot(spot) for spot in found.blind_spots],
         "gaps": [
             {"id": gap.event, "name": gap.name, "reason": gap.reason, "site": _site(gap.site)} for gap in found.gaps

@@ -39,7 +39,7 @@ class Row:
 def rows(events: Sequence[Event], *, collapse: bool = True) -> Iterator[Row]:
     """The rows of the path; with `collapse`, neighbouring quiet events of one lane and kind share a row."""
     run: list[Event] = []
-    for event in events:
+    for event, call in semantics.readings(events):
         quiet = collapse and _quiet(event)
         if run and not (quiet and event.kind == run[0].kind and event.lane == run[0].lane):
             yield Row(run[0], run[-1], run[0].kind, [folded(run)])
@@ -47,7 +47,6 @@ def rows(events: Sequence[Event], *, collapse: bool = True) -> Iterator[Row]:
         if quiet:
             run.append(event)
             continue
-        call = semantics.read(event)
         yield Row(event, event, event.kind if call is None else "llm", describe(event, call))
     if run:
         yield Row(run[0], run[-1], run[0].kind, [folded(run)])

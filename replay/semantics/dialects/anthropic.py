@@ -1,4 +1,7 @@
-"""Anthropic messages (`POST …/messages`; at Vertex `…:rawPredict`, at Bedrock `…/invoke` with `anthropic_version`)."""
+"""Anthropic messages (`POST …/messages`; at Vertex `…:rawPredict`, at Bedrock `…/invoke`).
+
+The clouds serve other makers' models on these paths too: there `anthropic_version` in the request tells.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from replay.semantics.dialect import Answered, Asked, Assembled, Dialect, merge
 from replay.semantics.loose import dumps, loads, number, obj, objs, string, total, without
 from replay.semantics.wire import Frame
 
-_HOSTED = re.compile(r"/models?/([^/]+?)(?::rawPredict|:streamRawPredict|/invoke)$")
+_HOSTED = re.compile(r"/models?/([^/]+?)(?::rawPredict|:streamRawPredict|/invoke|/invoke-with-response-stream)$")
 
 
 def speaks(path: str, body: Mapping[str, Any]) -> bool:
-    """By path; the cloud paths serve other makers' models too, there `anthropic_version` tells."""
+    """By path, and at the clouds by `anthropic_version`."""
     hosted = _HOSTED.search(path) is not None and "anthropic_version" in body
     return isinstance(body.get("messages"), list) and (hosted or path.endswith("/messages"))
 
@@ -35,7 +38,7 @@ def ask(path: str, body: Mapping[str, Any]) -> Asked:
             for t in objs(body.get("tools"))
         ),
         params=without(body, ("model", "messages", "system", "tools", "stream")),
-        stream=body.get("stream") is True,
+        stream=body.get("stream") is True or path.endswith(("/invoke-with-response-stream", ":streamRawPredict")),
     )
 
 

@@ -1,4 +1,4 @@
-"""Cohere chat (`POST /v2/chat`; `/v1/chat` as far as its text answers go)."""
+"""Cohere chat (`POST /v2/chat`; `/v1/chat` as far as its text answers go) and rerank (`POST …/rerank`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from replay.semantics.call import Message, Part, Usage
 from replay.semantics.dialect import Answered, Asked, Assembled, Dialect
 from replay.semantics.dialects import openai_chat
-from replay.semantics.loose import number, obj, objs, string, without
+from replay.semantics.loose import arr, dumps, number, obj, objs, string, without
 from replay.semantics.wire import Frame
 
 
@@ -98,3 +98,34 @@ def assemble(frames: Sequence[Frame]) -> Assembled:
 
 
 DIALECT = Dialect("cohere.chat", "cohere", "chat", speaks, ask, answer, assemble)
+
+
+def speaks_rerank(path: str, body: Mapping[str, Any]) -> bool:
+    """By path, query and documents; other providers took the shape over."""
+    return path.endswith("/rerank") and isinstance(body.get("query"), str) and isinstance(body.get("documents"), list)
+
+
+def ask_rerank(path: str, body: Mapping[str, Any]) -> Asked:
+    """The request half: the query, then each document, as user messages."""
+    del path
+    texts = [string(item) or dumps(item) for item in (body.get("query"), *arr(body.get("documents")))]
+    return Asked(
+        model=string(body.get("model")),
+        messages=tuple(Message("user", (Part("text", text, raw=text),), raw=text) for text in texts),
+        params=without(body, ("model", "query", "documents")),
+    )
+
+
+def answer_rerank(whole: Mapping[str, Any]) -> Answered:
+    """The answer half: parts of type `ranking`, best first. It is paid by searches, not by tokens."""
+    parts = tuple(Part("ranking", dict(raw), raw=raw) for raw in objs(whole.get("results")))
+    tokens = obj(obj(whole.get("meta")).get("tokens"))
+    return Answered(
+        model=string(whole.get("model")),
+        output=(Message("assistant", parts, raw=parts),) if parts else (),
+        usage=Usage(number(tokens.get("input_tokens")), number(tokens.get("output_tokens")), raw=whole.get("meta")),
+        response_id=string(whole.get("id")),
+    )
+
+
+RERANK = Dialect("cohere.rerank", "cohere", "rerank", speaks_rerank, ask_rerank, answer_rerank, assemble)

@@ -14,7 +14,7 @@ from replay.semantics.dialect import Answered, Asked, Assembled, Dialect
 from replay.semantics.loose import dumps, number, obj, objs, string, total, without
 from replay.semantics.wire import Frame
 
-_PATH = re.compile(r"/([^/:]+):(streamG|g)enerateContent$")
+_PATH = re.compile(r"/([^/:]+):(streamG|g|BidiG)enerateContent$")
 
 
 def speaks(path: str, body: Mapping[str, Any]) -> bool:
@@ -38,7 +38,7 @@ def ask(path: str, body: Mapping[str, Any]) -> Asked:
         system=tuple(_part(part) for part in objs(system.get("parts"))),
         tools=tuple(tool for raw in objs(body.get("tools")) for tool in _tools(raw)),
         params={**config, **left},
-        stream=bool(found and found.group(2) == "streamG"),
+        stream=bool(found and found.group(2) != "g"),
     )
 
 
@@ -119,14 +119,15 @@ def assemble(frames: Sequence[Frame]) -> Assembled:
             content = obj(new.get("content"))
             known["content"].update(without(content, ("parts",)))
             for part in objs(content.get("parts")):
-                _append(known["content"]["parts"], part)
+                append(known["content"]["parts"], part)
     whole["candidates"] = [candidates[index] for index in sorted(candidates)]
     blocked = "blockReason" in obj(whole.get("promptFeedback"))
     ended = bool(candidates) and all(c.get("finishReason") for c in candidates.values())
     return Assembled(whole, ended or blocked)
 
 
-def _append(parts: list[dict[str, Any]], new: dict[str, Any]) -> None:
+def append(parts: list[dict[str, Any]], new: dict[str, Any]) -> None:
+    """One more part, joined to the last when both are text of one kind."""
     last = parts[-1] if parts else {}
     if (
         isinstance(last.get("text"), str)

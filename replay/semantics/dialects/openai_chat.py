@@ -58,9 +58,9 @@ def content(value: Any) -> list[Part]:
     parts: list[Part] = []
     for raw in objs(value):
         kind = string(raw.get("type")) or "text"
-        if kind == "thinking":  # Mistral: a list of text parts inside
+        if kind == "thinking":  # Cohere: text; Mistral: a list of text parts inside
             texts = [string(inner.get("text")) or "" for inner in objs(raw.get("thinking"))]
-            parts.append(Part("reasoning", "".join(texts), raw=raw))
+            parts.append(Part("reasoning", string(raw.get("thinking")) or "".join(texts), raw=raw))
         else:
             text = string(raw.get(kind)) if kind in ("text", "refusal") else None
             parts.append(Part(_MEDIA.get(kind, kind), text, raw=raw))

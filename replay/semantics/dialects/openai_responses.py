@@ -29,6 +29,8 @@ _CONTENT = {
     "refusal": "refusal",
     "input_image": "uri",
     "input_audio": "blob",
+    "output_audio": "blob",
+    "audio": "blob",
     "input_file": "file",
 }
 
@@ -95,6 +97,9 @@ def _parts(raw: Mapping[str, Any]) -> list[Part]:
 
 def _content(raw: Mapping[str, Any]) -> Part:
     kind = string(raw.get("type")) or "text"
+    spoken = string(raw.get("transcript"))
+    if spoken is not None:  # speech, in realtime
+        return Part("text", spoken, raw=raw)
     return Part(_CONTENT.get(kind, kind), string(raw.get("refusal" if kind == "refusal" else "text")), raw=raw)
 
 
@@ -102,6 +107,7 @@ def answer(whole: Mapping[str, Any]) -> Answered:
     """The answer half: all output items as one message. `finish_reason` is why it is incomplete, else its status."""
     items = objs(whole.get("output"))
     usage = obj(whole.get("usage"))
+    details = obj(usage.get("input_tokens_details")) or obj(usage.get("input_token_details"))  # the latter in realtime
     reason = string(obj(whole.get("incomplete_details")).get("reason")) or string(whole.get("status"))
     parts = tuple(part for item in items for part in _parts(item))
     return Answered(
@@ -110,7 +116,7 @@ def answer(whole: Mapping[str, Any]) -> Answered:
         usage=Usage(
             input=number(usage.get("input_tokens")),
             output=number(usage.get("output_tokens")),
-            cached=number(obj(usage.get("input_tokens_details")).get("cached_tokens")),
+            cached=number(details.get("cached_tokens")),
             reasoning=number(obj(usage.get("output_tokens_details")).get("reasoning_tokens")),
             raw=usage or None,
         ),
@@ -118,7 +124,7 @@ def answer(whole: Mapping[str, Any]) -> Answered:
     )
 
 
-_FINAL = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
+_FINAL = ("response.done", "response.completed", "response.incomplete", "response.failed", "response.cancelled")
 _INDEXED = {"content_index": "content", "summary_index": "summary"}
 
 
@@ -150,10 +156,13 @@ def _add(item: dict[str, Any], kind: str, event: Mapping[str, Any]) -> None:
     for key, name in _INDEXED.items():
         at = number(event.get(key))
         if at is not None:
-            field = "refusal" if kind == "response.refusal.delta" else "text"
-            label = "refusal" if field == "refusal" else "summary_text" if name == "summary" else "output_text"
+            field, label = "text", "summary_text" if name == "summary" else "output_text"
             if "reasoning_text" in kind:
                 label = "reasoning_text"
+            elif kind == "response.refusal.delta":
+                field = label = "refusal"
+            elif "audio" in kind:
+                field, label = ("transcript" if "transcript" in kind else "audio"), "output_audio"
             # The cut may have swallowed the event that announced this part.
             parts = list(objs(item.get(name)))
             parts += [{"type": label} for _ in range(at + 1 - len(parts)) if at < 1000]

@@ -1,0 +1,157 @@
+"""vcr recordings of other projects as the events that our own seams would have written, and what their recorder says
+was in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import yaml
+
+from replay.model.event import Event, Piece
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One interaction.
+
+    Attributes:
+        event: as a seam would have written it.
+        said: for wires that aren't JSON, the JSON that the recorder made of request and answers; None otherwise.
+    """
+
+    event: Event
+    said: tuple[Any, list[Any]] | None = None
+
+
+def recordings(path: Path) -> Iterator[Recorded]:
+    """All interactions of a vcr file, in order: HTTP exchanges, gRPC calls, websocket messages."""
+    document = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
+    for number, item in enumerate(cast("list[dict[str, Any]]", document["interactions"])):
+        if item.get("kind") == "message":
+            yield Recorded(_message(number, item))
+        elif "request" in item:
+            yield Recorded(_exchange(number, item["request"], item["response"]))
+        else:
+            yield _rpc(number, item)
+
+
+def events(path: Path) -> Iterator[Event]:
+    """The events alone."""
+    return (recorded.event for recorded in recordings(path))
+
+
+def _exchange(number: int, request: dict[str, Any], response: dict[str, Any]) -> Event:
+    """Streamed answers come as pieces of 7 bytes, so that nothing depends on where they are cut."""
+    headers = _headers(response["headers"])
+    body = _body(response)
+    if body.startswith(b"\x1f\x8b"):  # recorders mostly store bodies decoded and keep the header: the bytes decide
+        headers.append(["content-encoding", "gzip"])
+    streamed = any(
+        ("stream" in value or "ndjson" in value) and name.lower() == "content-type" for name, value in headers
+    )
+    status = response["status"]
+    pieces = (*(Piece(i, "piece", body[i : i + 7]) for i in range(0, len(body), 7)), Piece(len(body), "end", None))
+    head = {"status": status["code"], "reason": status.get("message") or "", "headers": headers}
+    return _event(
+        number,
+        "http",
+        f"{request['method']} {request['uri']}",
+        {"method": request["method"], "url": request["uri"], "headers": _headers(request["headers"])},
+        body=_body(request),
+        response=head if streamed else {**head, "body": body},
+        pieces=pieces if streamed else (),
+    )
+
+
+def _message(number: int, item: dict[str, Any]) -> Event:
+    """A message of a websocket; the recordings don't have its URL."""
+    sent = item["direction"] == "sent"
+    payload = json.dumps(item["data"], ensure_ascii=False)
+    return _event(
+        number,
+        "websocket",
+        f"websocket.{'send' if sent else 'recv'}",
+        {"url": "wss://recorded/", "connection": 1},
+        body=payload.encode() if sent else None,
+        response=None if sent else payload,
+    )
+
+
+_RPC_METHODS = {"request_sample": "GetCompletion", "request_stream": "GetCompletionChunk"}
+
+
+def _rpc(number: int, item: dict[str, Any]) -> Recorded:
+    """pydantic-ai's recordings of xAI: the messages as sent, and as JSON."""
+    name = next(name for name in _RPC_METHODS if name in item)
+    request, response = item[name], item[name.replace("request", "response")]
+    chunks = response.get("chunks_raw")
+    pieces = (*(Piece(i, "piece", chunk) for i, chunk in enumerate(chunks)), Piece(0, "end", None)) if chunks else ()
+    event = _event(
+        number,
+        "grpc",
+        f"/xai_api.Chat/{_RPC_METHODS[name]}",
+        {"url": f"grpc://api.x.ai/xai_api.Chat/{_RPC_METHODS[name]}"},
+        body=request["raw"],
+        response={} if chunks else {"body": response["raw"]},
+        pieces=pieces,
+    )
+    said = [each.get("chunk", each) for each in response["chunks_json"]] if chunks else [response["json"]]
+    return Recorded(event, (request["json"], said))
+
+
+def _event(
+    number: int,
+    kind: str,
+    name: str,
+    request: dict[str, Any],
+    *,
+    body: bytes | None,
+    response: Any,
+    pieces: tuple[Piece, ...] = (),
+) -> Event:
+    return Event(
+        id=number,
+        kind=kind,
+        name=name,
+        effect="read",
+        lane="m",
+        at=0,
+        took=1,
+        site=None,
+        request=request,
+        body=body,
+        status="streamed" if pieces else "done",
+        response=response,
+        pieces=pieces,
+    )
+
+
+def _headers(raw: dict[str, Any]) -> list[list[str]]:
+    return [
+        [name, value.decode("latin-1") if isinstance(value, bytes) else value]
+        for name, values in raw.items()
+        for value in (cast("list[str | bytes]", values) if isinstance(values, list) else [values])
+        if name.lower() != "content-encoding"
+    ]
+
+
+def _body(message: dict[str, Any]) -> bytes:
+    if "parsed_body" in message:  # pydantic-ai's recorder keeps the JSON, not its bytes
+        return json.dumps(message["parsed_body"], ensure_ascii=False).encode()
+    body = message.get("body")
+    if isinstance(body, dict):
+        body = cast("dict[str, Any]", body).get("string", cast("dict[str, Any]", body).get("base64_string"))
+    if isinstance(body, str):
+        body = body.encode()
+    return cast("bytes", body or b"")
+
+
+def place(event: Event) -> tuple[str, str]:
+    """(host, path) of what was called."""
+    parts = urlsplit(str(event.request["url"]))
+    return parts.hostname or "", parts.path
