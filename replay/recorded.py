@@ -66,7 +66,7 @@ class RecordedProcess(descent.Descent):
         inputs.install(terminals)
         descent.use(self)
         self.bequeath()
-        tracebacks.install()
+        tracebacks.install_hooks()
         _watch_exception(self._outcome)
         atexit.register(self.finish)
         descent.before_hard_exit(self.finish)

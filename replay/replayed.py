@@ -71,7 +71,7 @@ class ReplayedProcess(descent.Descent):
             return
         outputs.install()
         inputs.install(reader.header.get("terminals", {}))
-        tracebacks.install()
+        tracebacks.install_hooks()
         atexit.register(self._finish)
         descent.before_hard_exit(lambda _: self._finish())
         root = self.player.new_lane("m")

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, cast
 
 from replay.cassette import _msgpack as msgpack
+from replay.cassette import traces
 from replay.cassette.delta import Delta
 from replay.cassette.named import FORMS, Named
 from replay.cassette.objects import class_of, describe
@@ -100,12 +101,30 @@ class Encoder:
         if scalar is not None:
             code, encode = scalar
             return msgpack.ext(code, encode(value))
+        return self._record(value, None)
+
+    def error(self, error: BaseException, ours: traces.Ours) -> object:
+        """An exception as a part of a value to `pack`, with the frames that it and what led to it went through.
+
+        Args:
+            ours: frames to leave out.
+
+        Raises:
+            NotStorable: as `pack`.
+        """
+        return self._record(error, ours)
+
+    def _record(self, value: Any, ours: traces.Ours | None) -> object:
+        """The record of an object of a named class."""
         self._descend(value)  # parts of exceptions are packed while it is described
         try:
             named = describe(value, self._part)
+            if ours is not None and named is not None and named.form == "exception":
+                traces.add(named.state, value, lambda error: self._or_opaque(error, ours), ours)
         finally:
             self._depth -= 1
         if named is None:
+            cls = class_of(value)
             raise NotStorable(f"{cls.__module__}.{cls.__qualname__}")
         return msgpack.ext(EXT_NAMED, self._nested([named.module, named.qualname, named.form, named.state]))
 
@@ -125,7 +144,17 @@ class Encoder:
                 return value
             return self._default(value)
         except NotStorable:
-            return Named(cls.__module__, cls.__qualname__, "opaque", None)
+            return _opaque(cls)
+
+    def _or_opaque(self, error: BaseException, ours: traces.Ours) -> object:
+        try:
+            return self._record(error, ours)
+        except NotStorable:
+            return _opaque(type(error))
+
+
+def _opaque(cls: type) -> Named:
+    return Named(cls.__module__, cls.__qualname__, "opaque", None)
 
 
 def _within(value: object, depth: int) -> bool:

@@ -21,7 +21,7 @@ Form = Literal[
 | enum | [name or None, value] |
 | dataclass | {field: value} |
 | namedtuple | {field: value}, in order |
-| exception | {"args": tuple, "text": str(exception), "dict": {…}, "attrs": {…}, "suppress": bool, …cause, …notes} |
+| exception | {"args": tuple, "text": str(exception), "dict": {…}, "attrs": {…}, "suppress": bool, …cause, …notes, …} |
 | pydantic | {"dict": {…}, "fields_set": set or None, "extra": {…} or None, "private": {…} or None} |
 | subclass | [value as the built-in type, {attribute: value}, default factory of a defaultdict or None] |
 | codec | what the codec's `encode` returned; module is empty, qualname the name of the codec |

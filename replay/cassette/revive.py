@@ -14,6 +14,7 @@ from dataclasses import is_dataclass
 from enum import Enum, Flag
 from typing import Any, Final, cast
 
+from replay.cassette import traces
 from replay.cassette.codec import Decoder
 from replay.cassette.named import Named, Opaque, RemoteError
 from replay.cassette.objects import EXCEPTION_ATTRS, FACTORIES, class_of, codec_named, static_base
@@ -61,7 +62,7 @@ def make(named: Named) -> Any:
     except (
         TypeError,
         ValueError,
-        KeyError,
+        LookupError,
         AttributeError,
     ):  # the state of another version of the class, or a forged one
         return _stand_in(named)
@@ -193,6 +194,7 @@ def _exception(cls: Any, state: Any) -> object:
     cause = state.get("cause")
     if isinstance(cause, BaseException):
         made.__cause__ = cause
+    traces.restore(made, state)
     made.__suppress_context__ = state["suppress"]
     for note in state.get("notes", ()):
         made.add_note(note)

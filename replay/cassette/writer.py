@@ -24,6 +24,7 @@ from replay.cassette._msgpack import ext, plain
 from replay.cassette.codec import EXT_DELTA, Encoder
 from replay.cassette.delta import difference
 from replay.cassette.lru import Recent
+from replay.cassette.traces import Ours
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable
 
 INLINE: Final = 256
@@ -41,7 +42,13 @@ SEGMENT_EVENTS: Final = 640
 BACKLOG: Final = 8 << 20
 """How many bytes wait for a disk that takes none, before the writer gives up."""
 
+_ERROR: Final = 1
+
 _cover: Final = Struct(">IBI").pack
+
+
+def _nobodys(_: str) -> bool:
+    return False
 
 
 def _base_size(base: tuple[int, bytes]) -> int:
@@ -56,6 +63,7 @@ class Writer:
         header: what was written first.
         events: how many events there are, which is the id of the next one.
         size: bytes so far, pending ones too.
+        ours: frames that are left out of stored tracebacks; none by default.
         broken: the disk took nothing for so long that frames were thrown away; the file ends where it did.
 
     Example:
@@ -76,6 +84,7 @@ class Writer:
         self._fd = fd
         self._encoder = Encoder()
         self._pack = self._encoder.pack
+        self.ours: Ours = _nobodys
         self._pending: list[bytes] = [f.PREAMBLE]
         self._stuck = False  # the last write failed
         self._written = 0
@@ -169,11 +178,12 @@ class Writer:
             NotStorable: nothing was added, the id is still free.
         """
         try:
+            came = self._error(value) if status == _ERROR else value
             if body is None:
-                payload = self._pack([lane, kind, name, effect, at, site, request, None, meta, took, status, value])
+                payload = self._pack([lane, kind, name, effect, at, site, request, None, meta, took, status, came])
             else:
                 stored = body if chain is None or len(body) < INLINE else self._difference(chain, body)
-                payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta, took, status, value])
+                payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta, took, status, came])
         except NotStorable as error:
             raise self._explained(error, request, meta, value) from None
         event = self.events
@@ -259,17 +269,22 @@ class Writer:
             suspended: whether the lane gave way to others while it waited.
         """
         try:
-            payload = self._pack([at, status, value, suspended])
+            came = self._error(value) if status == _ERROR else value
+            payload = self._pack([at, status, came, suspended])
         except NotStorable as error:
             raise self._explained(error, None, None, value) from None
         if event_id < self._first:
             self._stray(event_id)
         self._emit(f.RETURN, event_id, payload)
 
+    def _error(self, value: object) -> object:
+        return self._encoder.error(value, self.ours) if isinstance(value, BaseException) else value
+
     def chunk(self, event_id: int, lane: int, at: int, status: int, value: object, suspended: bool) -> None:
         """A piece of the stream that an event opened. status: 0 piece, 1 error, 3 end, 4 closed by the program."""
         try:
-            payload = self._pack([lane, at, status, value, suspended])
+            came = self._error(value) if status == _ERROR else value
+            payload = self._pack([lane, at, status, came, suspended])
         except NotStorable as error:
             raise self._explained(error, None, None, value) from None
         if event_id < self._first:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, NoReturn
 
 from replay.cassette.codec import pack, unpack
 from replay.cassette.revive import revive
+from replay.cassette.traces import link
 from replay.matching.compare import Request
 from replay.model.errors import NotStorable
 
@@ -34,10 +36,22 @@ def revived(value: Any) -> Any:
     return revive(value)
 
 
-def error(value: Any, raised: BaseException | None) -> BaseException:
-    """The recorded exception: the very one that a handler raised in the crossing, where it came out of it."""
+def fail(value: Any, raised: BaseException | None) -> NoReturn:
+    """Raise the recorded exception: the very one that a handler raised in the crossing, where it came out of it.
+
+    Raising puts what is being handled outside into its context; in the recording that is below what was handled inside.
+    """
     error: BaseException = revive(value)
-    return raised if raised is not None and type(raised) is type(error) else error
+    if raised is not None and type(raised) is type(error):
+        raise raised
+    outside, context = sys.exc_info()[1], error.__context__
+    try:
+        raise error
+    except BaseException:
+        if context is not None:
+            error.__context__ = context
+        link(error, outside)
+        raise
 
 
 def as_stored(got: Request) -> Request:

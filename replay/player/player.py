@@ -26,7 +26,7 @@ from replay.boundary.sources import SOURCES
 from replay.matching.compare import Request, same
 from replay.model.verdict import Crossing, Divergence, Escape, Verdict
 from replay.player import divergence as explain
-from replay.player.answers import END, ERROR, STREAM, as_stored, error, is_close, plainly_same, revived
+from replay.player.answers import END, ERROR, STREAM, as_stored, fail, is_close, plainly_same, revived
 from replay.player.tape import Entry, Frame, Tape
 
 R = TypeVar("R")
@@ -519,7 +519,7 @@ class Player(Door):
         if status == ERROR:
             if isinstance(value, dict) and "gap" in value:
                 self._gap(f"the outcome of event {outcome.event} was not stored: {value['gap']}")
-            raise error(value, raised)
+            fail(value, raised)
         if status == STREAM:
             call.streams = True
         if call.kind != "http":  # a head is plain: `seams._http`
@@ -531,7 +531,7 @@ class Player(Door):
         if status == END:
             raise end
         if status == ERROR:
-            raise error(value, raised)
+            fail(value, raised)
         return revived(value)
 
     def _diverge(

@@ -57,6 +57,7 @@ class Recorder(Door):
     def __init__(self, writer: Writer, *, seed: bytes, redactor: Redactor, warn: Callable[[str], None]) -> None:
         super().__init__(seed)
         self._writer = writer
+        writer.ours = sites.is_ours
         self._redactor = redactor
         self._contents = Contents(writer, redactor)
         self._warn = warn

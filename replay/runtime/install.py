@@ -23,6 +23,7 @@ from replay.runtime import (
     natives,
     signals,
     threads,
+    tracebacks,
 )
 from replay.seams import registry
 
@@ -47,6 +48,7 @@ def install(blind: Callable[[str, str], None]) -> None:
     signals.install()
     descent.install()
     blindspots.install()
+    tracebacks.install()
     on_import("asyncio", _install_loops)
     on_import("uvloop", _install_uvloop)
     on_import("trio", _install_trio)

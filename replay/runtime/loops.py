@@ -259,10 +259,18 @@ def _one_crossing(name: str, shutdown: Any) -> Any:
             await shutdown(self, *args)
             return
         call: Call[None] = Call("order", f"loop.{name}", "read")
-        await lane.door.across(lane, call, lambda: shutdown(self, *args))
+        done: list[None] = []
+
+        async def perform() -> None:
+            await shutdown(self, *args)
+            done.append(None)
+
+        await lane.door.across(lane, call, perform)
+        if done:  # twice would count one more unnamed thread than a replay, which hasn't performed it
+            return
         lanes.become(None)
         try:
-            await shutdown(self, *args)  # at replay the crossing did nothing; when recording, nothing is left to do
+            await shutdown(self, *args)
         finally:
             lanes.become(lane)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,38 @@ PROGRAMS = {
             return importlib.import_module(f"skill{number}").MADE
         with ThreadPoolExecutor(3) as pool:
             print([*pool.map(skill, range(9))])
+    """,
+    "databases that can't be opened": """
+        import os, sqlite3
+        for name in ("nowhere/x.db", "folder", "file:nowhere/x.db?mode=rwc", "file:absent.db?mode=rw"):
+            try:
+                sqlite3.connect(name, uri=name.startswith("file:"))
+            except sqlite3.OperationalError as error:
+                print(error)
+        os.mkdir("nowhere")
+        sqlite3.connect("nowhere/x.db").execute("create table a (b)")
+        print(os.path.exists("nowhere/x.db"))
+    """,
+    "tracebacks": """
+        import asyncio, json, logging, os, pathlib, sqlite3, subprocess, sys, threading, traceback
+        from concurrent.futures import ThreadPoolExecutor
+        logging.basicConfig(format="%(message)s", stream=sys.stdout)
+        def tries(what):
+            try:
+                what()
+            except Exception as error:
+                logging.exception("failed", stack_info=True); print(traceback.format_tb(error.__traceback__))
+        def chained():
+            try:
+                os.listdir("nowhere")
+            except OSError as error:
+                raise RuntimeError("chained") from error
+        for what in (lambda: open("nowhere"), lambda: pathlib.Path("nowhere").read_text(), chained,
+                     lambda: os.mkdir("folder"), lambda: sqlite3.connect("nowhere/x.db"),
+                     lambda: ThreadPoolExecutor().submit(open, "nowhere").result(),
+                     lambda: asyncio.run(asyncio.to_thread(open, "nowhere")), lambda: os.environ["NOWHERE"]):
+            tries(what)
+        thread = threading.Thread(target=open, args=("nowhere",)); thread.start(); thread.join()
     """,
     "owners": """
         import grp, os, pathlib, pwd, tarfile
@@ -308,6 +342,22 @@ def test_replays_on_another_day(tmp_path: Path, what: str) -> None:
         assert again.stdout == found.stdout, explained(again)
         assert again.escapes == ()
     assert snapshot(made) == before, "a replay touches nothing"
+
+
+def test_tracebacks_are_the_unrecorded_ones(tmp_path: Path) -> None:
+    made = world(tmp_path)
+    source = """
+        import os, pathlib, traceback
+        read = pathlib.Path("nowhere").read_text
+        for what in (lambda: open("nowhere"), lambda: read(), lambda: os.listdir("nowhere")):
+            try:
+                what()
+            except OSError:
+                traceback.print_exc()
+    """
+    found = recorded_in(made, source)
+    plain = subprocess.run([sys.executable, found.program], capture_output=True, check=False, cwd=tmp_path, timeout=60)
+    assert plain.stderr.decode() == found.stderr.decode()
 
 
 def test_what_is_written_is_in_the_recording(tmp_path: Path) -> None:

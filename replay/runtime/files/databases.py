@@ -18,6 +18,7 @@ from replay.boundary.lanes import Lane, running
 from replay.runtime.files import world
 from replay.runtime.files.opening import LIMIT, wanted
 
+_REAL = originals.REAL_OS
 _PARTS = ("", "-wal", "-journal")
 
 
@@ -77,13 +78,18 @@ def _cross(lane: Lane, name: Any, absolute: str) -> str | None:
                 contents.append(content)
         if contents:
             call.content = b"".join(contents)
-        return {"type": "sqlite", "parts": parts}, None
+        facts: dict[str, Any] = {"type": "sqlite", "parts": parts}
+        if not _REAL.path.isdir(_REAL.path.dirname(absolute)) or _REAL.path.isdir(absolute):
+            facts["fails"] = True
+        return facts, None
 
     def load(facts: Any) -> Any:
         content = (lane.door.content(call) if "sha256" in facts else None) or b""
         for part, size in facts["parts"].items():
             world.lay(absolute + part, size, None, content[:size])
             content = content[size:]
+        if facts.get("fails"):  # SQLite itself says so: in a folder that isn't there it can't open it either
+            return facts, os.path.join(world.folder("/nowhere"), "no folder", "file")
         world.folder(os.path.dirname(absolute))
         return facts, world.inside(absolute)
 
