@@ -106,10 +106,9 @@ def link(error: BaseException, outside: BaseException | None) -> None:
 
 def _position(code: CodeType, at: int, line: int | None) -> tuple[int | None, int | None, int | None, int | None]:
     """Line (0 where there is none), last line, column, last column, as far as they are known."""
-    for found in islice(code.co_positions(), at // 2, None):
-        if found[0] is not None:
-            return found
-        break
+    found = next(islice(code.co_positions(), at // 2, None), None)
+    if found is not None and found[0] is not None:
+        return found
     return line or 0, None, None, None
 
 
