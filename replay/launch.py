@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from replay.model.verdict import Divergence, Escape, HoleUse
     from replay.runtime.walls.told import Told
 
+Threads = Literal["order", "strict"]
+
 _BESIDE = "it begins where its parent forked; keep X.cassette and X.d together"
 _BIRTHS = frozenset(("os.fork", "multiprocessing.start"))
 """Events of which each made one child, that does what the parent was about to do."""
@@ -123,6 +125,7 @@ def record_command(
     output: Output = "inherit",
     audit: bool = False,
     trace: str | None = None,
+    threads: Threads = "order",
 ) -> Recording:
     """Run `command`, a Python program as one types it, and record it into a new cassette at `path`.
 
@@ -133,6 +136,7 @@ def record_command(
         output: what becomes of the program's output.
         audit: name what C extensions open and connect, too, by the interpreter's audit events; slower.
         trace: a file for the values of the program's lines (`replay.runtime.trace`); much slower.
+        threads: `strict`: one thread at a time, so that data races in pure memory replay, too (docs/limits.md).
 
     Raises:
         UsageError: no command. CassetteExists: there is something at `path`.
@@ -155,6 +159,7 @@ def record_command(
         "entry": {"type": "program"},
         "git": repository.commit(),
         "hash_seed": environ["PYTHONHASHSEED"],
+        "threads": threads,
         "startup": facts.startup_variables(environ),
         "timezone": facts.timezone(),
     }

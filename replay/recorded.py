@@ -23,10 +23,10 @@ from replay.boundary.lanes import become, nobody, running
 from replay.model.errors import CassetteExists, ReplayError
 from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
-from replay.runtime import blindspots, chance, descent, facts, files, inputs, outputs, threads, tracebacks
+from replay.runtime import blindspots, chance, descent, facts, files, inputs, locks, outputs, threads, tracebacks
 from replay.runtime.install import install, trace_to
 
-_PASSED_ON = ("name", "tags", "git", "timezone")
+_PASSED_ON = ("name", "tags", "git", "timezone", "threads")
 
 
 class RecordedProcess(descent.Descent):
@@ -60,6 +60,8 @@ class RecordedProcess(descent.Descent):
             self._path = spec["cassette"]
         else:
             self._recorder = self._begin(spec["cassette"], spec.get("parent"), take=spec.get("take", True))
+        if self._facts.get("threads") == "strict":
+            locks.take_in_cached_properties()
         self._outcome: dict[str, Any] = {"exception": None}
         install(self._blind)
         outputs.install()

@@ -29,7 +29,8 @@ from replay.model.verdict import Verdict
 from replay.player.divergence import Facts
 from replay.player.frames import decoded, environment_of
 from replay.player.player import Player
-from replay.runtime import around, chance, descent, facts, files, inputs, outputs, threads, tracebacks
+from replay.player.strict import StrictPlayer
+from replay.runtime import around, chance, descent, facts, files, inputs, locks, outputs, threads, tracebacks
 from replay.runtime.attempts import Log
 from replay.runtime.holes import Hole, Holes, addresses
 from replay.runtime.install import install, trace_to
@@ -55,6 +56,8 @@ class ReplayedProcess(descent.Descent):
         self._holes = Holes(spec.get("allow", ()), addresses)
         self._sandbox = Sandbox(spec["scratch"], self._escape, self._holes, self._through)
         reader = self._take(spec["cassette"])
+        if reader.header.get("threads") == "strict" and not spec.get("part"):
+            locks.take_in_cached_properties()
         interrupts.replaying = True
         files.use(spec["scratch"], reader.header.get("cwd") or os.getcwd())
         if not spec.get("part"):
@@ -132,7 +135,7 @@ class ReplayedProcess(descent.Descent):
         descent.be(reader.header.get("pid"))
         self._code: int | None = None if recorded is None else recorded.get("exit_code")
         last = not self._way
-        self.player = Player(
+        self.player = (StrictPlayer if reader.header.get("threads") == "strict" else Player)(
             decoded(reader),
             seed=reader.header["random_seed"],
             complete=recorded is not None,

@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from replay.boundary import lanes, originals, sites
 from replay.boundary.lanes import become, running
@@ -54,7 +54,11 @@ class Session:
 
 @contextmanager
 def record(
-    path: str | os.PathLike[str] | None = None, *, name: str | None = None, tags: Mapping[str, str] | None = None
+    path: str | os.PathLike[str] | None = None,
+    *,
+    name: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    threads: Literal["order", "strict"] = "order",
 ) -> Generator[Session]:
     """Record what happens in a `with` block, in this thread and in the tasks and threads it starts.
 
@@ -63,6 +67,7 @@ def record(
     Args:
         path: the cassette, which must not exist; a new one in the cassette directory by default.
         name, tags: for the header.
+        threads: `strict`: one thread at a time, so that data races in pure memory replay, too (docs/limits.md).
 
     Raises:
         CassetteExists, CassetteMissing, CassetteUnreadable: the path. A full disk is no error: a warning, and the block
@@ -85,7 +90,7 @@ def record(
             yield Session(None)
         return
     entry = {"type": "block", "site": site, "ordinal": ordinal}
-    header = {"entry": entry, "name": name, "tags": dict(tags or {}), "argv": sys.orig_argv}
+    header = {"entry": entry, "name": name, "tags": dict(tags or {}), "argv": sys.orig_argv, "threads": threads}
     with _session(path, header, explicit=True) as session:
         yield session
 

@@ -165,6 +165,16 @@ class Door(ABC):
     def step(self, lane: Lane, mark: int, number: int) -> None:
         """A schedule entry: something of this lane is about to run (see `replay.boundary.schedule`)."""
 
+    def enter(self, lane: Lane) -> bool:
+        """Strict threads (`replay.boundary.turns`): this thread is about to act in that lane, so wait for its turn.
+
+        Returns: whether it hadn't it already, and so has to `leave`.
+        """
+        return False
+
+    def leave(self, lane: Lane) -> None:  # noqa: B027
+        """Strict threads: it is done, or waits for others, whose turn it is until it enters again."""
+
     @abstractmethod
     def acquire(self, lane: Lane, real: Callable[[bool, float], bool], blocking: bool, timeout: float) -> bool:
         """The lane takes a lock; `real` does it. Whether it got it, in the recorded order."""

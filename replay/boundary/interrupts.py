@@ -25,7 +25,7 @@ from collections.abc import Callable, Container
 from types import CodeType, FrameType
 from typing import Any
 
-from replay.boundary import originals, sites
+from replay.boundary import originals, sites, turns
 from replay.boundary.lanes import Lane, become, carrier, crossing_of, running
 from replay.boundary.schedule import SIGNAL
 
@@ -132,7 +132,8 @@ def _handle(lane: Lane, place: int, signum: int, frame: FrameType | None) -> Non
         lane.door.step(lane, SIGNAL, 128 * place + signum)
         handler = handlers.get(signum)
         if callable(handler):
-            handler(signum, frame)
+            with turns.acting(lane):
+                handler(signum, frame)
     finally:
         running.lane = before
         carrier.set(carried)

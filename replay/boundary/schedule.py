@@ -9,12 +9,14 @@ ACQUIRE lane n             the lane got its lock; n is 1, or 0 where it gave up
 SIGNAL lane n              a signal handler ran in that lane (`replay.boundary.interrupts` says what n means)
 ARRIVAL lane n             signal n reached the callback that this lane gave to `loop.add_signal_handler`
 TAKEOVER lane n            the lane's thread draws from a random stream that another drew from; n draws came before
-SWITCH lane n              strict threads: the lane may run; n numbers its switch points
+SWITCH lane n              strict threads: the lane gives up the baton (n is GIVE) or takes it (TAKE)
 """
 
 from __future__ import annotations
 
 STEP, CALLBACK, TIMER, STOP, DRAW, ACQUIRE, SIGNAL, ARRIVAL, TAKEOVER, SWITCH = range(10)
+
+GIVE, TAKE = range(2)
 
 NAMES: tuple[str, ...] = (
     *("step", "callback", "timer", "stop", "draw", "acquire", "signal", "arrival", "takeover", "switch"),

@@ -22,5 +22,9 @@ def start_recorder(path: str, header: Mapping[str, Any], seed: bytes) -> Recorde
         CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable: as `Writer.create`.
     """
     redactor = Redactor(originals.urandom(16))
-    writer = Writer.create(path, {**header, "random_seed": seed, "flags": list(BEHAVIOUR)})
+    writer = Writer.create(path, {"threads": "order", **header, "random_seed": seed, "flags": list(BEHAVIOUR)})
+    if header.get("threads") == "strict":
+        from replay.recorder.strict import StrictRecorder
+
+        return StrictRecorder(writer, seed=seed, redactor=redactor, warn=warn_on_stderr)
     return Recorder(writer, seed=seed, redactor=redactor, warn=warn_on_stderr)

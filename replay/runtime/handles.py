@@ -13,6 +13,7 @@ import contextvars
 from types import FrameType
 from typing import Any
 
+from replay.boundary import turns
 from replay.boundary.lanes import Lane, carried, carrier, current, hash_of, running
 from replay.boundary.schedule import ARRIVAL, CALLBACK, STEP, TIMER
 
@@ -65,6 +66,8 @@ class LaneHandle(PlainHandle):  # type: ignore[misc]
             PlainHandle._run(self)
         finally:
             running.lane = before
+            if turns.taken:
+                turns.ended(self._context)
 
 
 class LaneTimerHandle(_TimerHandle):  # type: ignore[misc]
@@ -98,6 +101,8 @@ class LaneTimerHandle(_TimerHandle):  # type: ignore[misc]
             _TimerHandle._run(self)
         finally:
             running.lane = before
+            if turns.taken:
+                turns.ended(self._context)
 
 
 class ArrivalHandle(LaneHandle):
@@ -119,6 +124,8 @@ class ArrivalHandle(LaneHandle):
             PlainHandle._run(self)
         finally:
             running.lane = before
+            if turns.taken:
+                turns.ended(self._context)
 
 
 class LaneTask(_Task):  # type: ignore[misc]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import _frozen_importlib
 from typing import Any
 
+from replay.boundary import turns
 from replay.boundary.door import Door
 from replay.boundary.lanes import Lane, become, carrier, running
 
@@ -47,6 +48,15 @@ def _install() -> None:
     # The interpreter cuts the frames of this file out of an ImportError's traceback.
     find_and_load.__code__ = find_and_load.__code__.replace(co_filename=load.__code__.co_filename)
     _machinery._find_and_load = find_and_load
+    wait = _machinery._lock_unlock_module
+
+    def lock_unlock_module(name: Any) -> Any:
+        """Waits, in C, for the import by another thread: it is that one's turn."""
+        with turns.waiting(running.lane):
+            return wait(name)
+
+    lock_unlock_module.__code__ = lock_unlock_module.__code__.replace(co_filename=load.__code__.co_filename)
+    _machinery._lock_unlock_module = lock_unlock_module
 
 
 def _lane_of(module: str, known: dict[str, Lane], importer: Lane) -> Lane:

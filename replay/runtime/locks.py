@@ -12,6 +12,7 @@ left alone. Not covered: what threads do to memory without a lock.
 from __future__ import annotations
 
 import _thread
+import functools
 import gc
 import threading
 from typing import Any
@@ -98,11 +99,14 @@ class LaneRLock:
         if lane is None:
             self._lock._acquire_restore(state)
         else:
-            lane.door.acquire(lane, lambda _blocking, _timeout: self._restored(state), True, -1)
+            lane.door.acquire(lane, lambda blocking, _timeout: self._restored(state, blocking), True, -1)
 
-    def _restored(self, state: Any) -> bool:
-        self._lock._acquire_restore(state)
-        return True
+    def _restored(self, state: Any, blocking: bool) -> bool:
+        if blocking:
+            self._lock._acquire_restore(state)  # no signal handler leaves this by an exception
+            return True
+        count, _owner = state
+        return self._lock.acquire(False) and all(self._lock.acquire() for _ in range(count - 1))
 
     def _at_fork_reinit(self) -> None:
         self._lock._at_fork_reinit()
@@ -115,6 +119,13 @@ class LaneRLock:
 
 
 _installed = False
+
+
+def take_in_cached_properties() -> None:
+    """CPython 3.11 has one lock in C for each `functools.cached_property`: strict threads would wait for it unseen."""
+    module: Any = functools
+    if hasattr(module, "RLock"):
+        module.RLock = LaneRLock
 
 
 class _Paused(threading.local):

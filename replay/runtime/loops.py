@@ -16,6 +16,7 @@ from typing import Any
 from replay.boundary import interrupts, lanes, originals
 from replay.boundary.door import Call
 from replay.boundary.imports import on_import
+from replay.boundary.lanes import Lane
 from replay.boundary.schedule import STOP
 from replay.runtime import tapping
 from replay.runtime.handles import (
@@ -78,7 +79,9 @@ def adopt_running_loop() -> None:
 
 
 def _forget_lane() -> None:
-    lanes.running.lane = None
+    lane, lanes.running.lane = lanes.running.lane, None
+    if lane is not None:
+        lane.door.leave(lane)
 
 
 def patch_loop(loop_class: Any) -> None:
@@ -94,6 +97,8 @@ def _patch_running(loop_class: Any) -> None:
     def patched_run_forever(self: Any) -> None:
         """Between two handles the loop is nobody: what it frees and logs there comes when it happens to."""
         lane, lanes.running.lane = lanes.running.lane, None
+        if lane is not None:
+            lane.door.leave(lane)
         behind = lanes.running.behind
         lanes.running.behind = lane or behind
         try:
@@ -103,6 +108,7 @@ def _patch_running(loop_class: Any) -> None:
             lanes.running.lane = lane
             if lane is not None:
                 lane.door.step(lane, STOP, 0)
+                lane.door.enter(lane)
 
     report = loop_class.call_exception_handler
 
@@ -133,9 +139,12 @@ def _patch_running(loop_class: Any) -> None:
     def patched_threadsafe(self: Any, callback: Any, *args: Any, context: Any = None) -> Any:
         """What a thread hands to the loop of another runs while the thread goes on: it is a lane of its own."""
         lane = lanes.current()
-        if lane is not None and asyncio._get_running_loop() is not self and not _is_last(callback):
-            context = contextvars.copy_context() if context is None else context.copy()
-            context.run(lanes.carrier.set, lane.spawn("callback"))
+        if lane is not None and asyncio._get_running_loop() is not self:
+            if _is_last(lane, callback, args):
+                lane.door.leave(lane)  # from here on it acts in the loop
+            else:
+                context = contextvars.copy_context() if context is None else context.copy()
+                context.run(lanes.carrier.set, lane.spawn("callback"))
         return threadsafe(self, callback, *args, context=context)
 
     loop_class.call_soon_threadsafe = patched_threadsafe
@@ -245,9 +254,11 @@ def _patch_tasks(tasks: Any, runners: Any, package: Any) -> None:
     runners._cancel_all_tasks = patched_cancel_all
 
 
-def _is_last(callback: Any) -> bool:
-    """Whether it reports a job's end: its lane does nothing after that."""
-    return getattr(callback, "__module__", "") == "asyncio.futures"
+def _is_last(lane: Lane, callback: Any, args: tuple[Any, ...]) -> bool:
+    """Whether it reports that lane's end as a job: it does nothing after that."""
+    if getattr(callback, "__module__", "") != "asyncio.futures":
+        return False
+    return getattr(args[-1], "_replay_job", None) is lane  # asyncio.futures._set_state(asyncio's future, the job's)
 
 
 def _one_crossing(name: str, shutdown: Any) -> Any:

@@ -99,19 +99,18 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         try:
             super().run_forever()
         finally:
-            self._consume_stop()
-            self._driver = before
+            driver, self._driver = self._driver, before
+            self._consume_stop(driver)
+            if driver is not None:
+                driver.door.enter(driver)
 
-    def _consume_stop(self) -> None:
+    def _consume_stop(self, driver: Lane | None) -> None:
         """An exception may have left the loop before it came to its own end."""
         player = self.player
         with player.changed:
             head = player.tape.head()
-            if head is not None and self._is_my_stop(head) and not player.stopped:
+            if head is not None and _is_stop_of(driver, head) and not player.stopped:
                 player.consume(head)
-
-    def _is_my_stop(self, entry: Entry) -> bool:
-        return entry.op == "stop" and self._driver is not None and entry.lane == self._driver.path
 
     def _run_once(self) -> None:
         """All of it: from here until the loop stops."""
@@ -138,7 +137,7 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         while True:
             entry = player.tape.head() if player.active else None
             if entry is not None:
-                if self._is_my_stop(entry):
+                if _is_stop_of(self._driver, entry):
                     if not self._is_stopping():
                         player.stop_for(entry, "the loop stopped here in the recording; now it runs on", None)
                     return None
@@ -230,6 +229,10 @@ class ReplayLoop(asyncio.SelectorEventLoop):
                 elif lane_of(handle) is None:
                     self._ready.remove(handle)
                     handle._run()
+
+
+def _is_stop_of(driver: Lane | None, entry: Entry) -> bool:
+    return entry.op == "stop" and driver is not None and entry.lane == driver.path
 
 
 ReplayLoop.__name__ = ReplayLoop.__qualname__ = "_UnixSelectorEventLoop"  # what the program asked for, and prints

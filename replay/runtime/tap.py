@@ -19,6 +19,7 @@ import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from replay.boundary import turns
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane, carrier, nobody, running
 from replay.runtime.endpoints import describe
@@ -79,10 +80,11 @@ class Exchange:
         lane, context = self._places[0 if what == "accepted" else number]
         before, running.lane = running.lane, lane
         try:
-            if what == "accepted":
-                assert self.accept is not None
-                return context.run(self.accept, number, args[0])
-            return context.run(self.lines[number].receive, what, args)
+            with turns.acting(lane):
+                if what == "accepted":
+                    assert self.accept is not None
+                    return context.run(self.accept, number, args[0])
+                return context.run(self.lines[number].receive, what, args)
         finally:
             running.lane = before
             if what == "lost" and number:  # one of a server's, of which there may be many
@@ -94,7 +96,8 @@ class Exchange:
         lane, context = self._places[number]
         before, running.lane = running.lane, lane
         try:
-            context.run(do)
+            with turns.acting(lane):
+                context.run(do)
         finally:
             running.lane = before
 

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from replay.boundary import originals
+from replay.boundary import originals, turns
 from replay.boundary.lanes import Lane, become, hash_of, nobody, running
 from replay.runtime import import_lanes
 
@@ -36,8 +36,12 @@ def outlives(lane: Lane) -> None:
 
 
 def forget() -> None:
-    """In a forked child: the other threads stayed with its parent."""
+    """In a forked child: the other threads stayed with its parent, and `threading` has made its locks anew: ours."""
     _alive.clear()
+    module: Any = threading
+    module._active_limbo_lock = originals.RLock()
+    if hasattr(module, "_shutdown_locks_lock"):
+        module._shutdown_locks_lock = originals.allocate_lock()
 
 
 def install() -> None:
@@ -49,6 +53,7 @@ def install() -> None:
     _patch_thread()
     _patch_low_level()
     _patch_pool()
+    _patch_shutdown()
 
 
 def _spawned(parent: Lane, how: str) -> Lane:
@@ -78,8 +83,11 @@ def _patch_thread() -> None:
             except BaseException:
                 _let_go(self)
                 raise
-        elif lane.door.draw(lane, "thread.join", lambda: _ended(self, timeout)):
-            join(self)
+        else:
+            with turns.waiting(lane):
+                ended = lane.door.draw(lane, "thread.join", lambda: _ended(self, timeout))
+            if ended:
+                join(self)
 
     def _let_go(thread: Any) -> None:
         """What `join` does to a thread when a handler's exception leaves it (CPython 3.11 and 3.12 call it stopped)."""
@@ -117,16 +125,22 @@ def _in_lane(thread: Any, lane: Lane, run: Callable[[], None]) -> Callable[[], N
         become(lane)
         _alive[lane.path] = None
         try:
-            run()
-        except SystemExit:
-            pass
-        except BaseException:
-            thread._invoke_excepthook(thread)
+            with turns.acting(lane):
+                _run(thread, run)
         finally:
             del _alive[lane.path]
             become(None)
 
     return run_in_lane
+
+
+def _run(thread: Any, run: Callable[[], None]) -> None:
+    try:
+        run()
+    except SystemExit:
+        pass
+    except BaseException:
+        thread._invoke_excepthook(thread)
 
 
 def _patch_low_level() -> None:
@@ -144,7 +158,8 @@ def _patch_low_level() -> None:
             become(lane)
             _alive[lane.path] = None
             try:
-                function(*args, **(kwargs or {}))
+                with turns.acting(lane):
+                    function(*args, **(kwargs or {}))
             finally:
                 del _alive[lane.path]
                 become(None)
@@ -152,6 +167,26 @@ def _patch_low_level() -> None:
         return int(real(run_in_lane, ()))
 
     module.start_new_thread = start_new_thread
+
+
+def _patch_shutdown() -> None:
+    """At its end the interpreter waits for the threads that aren't daemons, in C: it is their turn."""
+    module: Any = threading
+    shutdown = module._shutdown
+
+    def leave() -> None:
+        lane = running.lane
+        if lane is not None:
+            lane.door.leave(lane)
+
+    def patched() -> None:
+        shutdown()
+        lane = running.lane
+        if lane is not None:
+            lane.door.enter(lane)
+
+    module._threading_atexits.insert(0, leave)  # the first one runs last, right before it waits
+    module._shutdown = patched
 
 
 class _Submitting(threading.local):
@@ -184,17 +219,22 @@ def _patch_pool() -> None:
 
     def patched_create(self: Any, *args: Any, **kwargs: Any) -> None:
         create(self, *args, **kwargs)
-        self._replay_lane = _submitting.job
+        self._replay_lane = self.future._replay_job = _submitting.job
 
     def patched_run(self: Any) -> None:
-        become(self._replay_lane)
-        try:
+        lane = self._replay_lane
+        if lane is None:
             run(self)
+            return
+        become(lane)
+        try:
+            with turns.acting(lane):
+                run(self)
         finally:
             become(None)
 
     def patched_shutdown(self: Any, *args: Any, **kwargs: Any) -> None:
-        with nobody():
+        with turns.waiting(running.lane), nobody():
             shutdown(self, *args, **kwargs)
 
     executor.submit, executor.shutdown = patched_submit, patched_shutdown

@@ -13,7 +13,7 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
-from replay.boundary import lanes
+from replay.boundary import lanes, turns
 from replay.boundary.lanes import carrier, running
 from replay.boundary.schedule import ARRIVAL, CALLBACK, STEP, TIMER
 from replay.runtime import handles, loops, tapping
@@ -47,6 +47,8 @@ class _Wrapped:
             asyncio.get_running_loop().call_exception_handler(context)
         finally:
             running.lane = before
+            if turns.taken:
+                turns.ended(contextvars.copy_context())
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from replay.boundary import lanes, originals
+from replay.boundary import lanes, originals, turns
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane, become, nobody, running
 from replay.runtime import threads
@@ -54,10 +54,10 @@ class Results:
             originals.start_thread(self._run, ())
 
     def _run(self) -> None:
-        become(self.lane)
         try:
             while True:
-                self._next(_never)
+                with _as_lane(self.lane):
+                    self._next(_never)
         except BaseException:  # the replay has ended, and its verdict says how
             return
 
@@ -77,7 +77,8 @@ def _as_lane(lane: Lane) -> Generator[None]:
     before, carried = running.lane, lanes.carrier.get()
     become(lane)
     try:
-        yield
+        with turns.acting(lane):
+            yield
     finally:
         running.lane = before
         lanes.carrier.set(carried)
@@ -90,6 +91,7 @@ class _Job(Future[Any]):
     """A future of a pool's job, as the program has it. `real`: the pool's own, while recording."""
 
     real: Future[Any] | None = None
+    _replay_job: Lane | None = None
 
     def cancel(self) -> bool:
         return (self.done() or self._ask("cancel", "write")) and super().cancel()
@@ -106,6 +108,7 @@ class _Job(Future[Any]):
 
     def take(self, how: str, value: Any) -> None:
         """The outcome has come."""
+        self._replay_job = running.lane
         if how == _CANCELLED:
             super().cancel()
         if self.cancelled():

@@ -149,3 +149,33 @@ def test_corners(tmp_path: Path, what: str) -> None:
     source = PREFIX + "\n".join(line[8:] for line in PROGRAMS[what].splitlines())
     found = replays(tmp_path, source, times=2, varies=VARIES.get(what))
     assert found.stdout
+
+
+def test_a_thread_that_has_resolved_a_future_of_the_loop_goes_on(tmp_path: Path) -> None:
+    source = """
+        import asyncio, concurrent.futures, threading, time
+
+        def work(futures):
+            for future in futures:
+                future.set_result(time.time())
+                for _ in range(20):
+                    time.time()
+                time.sleep(0.001)
+
+        async def main():
+            futures = [concurrent.futures.Future() for _ in range(6)]
+            threads = [threading.Thread(target=work, args=(futures[n::2],)) for n in range(2)]
+            for thread in threads:
+                thread.start()
+            print([await asyncio.wrap_future(future) for future in futures])
+            for thread in threads:
+                thread.join()
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                other = concurrent.futures.Future()
+                job = pool.submit(work, [other])
+                print(await asyncio.wrap_future(other))
+                await asyncio.wrap_future(job)
+
+        asyncio.run(main())
+        """
+    replays(tmp_path, source, varies=True)

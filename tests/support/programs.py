@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, Literal
 
 from replay.cassette.cassette import Cassette, load
 from replay.launch import Run, record_command, run
@@ -56,6 +56,7 @@ def record(
     variables: Mapping[str, str] | None = None,
     options: tuple[str, ...] = (),
     name: str = "program",
+    threads: Literal["order", "strict"] = "order",
 ) -> Recorded:
     """Record a program that is written into `directory`, with real descriptors for its standard streams."""
     program = directory / f"{name}.py"
@@ -64,7 +65,7 @@ def record(
     environ = {**os.environ, **(variables or {})}
     with TemporaryFile() as out, TemporaryFile() as err:
         with _standard_streams(stdin, out.fileno(), err.fileno()):
-            made = record_command([sys.executable, *options, str(program)], path, variables=environ)
+            made = record_command([sys.executable, *options, str(program)], path, variables=environ, threads=threads)
         said: list[bytes] = []
         for file in (out, err):
             file.seek(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Literal
 
 import click
 
@@ -23,9 +24,22 @@ from replay_cli.render.text import one_line, plural
 @click.option("--name", help="A name for the header.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A label for the header; may be repeated.")
 @click.option("--audit", is_flag=True, help="Name what C extensions open and connect to, as well; slower.")
+@click.option(
+    "--threads",
+    type=click.Choice(["order", "strict"]),
+    default="order",
+    help="strict: one thread at a time, so that data races in memory replay exactly; slower.",
+)
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)
 @options.common
-def command(output: str | None, name: str | None, tags: tuple[str, ...], audit: bool, cmd: tuple[str, ...]) -> int:
+def command(
+    output: str | None,
+    name: str | None,
+    tags: tuple[str, ...],
+    audit: bool,
+    threads: Literal["order", "strict"],
+    cmd: tuple[str, ...],
+) -> int:
     """Run a Python program and record everything nondeterministic it reads.
 
     The program is any command that starts Python: a script, -m module, a console script. It needs no change. Its exit
@@ -36,7 +50,7 @@ def command(output: str | None, name: str | None, tags: tuple[str, ...], audit: 
     """
     path = output or os.path.join(default_directory(), f"{_new_name()}.cassette")
     try:
-        recording = record_command(cmd, path, name=name, tags=dict(map(_tag, tags)), audit=audit)
+        recording = record_command(cmd, path, name=name, tags=dict(map(_tag, tags)), audit=audit, threads=threads)
     except NotReplayable as error:
         if cmd[0].endswith(".py") and os.path.isfile(cmd[0]) and not error.hint:
             raise NotReplayable(error.what, hint=f"a file, not a command: did you mean python {cmd[0]}?") from error
