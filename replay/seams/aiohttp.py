@@ -8,6 +8,9 @@ content-decoding, and the `ClientResponse`, which is a real one on a connection 
 
 from __future__ import annotations
 
+import copy
+import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any
@@ -31,7 +34,6 @@ def install(module: ModuleType) -> None:
     patch(library.BaseConnector, "connect", seam.wrap_connect)
     for connector in (library.BaseConnector, library.TCPConnector):
         patch(connector, "close", _wrap_close)
-    patch(library.ClientSession, "_ws_connect", _wrap_websocket)
 
 
 class _Seam:
@@ -44,8 +46,10 @@ class _Seam:
     def wrap_connect(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def connect(connector: Any, req: Any, traces: Any, timeout: Any) -> Any:
             lane = running.lane
-            if lane is None or req.headers.get("Upgrade"):
+            if lane is None:
                 return await original(connector, req, traces, timeout)
+            if req.headers.get("Upgrade"):
+                return await original(_alone(connector), req, traces, timeout)
             if any(_has_inner_signals(trace) for trace in traces):
                 lane.door.blind("callback", "aiohttp trace signals about connections and name look-up")
             if req.proxy:
@@ -80,6 +84,10 @@ def _wrap_close(original: Callable[..., Awaitable[None]]) -> Callable[..., Await
             await original(self, *args, **kwargs)
 
         async def crossing() -> None:
+            for alone in getattr(self, "_replay_alone", ()):
+                websocket = alone()
+                if websocket is not None:
+                    websocket._close()
             await lane.door.across(lane, Call("order", "aiohttp connector close", "read"), perform)
             if not self._closed:  # at replay nothing is open
                 with nobody():
@@ -90,11 +98,19 @@ def _wrap_close(original: Callable[..., Awaitable[None]]) -> Callable[..., Await
     return close
 
 
-def _wrap_websocket(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    async def ws_connect(self: Any, *args: Any, **kwargs: Any) -> Any:
-        lane = running.lane
-        if lane is not None:
-            lane.door.blind("connection", "aiohttp websocket")
-        return await original(self, *args, **kwargs)
+def _alone(connector: Any) -> Any:
+    """The connector of one websocket, whose connection is the program's own and recorded as such (`runtime.tap`).
 
-    return ws_connect
+    What there is in the pool was opened inside of crossings, and isn't there at replay.
+    """
+    own = copy.copy(connector)
+    state: dict[str, Any] = connector.__dict__
+    for name in [name for name, held in state.items() if isinstance(held, (dict, set, deque))]:
+        emptied = copy.copy(state[name])
+        emptied.clear()
+        setattr(own, name, emptied)
+    if hasattr(own, "_cached_hosts"):
+        own._cached_hosts = type(own._cached_hosts)()
+    own._force_close = True  # nobody closes it
+    state.setdefault("_replay_alone", []).append(weakref.ref(own))
+    return own

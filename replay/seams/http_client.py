@@ -1,4 +1,4 @@
-"""http.client and what is built on it: urllib, urllib3, requests, botocore.
+"""http.client and what is built on it: urllib, urllib3, requests, botocore, httplib2.
 
 A connection in a lane gets a `Wire` instead of a socket. Everything above (http.client's state machine and parser,
 urllib3's pools, retries, redirects) is the real thing, when recording and at replay; only what the socket said is
@@ -31,7 +31,7 @@ _POOLS = {
 
 
 def install(module: ModuleType) -> None:
-    """Patch the connections of `module` (http.client, urllib3.connection), or its pools."""
+    """Patch the connections of `module` (http.client, urllib3.connection, httplib2), or its pools."""
     if module.__name__ in _POOLS:
         pool, names = _POOLS[module.__name__]
         for name in names:
@@ -39,7 +39,7 @@ def install(module: ModuleType) -> None:
         if hasattr(module, "_close_pool_connections"):
             patch(module, "_close_pool_connections", aside)  # run when a pool is garbage
         return
-    for name in ("HTTPConnection", "HTTPSConnection"):
+    for name in ("HTTPConnection", "HTTPSConnection", "HTTPConnectionWithTimeout", "HTTPSConnectionWithTimeout"):
         kind = getattr(module, name, None)  # without OpenSSL there is no HTTPSConnection
         if hasattr(kind, "connect"):
             patch(kind, "connect", _wrap_connect)

@@ -57,9 +57,10 @@ SEAMS: tuple[Seam, ...] = (
             Target("urllib3.connection", ("HTTPConnection.connect", "HTTPConnection.is_connected")),
             Target("urllib3.connectionpool", ("HTTPConnectionPool._get_conn", "HTTPConnectionPool._put_conn")),
             Target("urllib3.poolmanager", ("PoolManager.connection_from_pool_key", "PoolManager.clear")),
+            Target("httplib2", ("HTTPConnectionWithTimeout.connect", "HTTPSConnectionWithTimeout.connect")),
         ),
-        covers="http.client, urllib, urllib3, requests, botocore",
-        tried="CPython 3.11, urllib3 2.8, requests 2.34",
+        covers="http.client, urllib, urllib3, requests, botocore (boto3), httplib2",
+        tried="CPython 3.11, urllib3 2.8, requests 2.34, botocore 1.44, httplib2 0.32",
         ways=("sync", "stream"),
         records="each request, above TLS and below the pool; whether sending worked is a draw",
         limits=(
@@ -79,7 +80,6 @@ SEAMS: tuple[Seam, ...] = (
                     "BaseConnector.connect",
                     "BaseConnector.close",
                     "TCPConnector.close",
-                    "ClientSession._ws_connect",
                     "client_proto.ResponseHandler.set_response_params",
                     "client_proto.ResponseHandler.start_timeout",
                     "connector.Connection",
@@ -96,8 +96,27 @@ SEAMS: tuple[Seam, ...] = (
         records="each request below ClientSession; redirects, cookies, middlewares and timeouts run again at replay",
         limits=(
             "a streamed request body is written to its end before it is sent",
-            "websockets: not covered, a blind spot",
+            "websockets are recorded as connections; each has one of its own, beside the session's pool",
             "trace signals about connections and name look-up aren't sent at replay; a blind spot",
+        ),
+    ),
+    Seam(
+        name="tornado",
+        module="replay.seams.tornado",
+        targets=(
+            Target(
+                "tornado.simple_httpclient",
+                ("SimpleAsyncHTTPClient.fetch_impl", "HTTPResponse", "_RequestProxy", "httputil.HTTPHeaders"),
+            ),
+        ),
+        covers="tornado (AsyncHTTPClient, HTTPClient)",
+        tried="tornado 6.6",
+        ways=("async", "stream"),
+        records="each fetch; headers are those that the program gave, pieces come decompressed",
+        limits=(
+            "redirects that tornado follows are part of their fetch: `response.url` says where it ended",
+            "`body_producer` runs inside of the client, unrecorded: a blind spot",
+            "`curl_httpclient`: not covered",
         ),
     ),
     Seam(

@@ -46,27 +46,3 @@ def test_awkward(program: str, tmp_path: Path) -> None:
     if program == "awkward_sync":
         (forgotten,) = [event for event in cassette.events if "/forgotten" in event.name]
         assert (forgotten.effect, forgotten.body, forgotten.response) == ("write", b"nobody waits", None)
-
-
-def test_a_websocket_is_a_blind_spot(tmp_path: Path) -> None:
-    program = tmp_path / "program.py"
-    program.write_text(
-        "import asyncio, sys, aiohttp\n"
-        "async def main():\n"
-        "    async with aiohttp.ClientSession() as session:\n"
-        "        try: await session.ws_connect(sys.argv[1])\n"
-        "        except aiohttp.ClientError as error: print(type(error).__name__)\n"
-        "asyncio.run(main())\n"
-    )
-    path = str(tmp_path / "a.cassette")
-    with AwkwardServer() as server:
-        url = f"http://127.0.0.1:{server.ports[0]}/echo"
-        told = subprocess.run(
-            [sys.executable, "-c", _RECORD, path, sys.executable, str(program), url],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=ROOT,
-        )
-    assert told.stdout == "WSServerHandshakeError\n"
-    assert ("connection", "aiohttp websocket") in [(spot.what, spot.detail) for spot in load(path).blind_spots]

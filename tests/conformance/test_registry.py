@@ -96,7 +96,7 @@ PATCHED = {
     "urllib3.connection": "HTTPConnection.connect HTTPConnection.send HTTPConnection.is_connected",
     "urllib3.connectionpool": "HTTPConnectionPool._get_conn HTTPConnectionPool._put_conn",
     "urllib3.poolmanager": "PoolManager.connection_from_pool_key PoolManager.clear",
-    "aiohttp": "BaseConnector.connect BaseConnector.close TCPConnector.close ClientSession._ws_connect",
+    "aiohttp": "BaseConnector.connect BaseConnector.close TCPConnector.close",
 }
 PATCHED["httpx2"] = PATCHED["httpx"]
 
