@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from replay.boundary.acting import agent as agent
     from replay.cassette.cassette import Cassette as Cassette
     from replay.cassette.cassette import load as load
     from replay.cassette.objects import register_codec as codec
@@ -34,6 +35,7 @@ _WHERE = {
     "Event": ("replay.model.event", "Event"),
     "ReplayError": ("replay.model.errors", "ReplayError"),
     "Run": ("replay.launch", "Run"),
+    "agent": ("replay.boundary.acting", "agent"),
     "codec": ("replay.cassette.objects", "register_codec"),
     "entrypoint": ("replay.session", "entrypoint"),
     "load": ("replay.cassette.cassette", "load"),
@@ -49,6 +51,7 @@ __all__ = [
     "Event",
     "ReplayError",
     "Run",
+    "agent",
     "codec",
     "entrypoint",
     "load",

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from replay.boundary import originals
+from replay.boundary.acting import acting
 
 if TYPE_CHECKING:
     from replay.boundary.door import Call, Door
@@ -40,6 +41,7 @@ class Lane:
         door: the session's door. log: the same as its `log`, a step closer.
         timers: how many timers this lane has set (they are named by that number).
         hashed: how many objects this lane was the first to hash (`hash_of`).
+        agent: who acts on it where its thread's context doesn't say (`acting`): who did where it was spawned.
         waits: how many waits of it a signal may have interrupted (`Door.pause`), which are named alike.
         loop: the event loop it runs on at present, if any.
         stream: the random stream of its thread, from the session's seed: threads draw in no order that anyone knows.
@@ -50,6 +52,7 @@ class Lane:
 
     __slots__ = (
         "_spawned",
+        "agent",
         "door",
         "hash",
         "hashed",
@@ -72,6 +75,7 @@ class Lane:
         self.timers = 0
         self.hashed = 0
         self.waits = 0
+        self.agent: str | None = None
         self.loop: Any = None
         self.inside = Inside(self)
         self.stream = Stream(door.seed + path.encode())
@@ -83,6 +87,7 @@ class Lane:
         """The next child lane: `how` is one of SPAWN_MARKS."""
         self._spawned[how] += 1
         child = self.door.new_lane(f"{self.path}/{SPAWN_MARKS[how]}{self._spawned[how]}")
+        child.agent = acting.get(self.agent)
         if how == "task":
             child.stream = self.stream  # tasks of one thread take turns that the schedule knows
         return child

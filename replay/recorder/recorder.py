@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from replay.boundary import interrupts, originals, sites
+from replay.boundary.acting import acting, labelled
 from replay.boundary.awaiting import Watched
 from replay.boundary.door import LOG_LIMIT, Call, Door
 from replay.boundary.lanes import Lane, carrier, nobody, running, step_inside, step_out
@@ -39,6 +40,7 @@ R = TypeVar("R")
 _clock = originals.clock_ns
 _pending = interrupts.pending
 _frame = originals.frame
+_acting = acting.get
 
 _HELD = -1
 """A mark in the log (lane, call, at, site), and the event id of that call until it has one."""
@@ -262,7 +264,8 @@ class Recorder(Door):
                 site = self._site(sites.caller())
                 self._guard(
                     self._writer.event,
-                    *(lane.number, "env", key, "read", self._now(), site, key, None, None, None, 0, RESULT, safe),
+                    *(lane.number, "env", key, "read", self._now(), site, key, None, None),
+                    *(labelled(None, _acting(lane.agent)), 0, RESULT, safe),
                 )
 
     def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:
@@ -276,7 +279,7 @@ class Recorder(Door):
                     site = self._site(sites.program_frame(_frame(1)))
                     self._writer.event(
                         *(lane.number, call.kind, call.name, call.effect, self._now(), site, call.request),
-                        *(None, None, None, 0, RESULT, None),
+                        *(None, None, labelled(None, _acting(lane.agent)), 0, RESULT, None),
                     )
                     self._writer.flush()
                 except Exception as error:
@@ -326,6 +329,9 @@ class Recorder(Door):
         if lane.unfinished is not None:
             lane.unfinished()
         lane.inside.call = call
+        agent = _acting(lane.agent)
+        if agent is not None:
+            call.meta = labelled(call.meta, agent)
         if call.effect == "read" and call.kind == "tool" and not call.streams and is_fixed(call.request):
             if self._on:
                 program = sites.program_frame(frame)
@@ -464,7 +470,8 @@ class Recorder(Door):
             site = self._site(sites.caller())
             self._guard(
                 self._writer.event,
-                *(lane.number, "gap", call.name, call.effect, self._now(), site, request, None, None, None, 0, 0, None),
+                *(lane.number, "gap", call.name, call.effect, self._now(), site, request, None, None),
+                *(call.meta, 0, 0, None),
             )
             self._guard(self._writer.flush)
 
@@ -508,7 +515,7 @@ class Recorder(Door):
         site = self._site(sites.caller())
         self._writer.event(
             *(lane.number, "output", label, "write", self._now(), site, text),
-            *(None, None, {"inside": True}, 0, RESULT, None),
+            *(None, None, labelled({"inside": True}, _acting(lane.agent)), 0, RESULT, None),
         )
 
     def _note_blind(self, what: str, detail: str, frame: FrameType | None) -> None:

@@ -224,6 +224,46 @@ SEAMS: tuple[Seam, ...] = (
             "what goes through a descriptor past its socket (`os.read`, `os.sendfile`): not covered",
         ),
     ),
+    Seam(
+        name="langchain",
+        module="replay.seams.langchain",
+        targets=(
+            Target(
+                "langchain_core.tools.base",
+                (
+                    "BaseTool.__init_subclass__",
+                    "BaseTool._run",
+                    "BaseTool._arun",
+                    "BaseTool._filter_injected_args",
+                    "_get_runnable_config_param",
+                ),
+            ),
+        ),
+        covers="tools of LangChain and LangGraph (`@tool`, StructuredTool, classes on BaseTool; ToolNode, prebuilt "
+        "agents)",
+        tried="langchain-core 1.7",
+        ways=("sync", "async"),
+        records="each call of a tool: its arguments without injected ones, its result before it becomes a message",
+        limits=(
+            "what a tool sends through a stream writer reaches the program only where its body runs",
+            "a result that the codec doesn't know is a gap",
+        ),
+    ),
+    Seam(
+        name="langgraph",
+        module="replay.seams.langgraph",
+        targets=(
+            Target("langgraph.pregel._runner", ("run_with_retry", "arun_with_retry")),
+            Target("langgraph.graph.state", ("_control_branch",)),
+            Target("langgraph.prebuilt.chat_agent_executor", ("create_react_agent",)),
+            Target("langchain.agents.factory", ("create_agent",)),
+        ),
+        covers="LangGraph's nodes, langchain's agents: who acts",
+        tried="langgraph 1.2, langchain 1.4",
+        ways=("sync", "async"),
+        records="no crossing: the name of the node or agent, on every event; where a `Command` hands over, an event",
+        limits=("a prebuilt agent made before the recording began acts under its nodes' names",),
+    ),
 )
 
 _listeners: list[Blind] = []

@@ -54,7 +54,7 @@ def test_show_draws_the_path_within_80_columns(sealed: Path) -> None:
     assert path[1].startswith("sealed · 9 events · 4.200 s · exit 0 · 20")
     for line in (
         "0-1 0.000 m clock time.time ×4",
-        "2 0.001 m llm gpt-4o · 1 message · 80 + 20 tokens",
+        "2 0.001 m llm support: gpt-4o · 1 message · 80 + 20 tokens",
         "says: I'll refund it.",
         "asks: refund(order='A-1043', amount=129)",
         "3 0.260 m/t1 tool refund('A-1043', amount=129) → {'ok': True}",

@@ -12,6 +12,7 @@ import pytest
 
 import replay
 from replay.model.errors import CassetteExists, CassetteMissing, NotReplayable
+from tests.support import programs
 from tests.support.e2e import cli, cli_json, record, shown, write
 
 Done = subprocess.CompletedProcess[bytes]
@@ -641,3 +642,79 @@ def test_load_executes_nothing(tmp_path: Path) -> None:
         assert values.response["int"] == 10**30
         assert cassette.events[-1].id == len(cassette.events) - 1
         assert [event.id for event in cassette.events[2:4]] == [2, 3]
+
+
+AGENTS = """
+import asyncio, threading
+from concurrent.futures import ThreadPoolExecutor
+import replay
+
+
+@replay.tool(effect="read")
+def look(where: str) -> str:
+    return where.upper()
+
+
+@replay.tool
+def tell(where: str) -> str:
+    return where.lower()
+
+
+@replay.agent("researcher")
+async def research(number):
+    await asyncio.sleep(0)
+    with replay.agent(f"reader {number}"):
+        await asyncio.sleep(0)
+        look(f"reader {number}")
+        await asyncio.sleep(0)
+    tell("researcher")
+
+
+async def main():
+    await asyncio.gather(*(research(number) for number in range(3)))
+    tell("None")
+    with replay.agent("pool"):
+        await asyncio.get_running_loop().run_in_executor(None, look, "pool")
+        await asyncio.to_thread(tell, "pool")
+
+
+@replay.agent("planner")
+def plan():
+    look("planner")
+    thread = threading.Thread(target=lambda: (look("planner"), print("planner")))
+    thread.start()
+    thread.join()
+    with replay.agent("pool"), ThreadPoolExecutor(1) as pool:
+        pool.submit(look, "pool").result()
+    try:
+        with replay.agent("failing"):
+            tell("failing")
+            raise KeyError
+    except KeyError:
+        tell("planner")
+
+
+tell("None")
+plan()
+asyncio.run(main())
+look("None")
+
+def each():
+    yield 1
+
+
+try:
+    replay.agent("reader")(each)
+except TypeError:
+    look("None")
+"""
+
+
+def test_the_acting_agent_is_on_every_event(tmp_path: Path) -> None:
+    made = programs.replays(tmp_path, AGENTS, times=1)
+    named = [(event.request["where"], str(event.meta.get("agent"))) for event in made.events("tool")]
+    assert len(named) == 17
+    assert all(expected == found for expected, found in named), named
+    assert [event.meta.get("agent") for event in made.events("output")] == ["planner"]
+    assert {event["agent"] for event in cli_json("show", made.path)["events"]} >= {None, "planner", "reader 2"}
+    assert "reader 2" in cli("show", made.path).stdout.decode()

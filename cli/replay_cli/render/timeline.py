@@ -1,4 +1,4 @@
-"""The action path as a table: event, time, lane (when there are several), kind, and what happened."""
+"""The action path as a table: event, time, lane (when there are several), kind, and what happened, by which agent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def rows(events: Sequence[Event], *, collapse: bool = True) -> Iterator[Row]:
     run: list[Event] = []
     for event, call in semantics.readings(events):
         quiet = collapse and _quiet(event)
-        if run and not (quiet and event.kind == run[0].kind and event.lane == run[0].lane):
+        if run and not (quiet and _kept_with(event, run[0])):
             yield Row(run[0], run[-1], run[0].kind, [folded(run)])
             run = []
         if quiet:
@@ -50,6 +50,14 @@ def rows(events: Sequence[Event], *, collapse: bool = True) -> Iterator[Row]:
         yield Row(event, event, event.kind if call is None else "llm", describe(event, call))
     if run:
         yield Row(run[0], run[-1], run[0].kind, [folded(run)])
+
+
+def _kept_with(event: Event, other: Event) -> bool:
+    return (event.kind, event.lane, _agent(event)) == (other.kind, other.lane, _agent(other))
+
+
+def _agent(event: Event) -> str:
+    return str(event.meta.get("agent") or "")
 
 
 def _quiet(event: Event) -> bool:
@@ -82,6 +90,8 @@ def timeline(events: Sequence[Event], *, verbose: bool = False) -> Table:
 
 def _lines(row: Row, *, verbose: bool) -> Text:
     text = Text()
+    if _agent(row.first):
+        text.append(f"{one_line(_agent(row.first))}: ", style="dim magenta")
     for number, line in enumerate(row.lines):
         if number:
             text.append("\n  ")
