@@ -9,6 +9,7 @@ Example:
 from __future__ import annotations
 
 from replay.semantics.call import CallError, LLMCall, Message, Part, Tool, ToolCall, Usage
+from replay.semantics.cost import Price, Prices, cost, prices
 from replay.semantics.links import read, readings, tool_results
 from replay.semantics.otel import attributes
 
@@ -17,10 +18,14 @@ __all__ = [
     "LLMCall",
     "Message",
     "Part",
+    "Price",
+    "Prices",
     "Tool",
     "ToolCall",
     "Usage",
     "attributes",
+    "cost",
+    "prices",
     "read",
     "readings",
     "tool_results",

@@ -6,9 +6,9 @@ is still there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,43 @@ class Message:
         return "".join(
             part.content for part in self.parts if part.type == "reasoning" and isinstance(part.content, str)
         )
+
+
+class Messages(Sequence[Message]):
+    """Messages that are read when they are looked at.
+
+    A listing of a thousand calls needs to know how many each had, and each has the whole conversation before it.
+    """
+
+    __slots__ = ("_raw", "_read", "_reader")
+
+    def __init__(self, raw: Sequence[Any], reader: Callable[[Any], Message]) -> None:
+        self._raw = raw
+        self._reader = reader
+        self._read: tuple[Message, ...] | None = None
+
+    def _all(self) -> tuple[Message, ...]:
+        if self._read is None:
+            self._read = tuple(map(self._reader, self._raw))
+        return self._read
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Message, ...]: ...
+    def __getitem__(self, index: int | slice) -> Message | tuple[Message, ...]:
+        return self._all()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._all() == tuple(other)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self._all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +165,7 @@ class LLMCall:
     request_model: str | None
     response_model: str | None = None
     system: tuple[Part, ...] = ()
-    messages: tuple[Message, ...] = ()
+    messages: Sequence[Message] = ()
     tools: tuple[Tool, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
     stream: bool = False

@@ -23,7 +23,7 @@ class Asked:
     """The request half. Attributes as in LLMCall."""
 
     model: str | None
-    messages: tuple[Message, ...] = ()
+    messages: Sequence[Message] = ()
     system: tuple[Part, ...] = ()
     tools: tuple[Tool, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -151,8 +151,9 @@ def read(dialect: Dialect, exchange: Exchange) -> LLMCall:
 def tool_calls(message: Message, history: Sequence[Message] = ()) -> tuple[ToolCall, ...]:
     """The tool calls that a message asks for; `history` numbers those without an id, see `ToolCall.id`."""
     seen: dict[str, int] = {}
-    for part in (part for earlier in history for part in earlier.parts if part.type == "tool_call"):
-        seen[part.name or ""] = seen.get(part.name or "", 0) + 1
+    if any(part.type == "tool_call" and not part.id for part in message.parts):
+        for part in (part for earlier in history for part in earlier.parts if part.type == "tool_call"):
+            seen[part.name or ""] = seen.get(part.name or "", 0) + 1
     calls: list[ToolCall] = []
     for part in message.parts:
         if part.type == "tool_call":

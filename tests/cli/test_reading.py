@@ -314,3 +314,28 @@ def test_tampering_is_told_from_damage(tmp_path: Path) -> None:
     assert done.returncode == exits.DIFFERENT
     assert "tampered with" in done.stderr
     assert document("verify", path, code=exits.DIFFERENT)["tampered"] is True
+
+
+def test_prices_give_costs(sealed: Path, tmp_path: Path) -> None:
+    known = tmp_path / "prices.json"
+    known.write_text('{"gpt-4o*": {"input": 2.5, "output": 10}}', "utf-8")
+    done = replay("show", sealed, "--prices", known)
+    assert done.returncode == exits.SAME
+    text = " ".join(done.stdout.split())
+    assert "80 + 20 tokens · cost 0.0004" in text
+    assert "cost 0.0004 for 1 call" in text
+    shown = json.loads(replay("show", sealed, "--prices", known, "--json").stdout)
+    assert [each["llm"]["cost"] for each in shown["events"] if "llm" in each] == [pytest.approx(0.0004)]
+    assert "cost" not in replay("show", sealed).stdout
+    assert replay("show", sealed, "2", "--prices", known, "--json").stdout.count('"cost": 0.0004') == 1
+
+
+@pytest.mark.parametrize(("content", "problem"), [("{", "--prices"), ('{"m": {}}', "the price of input is missing")])
+def test_prices_that_are_none(sealed: Path, tmp_path: Path, content: str, problem: str) -> None:
+    known = tmp_path / "prices.json"
+    known.write_text(content, "utf-8")
+    done = replay("show", sealed, "--prices", known)
+    assert (done.returncode, done.stdout) == (exits.USAGE, "")
+    assert problem in done.stderr
+    missing = replay("show", sealed, "--prices", tmp_path / "none.json")
+    assert missing.returncode == exits.USAGE

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import click
 
 from replay import semantics
@@ -14,32 +18,44 @@ from replay_cli.render import plain
 @click.command("show")
 @click.argument("cassette", callback=options.named)
 @click.argument("event", type=click.IntRange(min=0), required=False)
+@click.option("--prices", metavar="FILE", help="What calls cost: JSON.")
 @options.common
-def command(cassette: str, event: int | None) -> int:
+def command(cassette: str, event: int | None, prices: str | None) -> int:
     """The action path as a timeline; one event whole.
 
     CASSETTE is a path, the beginning of a name or id in the cassette directory, or `latest`. With EVENT, that event
     alone is shown, with everything that was recorded of it. --verbose shows every draw, every call site, and long
     lines whole.
+
+    FILE has the prices of a million tokens: {"gpt-4o*": {"input": 2.5, "cached": 1.25, "output": 10}, ...}.
     """
+    known: semantics.Prices = {} if prices is None else _prices(prices)
     with contents.open_(cassette) as opened:
-        return _path(opened) if event is None else _event(opened, event)
+        return _path(opened, known) if event is None else _event(opened, event, known)
 
 
-def _path(cassette: Cassette) -> int:
+def _prices(file: str) -> semantics.Prices:
+    try:
+        document: Any = json.loads(Path(file).read_bytes())
+        return semantics.prices(document)
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"--prices {file}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _path(cassette: Cassette, prices: semantics.Prices) -> int:
     found = contents.read(cassette)
     if options.current().json:
-        console.document(plain.cassette(found))
+        console.document(plain.cassette(found, prices))
     else:
         from replay_cli.render.path import print_path
 
-        print_path(console.results(), found, verbose=options.current().verbose)
+        print_path(console.results(), found, prices, verbose=options.current().verbose)
     if found.damage is not None:
         raise found.damage
     return exits.SAME
 
 
-def _event(cassette: Cassette, number: int) -> int:
+def _event(cassette: Cassette, number: int, prices: semantics.Prices) -> int:
     if number >= len(cassette.events):
         last = f"the last is {len(cassette.events) - 1}" if cassette.events else "it has none"
         raise UsageError(f"no event {number} in {cassette.path}; {last}")
@@ -48,9 +64,9 @@ def _event(cassette: Cassette, number: int) -> int:
         event = contents.read(cassette).events[number]  # its answer is part of another one
     call = semantics.read(event)
     if options.current().json:
-        console.document(plain.event(event, call))
+        console.document(plain.event(event, call, prices))
     else:
         from replay_cli.render.whole import print_event
 
-        print_event(console.results(), event, call)
+        print_event(console.results(), event, call, prices)
     return exits.SAME

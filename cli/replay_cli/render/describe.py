@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from replay.model.event import Event
-from replay.semantics import LLMCall
+from replay.semantics import LLMCall, Prices, cost
 from replay_cli.render import mcp, traffic
 from replay_cli.render.brief import arguments, asked, brief
 from replay_cli.render.shapes import is_mapping, is_sequence, mapping
@@ -26,10 +26,10 @@ class Line:
     tone: str = "plain"
 
 
-def describe(event: Event, call: LLMCall | None = None) -> list[Line]:
+def describe(event: Event, call: LLMCall | None = None, prices: Prices | None = None) -> list[Line]:
     """What happened, headline first. `call` is the event's reading as an LLM call, where it is one."""
     if call is not None:
-        return _llm(event, call)
+        return _llm(event, call, prices or {})
     match event.kind:
         case "gap":
             return [Line(f"{event.name}: not recorded: {_reason(event.request)}", "bad")]
@@ -71,10 +71,13 @@ def _labels(event: Event) -> list[str]:
     return [describe(event)[0].text]
 
 
-def _llm(event: Event, call: LLMCall) -> list[Line]:
+def _llm(event: Event, call: LLMCall, prices: Prices) -> list[Line]:
     facts = [call.request_model or call.dialect, plural(len(call.messages), "message")]
     if call.usage.input is not None or call.usage.output is not None:
         facts.append(f"{_count(call.usage.input)} + {_count(call.usage.output)} tokens")
+    paid = cost(call, prices)
+    if paid is not None:
+        facts.append(f"cost {money(paid)}")
     if event.pieces:
         facts.append(plural(_pieces(event), "chunk"))
     lines = [Line(" · ".join(facts))]
@@ -219,3 +222,8 @@ def _pieces(event: Event) -> int:
 
 def _count(tokens: int | None) -> str:
     return "?" if tokens is None else str(tokens)
+
+
+def money(amount: float) -> str:
+    """Four digits behind the point, more where that would be nothing."""
+    return f"{amount:.4f}" if amount >= 0.001 or amount == 0 else f"{amount:.2g}"

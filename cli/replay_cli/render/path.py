@@ -7,13 +7,16 @@ import os
 from rich.console import Console
 from rich.text import Text
 
+from replay import semantics
+from replay.semantics import Prices
 from replay_cli.contents import Contents
 from replay_cli.render import facts, mcp
-from replay_cli.render.text import one_line
+from replay_cli.render.describe import money
+from replay_cli.render.text import one_line, plural
 from replay_cli.render.timeline import timeline
 
 
-def print_path(console: Console, found: Contents, *, verbose: bool) -> None:
+def print_path(console: Console, found: Contents, prices: Prices | None = None, *, verbose: bool) -> None:
     """Heading, timeline, gaps and blind spots; an unfinished recording says so first and last."""
     console.print(Text(one_line(facts.program(found.header)), style="bold"))
     console.print(Text(one_line(facts.summary(found)), style="dim"))
@@ -21,13 +24,23 @@ def print_path(console: Console, found: Contents, *, verbose: bool) -> None:
     if unfinished:
         console.print(Text(unfinished, style="bold red"))
     console.print()
-    console.print(timeline(found.events, verbose=verbose))
+    console.print(timeline(found.events, prices, verbose=verbose))
+    _cost(console, found, prices or {})
     _children(console, found)
     _findings(console, found)
     _losses(console, found)
     if unfinished:
         console.print()
         console.print(Text(f"… {unfinished}", style="bold red"))
+
+
+def _cost(console: Console, found: Contents, prices: Prices) -> None:
+    if prices:
+        costs = [semantics.cost(call, prices) for _, call in semantics.readings(found.events) if call is not None]
+        paid = [amount for amount in costs if amount is not None]
+        without = f"; {plural(len(costs) - len(paid), 'call')} without a price" if len(paid) < len(costs) else ""
+        console.print()
+        console.print(Text(f"cost {money(sum(paid))} for {plural(len(paid), 'call')}{without}"))
 
 
 def _children(console: Console, found: Contents) -> None:

@@ -22,10 +22,11 @@ from typing import Any
 from replay import semantics
 from replay.cassette.named import Named
 from replay.model.event import BlindSpot, Event, Failure, Piece, Site
-from replay.semantics import LLMCall
+from replay.semantics import LLMCall, Prices
 from replay_cli.contents import Contents
 from replay_cli.render.shapes import is_mapping, is_sequence, mapping
 
+NO_PRICES: Prices = {}
 LONGEST = 100_000
 """Bytes of a file's content that are printed; the size and digest always are."""
 
@@ -61,13 +62,13 @@ _SCALARS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
 )
 
 
-def cassette(found: Contents) -> dict[str, Any]:
+def cassette(found: Contents, prices: Prices = NO_PRICES) -> dict[str, Any]:
     """A whole cassette, as `show --json` prints it."""
     shown: dict[str, Any] = {
         "cassette": value(found.header),
         "status": found.status,
         "outcome": value(found.outcome),
-        "events": [event(each, call) for each, call in semantics.readings(found.events)],
+        "events": [event(each, call, prices) for each, call in semantics.readings(found.events)],
         "blind_spots": [blind_spot(spot) for spot in found.blind_spots],
         "gaps": [
             {"id": gap.event, "name": gap.name, "reason": gap.reason, "site": _site(gap.site)} for gap in found.gaps
@@ -87,7 +88,7 @@ def cassette(found: Contents) -> dict[str, Any]:
     return shown
 
 
-def event(item: Event, call: LLMCall | None = None) -> dict[str, Any]:
+def event(item: Event, call: LLMCall | None = None, prices: Prices = NO_PRICES) -> dict[str, Any]:
     """One event. `call` is its reading as an LLM call: then its kind is `llm` and its name the model."""
     shown: dict[str, Any] = {
         "id": item.id,
@@ -113,11 +114,11 @@ def event(item: Event, call: LLMCall | None = None) -> dict[str, Any]:
     if item.pieces:
         shown["pieces"] = [_piece(piece) for piece in item.pieces]
     if call is not None:
-        shown["llm"] = llm(call)
+        shown["llm"] = llm(call, prices)
     return shown
 
 
-def llm(call: LLMCall) -> dict[str, Any]:
+def llm(call: LLMCall, prices: Prices = NO_PRICES) -> dict[str, Any]:
     """The reading of an exchange as an LLM call; what the wire said stays in the event's request and response."""
     return {
         "dialect": call.dialect,
@@ -139,7 +140,9 @@ def llm(call: LLMCall) -> dict[str, Any]:
             "output": call.usage.output,
             "cached": call.usage.cached,
             "reasoning": call.usage.reasoning,
+            "cache_write": call.usage.cache_write,
         },
+        "cost": semantics.cost(call, prices),
         "finish_reason": call.finish_reason,
         "error": None if call.error is None else value(dataclasses.asdict(call.error)),
         "warnings": list(call.warnings),

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from replay import semantics
 from replay.model.event import Event
+from replay.semantics import Prices
 from replay_cli.render.describe import DRAWN, LOOKS, Line, describe, folded, missing
 from replay_cli.render.text import one_line
 
@@ -36,7 +37,7 @@ class Row:
     lines: list[Line]
 
 
-def rows(events: Sequence[Event], *, collapse: bool = True) -> Iterator[Row]:
+def rows(events: Sequence[Event], prices: Prices | None = None, *, collapse: bool = True) -> Iterator[Row]:
     """The rows of the path; with `collapse`, neighbouring quiet events of one lane and kind share a row."""
     run: list[Event] = []
     for event, call in semantics.readings(events):
@@ -47,7 +48,7 @@ def rows(events: Sequence[Event], *, collapse: bool = True) -> Iterator[Row]:
         if quiet:
             run.append(event)
             continue
-        yield Row(event, event, event.kind if call is None else "llm", describe(event, call))
+        yield Row(event, event, event.kind if call is None else "llm", describe(event, call, prices))
     if run:
         yield Row(run[0], run[-1], run[0].kind, [folded(run)])
 
@@ -68,7 +69,7 @@ def _quiet(event: Event) -> bool:
     return event.name.rpartition(" ")[2] in _QUIET.get(event.kind, ())
 
 
-def timeline(events: Sequence[Event], *, verbose: bool = False) -> Table:
+def timeline(events: Sequence[Event], prices: Prices | None = None, *, verbose: bool = False) -> Table:
     """The table. Without `verbose` each line is cut at the terminal's edge."""
     lanes = len({event.lane for event in events}) > 1
     table = Table(box=None, padding=(0, 1, 0, 0), show_header=True, header_style="dim", expand=True, pad_edge=False)
@@ -78,7 +79,7 @@ def timeline(events: Sequence[Event], *, verbose: bool = False) -> Table:
         table.add_column("lane", no_wrap=True, max_width=12, overflow="ellipsis")
     table.add_column("kind", no_wrap=True)
     table.add_column("what", ratio=1, no_wrap=not verbose, overflow="fold" if verbose else "ellipsis")
-    for row in rows(events, collapse=not verbose):
+    for row in rows(events, prices, collapse=not verbose):
         number = str(row.first.id) if row.first is row.last else f"{row.first.id}-{row.last.id}"
         cells = [Text(number), Text(f"{row.first.at / 1e6:.3f}", style="dim")]
         if lanes:

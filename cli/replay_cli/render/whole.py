@@ -9,17 +9,19 @@ from rich.console import Console
 from rich.text import Text
 
 from replay.model.event import Event
-from replay.semantics import LLMCall, Message
+from replay.semantics import LLMCall, Message, Prices
 from replay_cli.render import plain
 from replay_cli.render.brief import brief
 from replay_cli.render.describe import describe
 from replay_cli.render.text import block, one_line
 
 
-def print_event(console: Console, event: Event, call: LLMCall | None) -> None:
+def print_event(console: Console, event: Event, call: LLMCall | None, prices: Prices | None = None) -> None:
     """Headline, facts, then request and outcome in full."""
     kind = event.kind if call is None else "llm"
-    console.print(Text(f"event {event.id}  {one_line(kind)}  {one_line(describe(event, call)[0].text)}", style="bold"))
+    console.print(
+        Text(f"event {event.id}  {one_line(kind)}  {one_line(describe(event, call, prices)[0].text)}", style="bold")
+    )
     took = "no outcome" if event.took is None else f"took {event.took / 1e6:.6f} s"
     facts = {"at": f"{event.at / 1e6:.6f} s, {took}", "lane": event.lane, "effect": event.effect}
     if event.site is not None:

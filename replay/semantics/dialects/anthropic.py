@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from replay.semantics.call import Message, Part, Tool, Usage
+from replay.semantics.call import Message, Messages, Part, Tool, Usage
 from replay.semantics.dialect import Answered, Asked, Assembled, Dialect, merge
 from replay.semantics.loose import dumps, loads, number, obj, objs, string, total, without
 from replay.semantics.wire import Frame
@@ -28,10 +28,7 @@ def ask(path: str, body: Mapping[str, Any]) -> Asked:
     hosted = _HOSTED.search(path)
     return Asked(
         model=string(body.get("model")) or (hosted.group(1) if hosted else None),
-        messages=tuple(
-            Message(string(m.get("role")) or "user", tuple(_content(m.get("content"))), raw=m)
-            for m in objs(body.get("messages"))
-        ),
+        messages=Messages(objs(body.get("messages")), _message),
         system=tuple(_content(body.get("system"))),
         tools=tuple(
             Tool(string(t.get("name")) or "", string(t.get("description")), t.get("input_schema"), t)
@@ -40,6 +37,10 @@ def ask(path: str, body: Mapping[str, Any]) -> Asked:
         params=without(body, ("model", "messages", "system", "tools", "stream")),
         stream=body.get("stream") is True or path.endswith(("/invoke-with-response-stream", ":streamRawPredict")),
     )
+
+
+def _message(raw: Mapping[str, Any]) -> Message:
+    return Message(string(raw.get("role")) or "user", tuple(_content(raw.get("content"))), raw=raw)
 
 
 def _content(value: Any) -> list[Part]:

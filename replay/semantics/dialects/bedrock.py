@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from replay.semantics.call import Message, Part, Tool, Usage
+from replay.semantics.call import Message, Messages, Part, Tool, Usage
 from replay.semantics.dialect import Answered, Asked, Assembled, Dialect
 from replay.semantics.loose import dumps, number, obj, objs, string, total, without
 from replay.semantics.wire import Frame
@@ -27,7 +27,7 @@ def ask(path: str, body: Mapping[str, Any]) -> Asked:
     choice = {"toolChoice": tools["toolChoice"]} if "toolChoice" in tools else {}
     return Asked(
         model=found.group(1) if found else None,
-        messages=tuple(_message(item) for item in objs(body.get("messages"))),
+        messages=Messages(objs(body.get("messages")), _message),
         system=tuple(_part(part) for part in objs(body.get("system"))),
         tools=tuple(_tool(raw) for raw in objs(tools.get("tools"))),
         params={**obj(body.get("inferenceConfig")), **choice, **left},

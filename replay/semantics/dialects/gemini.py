@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from replay.semantics.call import Message, Part, Tool, Usage
+from replay.semantics.call import Message, Messages, Part, Tool, Usage
 from replay.semantics.dialect import Answered, Asked, Assembled, Dialect
 from replay.semantics.loose import dumps, number, obj, objs, string, total, without
 from replay.semantics.wire import Frame
@@ -34,7 +34,7 @@ def ask(path: str, body: Mapping[str, Any]) -> Asked:
     contents = objs(body.get("contents")) or objs([body.get("contents")])  # the API takes a single one as well
     return Asked(
         model=found.group(1) if found else None,
-        messages=tuple(_message(item) for item in contents),
+        messages=Messages(contents, _message),
         system=tuple(_part(part) for part in objs(system.get("parts"))),
         tools=tuple(tool for raw in objs(body.get("tools")) for tool in _tools(raw)),
         params={**config, **left},

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from replay.semantics.call import Message, Part, Tool, Usage
+from replay.semantics.call import Message, Messages, Part, Tool, Usage
 from replay.semantics.dialect import Answered, Asked, Assembled, Dialect, merge
 from replay.semantics.loose import arr, dumps, number, obj, objs, string, without
 from replay.semantics.wire import Frame
@@ -30,7 +30,7 @@ def ask(path: str, body: Mapping[str, Any]) -> Asked:
     tools += [_tool({"type": "function", "function": function}) for function in objs(body.get("functions"))]
     return Asked(
         model=string(body.get("model")) or (after.partition("/")[0] if found else None),
-        messages=tuple(message(item) for item in objs(body.get("messages"))),
+        messages=Messages(objs(body.get("messages")), message),
         tools=tuple(tools),
         params=without(body, ("model", "messages", "tools", "functions", "stream")),
         stream=body.get("stream") is True,

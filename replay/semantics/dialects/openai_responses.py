@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from replay.semantics.call import Message, Part, Tool, Usage
+from replay.semantics.call import Message, Messages, Part, Tool, Usage
 from replay.semantics.dialect import Answered, Asked, Assembled, Dialect
 from replay.semantics.loose import arr, dumps, number, obj, objs, string, without
 from replay.semantics.wire import Frame
@@ -44,13 +44,9 @@ def ask(path: str, body: Mapping[str, Any]) -> Asked:
     """The request half."""
     del path
     given, instructions = body.get("input"), body.get("instructions")
-    if isinstance(given, str):
-        messages = [Message("user", (Part("text", given, raw=given),), raw=given)]
-    else:
-        messages = [_item(item) for item in objs(given)]
     return Asked(
         model=string(body.get("model")),
-        messages=tuple(messages),
+        messages=_said(given) if isinstance(given, str) else Messages(objs(given), _item),
         system=(Part("text", instructions, raw=instructions),) if isinstance(instructions, str) else (),
         tools=tuple(
             Tool(
@@ -64,6 +60,10 @@ def ask(path: str, body: Mapping[str, Any]) -> Asked:
         params=without(body, ("model", "input", "instructions", "tools", "stream")),
         stream=body.get("stream") is True,
     )
+
+
+def _said(text: str) -> tuple[Message, ...]:
+    return (Message("user", (Part("text", text, raw=text),), raw=text),)
 
 
 def _item(raw: Mapping[str, Any]) -> Message:
