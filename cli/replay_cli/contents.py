@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from replay.cassette.cassette import Cassette
 from replay.cassette.directory import resolve
@@ -29,15 +30,60 @@ class Gap:
     site: Site | None
 
 
+class Events(Sequence[Event]):
+    """Events with what was found out about them. Large ones are read again when they are asked for.
+
+    A thousand calls of a model, each with the whole conversation before it, would fill the memory.
+    """
+
+    _LARGE = 65536  # bytes of a body
+
+    def __init__(self, source: Sequence[Event]) -> None:
+        self._source = source
+        self._kept: list[Event | None] = []
+        self._added: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+
+    def append(self, event: Event) -> None:
+        """The next one."""
+        large = len(event.body or b"") + len(event.content or b"") > self._LARGE
+        self._kept.append(None if large else event)
+
+    def add(self, number: int, links: dict[str, Any], **fields: Any) -> None:
+        """Links of an event, and fields that stand instead of the recorded ones."""
+        known, others = self._added.get(number, ({}, {}))
+        self._added[number] = {**known, **links}, {**others, **fields}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Event]: ...
+    def __getitem__(self, index: int | slice) -> Event | list[Event]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(len(self))[index]]
+        number = range(len(self))[index]
+        event = self._kept[number] or self._source[number]
+        if number not in self._added:
+            return event
+        links, fields = self._added[number]
+        meta = {**event.meta, "links": {**mapping(event.meta.get("links")), **links}}
+        return dataclasses.replace(event, meta=meta, **fields)
+
+
 @dataclass(slots=True)
 class Contents:
-    """One cassette, read to its end or to its damage. `status` as in PRODUCT: sealed, open or torn."""
+    """One cassette, read to its end or to its damage. `status` as in PRODUCT: sealed, open or torn.
+
+    The cassette has to stay open while `events` are looked at.
+    """
 
     path: Path
     header: dict[str, Any]
     status: str
     outcome: dict[str, Any] | None = None
-    events: list[Event] = field(default_factory=list[Event])
+    events: Events = field(default_factory=lambda: Events(()))
     blind_spots: list[BlindSpot] = field(default_factory=list[BlindSpot])
     gaps: list[Gap] = field(default_factory=list[Gap])
     damage: CassetteDamaged | None = None
@@ -52,7 +98,7 @@ def open_(name: str) -> Cassette:
 
 def read(cassette: Cassette) -> Contents:
     """All of it. Damage is no error here: it is in the result."""
-    found = Contents(cassette.path, cassette.header, cassette.status)
+    found = Contents(cassette.path, cassette.header, cassette.status, events=Events(cassette.events))
     if cassette.damage is not None:
         found.damage = _damaged(cassette.path, cassette.damage)
     try:
@@ -80,7 +126,7 @@ def _link(found: Contents) -> None:
         if event is not None:
             started.setdefault(event, []).append(os.path.relpath(child.path, found.path.parent))
     for event, paths in started.items():
-        _add(found, event, {"child": paths})
+        found.events.add(event, {"child": paths})
 
 
 def _answer(found: Contents) -> None:
@@ -95,13 +141,7 @@ def _answer(found: Contents) -> None:
         if event in traffic.progress:
             links["progress"] = [{"event": each.event, "piece": each.piece} for each in traffic.progress[event]]
         answer = traffic.answers.get(event)
-        _add(found, event, links, **({} if answer is None else {"response": answer.value}))
-
-
-def _add(found: Contents, event: int, links: dict[str, Any], **fields: Any) -> None:
-    item = found.events[event]
-    links = {**mapping(item.meta.get("links")), **links}
-    found.events[event] = dataclasses.replace(item, meta={**item.meta, "links": links}, **fields)
+        found.events.add(event, links, **({} if answer is None else {"response": answer.value}))
 
 
 def _began_at(found: Contents, child: Child) -> int | None:
