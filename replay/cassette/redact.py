@@ -18,6 +18,8 @@ SECRET_HEADERS = frozenset(
 )
 SECRET_QUERY = frozenset("key api_key apikey api-key token access_token sig signature x-amz-signature secret".split())
 _SECRET_ENV = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|COOKIE|DSN", re.IGNORECASE)
+_ADDRESS_ENV = re.compile(r"DSN$", re.IGNORECASE)
+_PASSWORD = re.compile(r"\b((?:ssl)?passw(?:or)?d|pwd)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s;&]+)", re.IGNORECASE)
 _TOKEN_MARKS = (
     b"sk- sk_live_ sk_test_ rk_live_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xoxb- xoxp- xoxa- xoxe- hf_ AKIA "
     b"ASIA AIza eyJ"
@@ -102,10 +104,12 @@ class Redactor:
         """An environment variable's value as it may be stored; of an address, without its password."""
         if not value:
             return value
-        if _SECRET_ENV.search(name):
+        keywords = _PASSWORD.sub(lambda found: found[1] + found[2] + self.pseudonym(found[3]), value)
+        address = "://" in value or keywords != value
+        if _SECRET_ENV.search(name) and not (address and _ADDRESS_ENV.search(name)):
             return self.pseudonym(value)
         try:
-            return self.url(value) if "://" in value else value
+            return self.url(keywords) if "://" in value else keywords
         except ValueError:  # not an address after all
             return self.pseudonym(value)
 

@@ -12,8 +12,6 @@ from replay.boundary.imports import on_import
 
 NATIVE: dict[str, str] = {
     "grpc": "calls and their threads are in C",
-    "psycopg_c": "psycopg's C part talks to the database",
-    "psycopg_binary": "psycopg's C part talks to the database",
     "psycopg2": "libpq talks to the database",
     "MySQLdb": "libmysqlclient talks to the database",
     "oracledb.thick_impl": "Oracle's client talks to the database",

@@ -160,6 +160,39 @@ SEAMS: tuple[Seam, ...] = (
         ),
     ),
     Seam(
+        name="psycopg",
+        module="replay.seams.psycopg",
+        targets=(
+            Target(
+                "psycopg",
+                (
+                    "Connection.wait",
+                    "AsyncConnection.wait",
+                    "Cursor.executemany",
+                    "generators.execute",
+                    "generators.fetch_many",
+                    "generators.pipeline_communicate",
+                    "waiting.wait_conn",
+                    "waiting.wait_conn_async",
+                    "_transformer.Transformer",
+                    "_copy_base._format_row_text",
+                    "pq.Escaping",
+                    "pq.misc._clean_error_message",
+                    "Connection._notice_handler",
+                ),
+            ),
+        ),
+        covers="psycopg 3 in C, binary or Python, sync and async; psycopg_pool, SQLAlchemy and others on it",
+        tried="psycopg 3.3 and psycopg_pool 3.3 against PostgreSQL 16, SQLAlchemy 2.1",
+        ways=("sync", "async", "stream"),
+        records="each wait for the server (a statement, a commit, a row of a stream, a piece of a copy) with what the "
+        "server answered; cursors, loaders, row factories and handlers of notices run again",
+        limits=(
+            "what is asked of `connection.pgconn` itself, past psycopg: not covered",
+            "passwords in statements (`ALTER ROLE … PASSWORD`) are stored",
+        ),
+    ),
+    Seam(
         name="multiprocessing",
         module="replay.seams.multiprocessing",
         targets=(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -34,3 +35,18 @@ def redis_server() -> Generator[str]:
             finally:
                 server.terminate()
                 server.communicate()
+
+
+@contextmanager
+def postgres_server() -> Generator[str]:
+    """A PostgreSQL; gives an address for libpq."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pgserver.postgres_server import get_server
+
+        with TemporaryDirectory(prefix="pg-") as directory:
+            server = get_server(directory)
+            try:
+                yield f"host={directory} user=postgres password=hunter2-secret dbname=postgres"
+            finally:
+                server.cleanup()
