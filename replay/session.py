@@ -27,8 +27,9 @@ from replay.cassette.codec import pack
 from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
 from replay.model.errors import NotStorable, ReplayError
-from replay.recorder.recorder import Recorder, warn_on_stderr
+from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
+from replay.recorder.trouble import warn_on_stderr
 from replay.reenter import prepared
 from replay.runtime import blindspots, chance, facts
 from replay.runtime.install import install

@@ -1,4 +1,4 @@
-"""Contents of files on their way into the cassette: without their secrets, and each stored once."""
+"""Requests and contents of files on their way into the cassette: without their secrets, and each stored once."""
 
 from __future__ import annotations
 
@@ -23,13 +23,22 @@ class Contents:
         self._stored: dict[bytes, tuple[bytes, bool]] = {}  # digest as read: digest as stored, whether it was redacted
         self._events: dict[int, tuple[bytes, bool]] = {}  # the same by event
 
-    def asked(self, call: Call[Any]) -> bytes | None:
-        """The body of a file event as it may be stored."""
-        return None if call.body is None else self._redactor.file(call.request["path"], call.body)
+    def asked(self, call: Call[Any]) -> tuple[Any, bytes | None]:
+        """Request and body of a call as they may be stored."""
+        request, body, kind = call.request, call.body, call.kind
+        if kind == "http":
+            request = self._redactor.http_message(request)
+        elif kind == "file":
+            body = None if body is None else self._redactor.file(request["path"], body)
+        elif kind == "process":
+            request = self._redactor.process(request)
+        elif kind == "mcp":
+            request = self._redactor.mcp(request)
+        return request, body
 
-    def noted(self, call: Call[Any], body: bytes) -> None:
-        """The event has got its id: what reads that body back refers to it."""
-        if call.event is not None:
+    def noted(self, call: Call[Any], body: bytes | None) -> None:
+        """The event has got its id: what reads that body of a file back refers to it."""
+        if body is not None and call.kind == "file" and call.event is not None:
             self._writer.remember(sha256(body).digest(), call.event, len(body))
 
     def found(self, call: Call[Any], content: bytes | int, value: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ Rules:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any, TypeVar
@@ -25,15 +24,17 @@ from replay.boundary import interrupts, originals, sites
 from replay.boundary.acting import acting, labelled
 from replay.boundary.awaiting import Watched
 from replay.boundary.door import LOG_LIMIT, Call, Door
-from replay.boundary.lanes import Lane, carrier, nobody, running, step_inside, step_out
+from replay.boundary.lanes import Lane, carrier, running, step_inside, step_out
 from replay.boundary.schedule import ACQUIRE, DRAW
-from replay.boundary.sources import NUMBER, SOURCES
+from replay.boundary.sources import NUMBER
 from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
-from replay.model.errors import NotStorable
+from replay.recorder.blind_spots import BlindSpots
 from replay.recorder.contents import Contents
+from replay.recorder.log import HELD, Log
 from replay.recorder.outcomes import CLOSED, ERROR, RESULT, STREAM, ended, is_fixed
 from replay.recorder.places import Places
+from replay.recorder.trouble import Trouble
 
 R = TypeVar("R")
 
@@ -41,9 +42,6 @@ _clock = originals.clock_ns
 _pending = interrupts.pending
 _frame = originals.frame
 _acting = acting.get
-
-_HELD = -1
-"""A mark in the log (lane, call, at, site), and the event id of that call until it has one."""
 
 
 class Recorder(Door):
@@ -62,21 +60,21 @@ class Recorder(Door):
         writer.ours = sites.is_ours
         self._redactor = redactor
         self._contents = Contents(writer, redactor)
-        self._warn = warn
-        self._warned = False
         self._on = True
+        trouble = self._troubles = Trouble(warn, self._stop)
+        self._trouble, self._guard, self._say = trouble.note, trouble.guard, trouble.say
         self._lock = originals.allocate_lock()
-        self._log: list[tuple[Any, ...]] = []
-        self.log = self._log  # the list stays the same one
-        self._append = self._log.append
         self._began = originals.clock_ns()
         self._lanes = 0
         self._environ: set[str] = set()
         self._places = Places(writer)
         self._site = self._places.of
         self._sites_known = self._places.known
-        self._blind: dict[tuple[str, str, int | None], int] = {}
-        self.gaps = 0
+        self._logged = Log(writer, self._places, self._now)
+        self.log = self._log = self._logged.entries
+        self._drain, self._whole = self._logged.drain, self._logged.whole
+        self._append = self._log.append
+        self._spots = BlindSpots(writer)
 
     @property
     def path(self) -> str:
@@ -92,6 +90,11 @@ class Recorder(Door):
     def events(self) -> int:
         """How many there are so far."""
         return self._writer.events
+
+    @property
+    def gaps(self) -> int:
+        """How many things weren't recorded."""
+        return self._troubles.gaps
 
     # -- lanes and schedule ------------------------------------------------------------------------------------
 
@@ -158,7 +161,7 @@ class Recorder(Door):
         running.lane = lane
         inside.depth -= 1
         carrier.set(lane)
-        if call.event == _HELD and call.dump is None:
+        if call.event == HELD and call.dump is None:
             self._outcome(call, RESULT, result, False)
         else:
             self._returned(call, result, suspended=False)
@@ -295,11 +298,11 @@ class Recorder(Door):
     def blind(self, what: str, detail: str) -> None:
         with self._lock:
             if self._on:
-                self._guard(self._note_blind, what, detail, sites.caller())
+                self._guard(self._blind, what, detail, sites.caller())
 
     def blind_spots(self) -> list[tuple[str, str, int]]:
         """What was not seen so far: (what, detail, count)."""
-        return [(what, detail, count) for (what, detail, _), count in self._blind.items()]
+        return self._spots.listed()
 
     def detach(self) -> None:
         """Stop at once and forget the file: for the child after a fork, which must not write into it."""
@@ -313,14 +316,16 @@ class Recorder(Door):
             if not self._on:
                 return
             self._guard(self._drain)
-            for (what, detail, site), count in self._blind.items():
-                self._guard(self._writer.blind, what, detail, site, count)
+            self._guard(self._spots.write)
             self._guard(self._writer.end, {**outcome, "took": self._now(), "gaps": self.gaps})
             self._on = False
             self._guard(self._writer.flush)
             self._guard(self._writer.seal if seal else self._writer.close)
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _stop(self) -> None:
+        self._on = False
 
     def _now(self) -> int:
         return (originals.clock_ns() - self._began) // 1000
@@ -337,8 +342,8 @@ class Recorder(Door):
                 program = sites.program_frame(frame)
                 known = None if program is None else self._sites_known.get((id(program.f_code), program.f_lasti))
                 site = self._announced(program) if known is None else known[0]
-                call.event = _HELD
-                self._append((_HELD, lane.number, call, (_clock() - self._began) // 1000, site))
+                call.event = HELD
+                self._append((HELD, lane.number, call, (_clock() - self._began) // 1000, site))
             return
         with self._lock:
             if not self._on:
@@ -346,21 +351,13 @@ class Recorder(Door):
             try:
                 if self._log:
                     self._drain()
-                request, body, meta = call.request, call.body, call.meta
-                if call.kind == "http":
-                    request = self._redactor.http_message(request)
-                elif call.kind == "file":
-                    body = self._contents.asked(call)
-                elif call.kind == "process":
-                    request = self._redactor.process(request)
-                elif call.kind == "mcp":
-                    request = self._redactor.mcp(request)
+                request, body = self._contents.asked(call)
                 site = self._site(sites.program_frame(frame))
                 call.event = self._writer.call(
-                    lane.number, call.kind, call.name, call.effect, self._now(), site, request, body, call.chain, meta
+                    lane.number,
+                    *(call.kind, call.name, call.effect, self._now(), site, request, body, call.chain, call.meta),
                 )
-                if body is not None and call.kind == "file":
-                    self._contents.noted(call, body)
+                self._contents.noted(call, body)
                 if call.effect == "write" or call.kind == "http":
                     self._writer.flush()
             except Exception as error:
@@ -373,13 +370,6 @@ class Recorder(Door):
             except Exception as error:
                 self._trouble(error, "a call site")
                 return None
-
-    def _release(self, held: tuple[Any, ...]) -> None:
-        """Something else comes before the outcome: the held call is written in its place."""
-        _, lane, call, at, site = held
-        call.event = self._writer.call(
-            lane, call.kind, call.name, call.effect, at, site, call.request, None, None, call.meta
-        )
 
     def _returned(self, call: Call[R], result: R, *, suspended: bool) -> None:
         if call.event is None:
@@ -416,7 +406,7 @@ class Recorder(Door):
                 return
             try:
                 if self._log:
-                    if call.event == _HELD and not suspended and self._whole(call, status, value):
+                    if call.event == HELD and not suspended and self._whole(call, status, value):
                         self._writer.flush()
                         return
                     self._drain()
@@ -424,28 +414,6 @@ class Recorder(Door):
                 self._writer.flush()
             except Exception as error:
                 self._unstored(call, error, suspended)
-
-    def _whole(self, call: Call[Any], status: int, value: Any) -> bool:
-        """A held call and its outcome as one frame; False where something else came in between."""
-        log = self._log
-        last = len(log) - 1  # others only ever add to the end
-        held = log[last]
-        if held[0] != _HELD or held[2] is not call:
-            return False
-        if last:
-            self._drain(last)
-        del log[0]
-        _, lane, _, at, site = held
-        kind, name, effect, request, meta = call.kind, call.name, call.effect, call.request, call.meta
-        took = (_clock() - self._began) // 1000 - at
-        try:
-            call.event = self._writer.event(
-                lane, kind, name, effect, at, site, request, None, None, meta, took, status, value
-            )
-        except NotStorable:
-            self._release(held)
-            raise
-        return True
 
     def _piece(self, lane: Lane, call: Call[Any], status: int, value: Any, *, suspended: bool) -> None:
         if call.event is None:
@@ -483,32 +451,6 @@ class Recorder(Door):
             self._guard(self._writer.ret, call.event, self._now(), ERROR, reason, suspended)
             self._guard(self._writer.flush)
 
-    def _trouble(self, error: Exception, where: str) -> None:
-        self.gaps += 1
-        if isinstance(error, OSError):
-            self._on = False
-            self._say(f"recording stopped at {where}: {error}; the program goes on unrecorded")
-        elif isinstance(error, NotStorable):
-            self._say(f"not recorded, {where}: {error}")
-        else:
-            self._say(f"not recorded, {where}: {type(error).__name__}: {error} (a bug of agent-replay; please report)")
-
-    def _say(self, line: str) -> None:
-        if self._warned:
-            return
-        self._warned = True
-        with nobody():  # it goes to the program's own stream, which would report it here, where the lock is held
-            try:
-                self._warn(line)
-            except Exception:  # nowhere left to say it: a closed stream is no reason to harm the program
-                pass
-
-    def _guard(self, do: Callable[..., Any], *args: Any) -> None:
-        try:
-            do(*args)
-        except Exception as error:
-            self._trouble(error, getattr(do, "__name__", "recorder"))
-
     def _write_echo(self, lane: Lane, label: str, text: str) -> None:
         if self._log:
             self._drain()
@@ -518,12 +460,8 @@ class Recorder(Door):
             *(None, None, labelled({"inside": True}, _acting(lane.agent)), 0, RESULT, None),
         )
 
-    def _note_blind(self, what: str, detail: str, frame: FrameType | None) -> None:
-        key = (what, detail, self._site(frame))
-        count = self._blind[key] = self._blind.get(key, 0) + 1
-        if count == 1:  # at once: a killed program keeps its blind spots; the final counts follow at the end
-            self._writer.blind(what, detail, key[2], count)
-            self._writer.flush()
+    def _blind(self, what: str, detail: str, frame: FrameType | None) -> None:
+        self._spots.note(what, detail, self._site(frame))
 
     def _flush_log(self) -> None:
         with self._lock:
@@ -532,69 +470,3 @@ class Recorder(Door):
                 self._guard(self._writer.flush)
             else:
                 self._log.clear()  # a task that outlived its session
-
-    def _drain(self, count: int = -1) -> None:
-        """Write the gathered schedule and draws: library draws into the track, the program's as events of their own.
-
-        Args:
-            count: how many entries; all by default.
-        """
-        if count < 0:
-            count = len(self._log)
-        entries, self._log[:count] = self._log[:count], ()
-        track: list[Any] = []
-        run: list[tuple[Any, ...]] = []
-        run_of = None
-        library = sites.LIBRARY
-        for entry in entries:
-            mark = entry[0]
-            if mark == DRAW:
-                if library[entry[4].co_filename]:
-                    if run:
-                        run = self._write_run(run)
-                    track += entry[:4]
-                    continue
-                if track:
-                    track = self._write_track(track)
-                source: int = entry[2]
-                lane_and_kind = (entry[1], SOURCES[source][1])
-                if run and run_of != lane_and_kind:
-                    run = self._write_run(run)
-                run_of = lane_and_kind
-                run.append(entry)
-                continue
-            if run:
-                run = self._write_run(run)
-            if mark == _HELD:
-                if track:
-                    track = self._write_track(track)
-                self._release(entry)
-            else:
-                track += entry
-        if run:
-            self._write_run(run)
-        if track:
-            self._writer.track(track)
-
-    def _write_track(self, track: list[Any]) -> list[Any]:
-        self._writer.track(track)
-        return []
-
-    def _write_run(self, run: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        _, lane, _, _, code, lasti = run[0]
-        site = self._places.number(code.co_filename, sites.line_of(code, lasti), code.co_qualname)
-        sources: list[int] = [entry[2] for entry in run]
-        names = [SOURCES[source][0] for source in sources]
-        kind = SOURCES[sources[0]][1]
-        name = names[0] if len(set(names)) == 1 else kind
-        self._writer.event(
-            *(lane, kind, name, "draw", self._now(), site, names, None, None, None, 0, 0),
-            [entry[3] for entry in run],
-        )
-        return []
-
-
-def warn_on_stderr(line: str) -> None:
-    """The default `warn`: one line on the real standard error."""
-    if sys.__stderr__ is not None:
-        sys.__stderr__.write(f"replay: {line}\n")

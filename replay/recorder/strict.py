@@ -97,5 +97,5 @@ class StrictRecorder(StrictDoor, Recorder):
         with self._lock:
             self._strict = False
             if self._on:
-                self._guard(self._note_blind, "threads", what, frame)
+                self._guard(self._blind, "threads", what, frame)
             self._say(f"threads: {what}{where}; from here on only locks and crossings are in order")
