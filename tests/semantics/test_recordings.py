@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -118,6 +119,16 @@ def test_tool_results_carry_the_ids_of_earlier_calls() -> None:
 def _cut(event: Event, size: int) -> Event:
     body = b"".join(piece.value for piece in event.pieces if piece.status == "piece")
     return dataclasses.replace(event, pieces=(Piece(0, "piece", body[:size]), Piece(1, "error", None)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_how_a_stream_came_in_pieces_is_no_matter(data: st.DataObject) -> None:
+    _, event, whole = data.draw(st.sampled_from(STREAMED))
+    body = b"".join(piece.value for piece in event.pieces if piece.status == "piece")
+    cuts = sorted({0, len(body), *data.draw(st.lists(st.integers(0, len(body)), max_size=20))})
+    pieces = [Piece(i, "piece", body[a:b]) for i, (a, b) in enumerate(pairwise(cuts))]
+    assert semantics.read(dataclasses.replace(event, pieces=(*pieces, Piece(0, "end", None)))) == whole
 
 
 @settings(max_examples=300, deadline=None)
