@@ -319,7 +319,7 @@ def test_tampering_is_told_from_damage(tmp_path: Path) -> None:
 def test_prices_give_costs(sealed: Path, tmp_path: Path) -> None:
     known = tmp_path / "prices.json"
     known.write_text('{"gpt-4o*": {"input": 2.5, "output": 10}}', "utf-8")
-    done = replay("show", sealed, "--prices", known)
+    done = replay("show", sealed, "--prices", known, COLUMNS="100")
     assert done.returncode == exits.SAME
     text = " ".join(done.stdout.split())
     assert "80 + 20 tokens · cost 0.0004" in text
