@@ -16,7 +16,7 @@ from replay.cassette.reader import Reader
 from replay.cassette.scan import Damage
 from replay.model.errors import CassetteDamaged
 from replay.model.event import BlindSpot, Event, Site
-from replay.semantics import mcp
+from replay.semantics import mcp, websocket
 from replay_cli.render.shapes import mapping
 
 
@@ -101,9 +101,12 @@ def read(cassette: Cassette) -> Contents:
     found = Contents(cassette.path, cassette.header, cassette.status, events=Events(cassette.events))
     if cassette.damage is not None:
         found.damage = _damaged(cassette.path, cassette.damage)
+    sockets, said, mcp_events = websocket.Reader(), list[websocket.Message](), list[Event]()
     try:
         for event in cassette.events:
             found.events.append(event)
+            said += sockets.read(event)
+            mcp_events += [event] if event.kind == "mcp" else []
             reason = gap(event)
             if reason is not None:
                 found.gaps.append(Gap(event.id, event.name, reason, event.site))
@@ -113,7 +116,8 @@ def read(cassette: Cassette) -> Contents:
         found.status = "torn"
         found.damage = found.damage or error
     _link(found)
-    _answer(found)
+    _answer(found, mcp.read(mcp_events))
+    _converse(found, [*said, *sockets.rest()])
     return found
 
 
@@ -129,9 +133,8 @@ def _link(found: Contents) -> None:
         found.events.add(event, {"child": paths})
 
 
-def _answer(found: Contents) -> None:
+def _answer(found: Contents, traffic: mcp.Traffic) -> None:
     """MCP messages that were sent, their answers, and what a server says about its tools."""
-    traffic = mcp.read(found.events)
     found.tool_changes = traffic.changes
     for event, session in traffic.sessions.items():
         links: dict[str, Any] = {"session": session}
@@ -142,6 +145,18 @@ def _answer(found: Contents) -> None:
             links["progress"] = [{"event": each.event, "piece": each.piece} for each in traffic.progress[event]]
         answer = traffic.answers.get(event)
         found.events.add(event, links, **({} if answer is None else {"response": answer.value}))
+
+
+def _converse(found: Contents, said: list[websocket.Message]) -> None:
+    """Messages of websockets are linked to the event in which they were complete."""
+    by_event: dict[int, list[dict[str, Any]]] = {}
+    for message in said:
+        shown: dict[str, Any] = {"sent": message.sent, "data": message.data}
+        if message.piece is not None:
+            shown["piece"] = message.piece
+        by_event.setdefault(message.event, []).append(shown)
+    for event, messages in by_event.items():
+        found.events.add(event, {"messages": messages})
 
 
 def _began_at(found: Contents, child: Child) -> int | None:

@@ -59,7 +59,8 @@ class Acting:
             request = {**asked, "connection": self._number}
         effect: Effect = "read" if what.startswith("get") else "write"
         chain = (exchange.name, what) if body is not None else None
-        call: Call[Any] = Call(self._kind, f"{exchange.name} {what}", effect, request, body, chain=chain)
+        meta = {"connection": exchange.event}
+        call: Call[Any] = Call(self._kind, f"{exchange.name} {what}", effect, request, body, chain=chain, meta=meta)
 
         def watched() -> tuple[Any, list[str]]:
             caused: list[str] = []

@@ -37,7 +37,7 @@ class Exchange:
         reals: the real transports; empty at replay. numbers: of the connections that it accepts.
         during: the flow control that a call of the program has caused so far, while one is performed.
         accept: makes the program's side of a connection, for servers.
-        name: what its events are called.
+        name: what its events are called. event: the one that opened it.
     """
 
     def __init__(self, loop: Any, name: str) -> None:
@@ -47,6 +47,7 @@ class Exchange:
         self.reals: dict[int, Any] = {}
         self.numbers = itertools.count(1)
         self.during: list[str] | None = None
+        self.event: int | None = None
         self._places: dict[int, tuple[Lane, contextvars.Context]] = {}
         self._note: Callable[[Lane, Push], None] | None = None
         self._early: list[Push] = []
@@ -57,6 +58,7 @@ class Exchange:
     def begin(self, lane: Lane, call: Call[Any]) -> None:
         """The event has begun: from now on its pushes are delivered. Called in the lane that opened it."""
         self.place(0, lane)
+        self.event = call.event
         self._note = lane.door.inbox(call, self.loop, self.deliver)
         if self._early:
             with nobody():

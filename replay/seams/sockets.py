@@ -34,6 +34,8 @@ _TLS_ASKS = (
 _SELECTORS = ("SelectSelector", "PollSelector", "EpollSelector", "DevpollSelector", "KqueueSelector")
 
 _peers: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+_opened: weakref.WeakKeyDictionary[Any, int | None] = weakref.WeakKeyDictionary()
+"""The event that connected a socket."""
 
 
 def install(module: ModuleType) -> None:
@@ -87,7 +89,8 @@ def _call(
     load: _Convert | None = None,
 ) -> Call[Any]:
     name = f"{_peers.get(sock, 'socket')} {what}"
-    return Call(_KIND, name, effect, request, body, chain, dump=dump, load=load)
+    meta = {"connection": _opened[sock]} if sock in _opened else None
+    return Call(_KIND, name, effect, request, body, chain, meta, dump, load)
 
 
 def _addressing(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,6 +104,7 @@ def _addressing(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
             return lane.door.cross(lane, call, lambda: original(self, address))
         finally:
             _peers[self] = where
+            _opened[self] = call.event
 
     return method
 

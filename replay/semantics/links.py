@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from replay.model.event import Event
-from replay.semantics import dialect, session, wire
+from replay.semantics import dialect, session, websocket, wire
 from replay.semantics.call import LLMCall
 from replay.semantics.dialects import DIALECTS
 from replay.semantics.protobuf import Schema
@@ -54,12 +54,19 @@ class Sessions:
 
     def __init__(self) -> None:
         self._open: dict[Any, tuple[dialect.Dialect, session.Session]] = {}
+        self._websockets = websocket.Reader()
+        self._turns: list[LLMCall] = []
 
     def read(self, event: Event) -> LLMCall | None:
         """As `read`, and the turn that a message of a realtime session ends."""
+        if event.kind == "connection":
+            found = (wire.session_message(each) for each in self._websockets.read(event))
+            self._turns += [turn for each in found if each and (turn := self._turn(each))]
+            return self._turns.pop(0) if self._turns else None
         message = wire.message(event)
-        if message is None:
-            return read(event)
+        return read(event) if message is None else self._turn(message)
+
+    def _turn(self, message: wire.SessionMessage) -> LLMCall | None:
         known = self._open.get(message.connection) or self._begin(message)
         if known is None:
             return None

@@ -9,7 +9,7 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from replay.model.event import Event
-from replay.semantics import bodies, eventstream, protobuf, sse
+from replay.semantics import bodies, eventstream, protobuf, sse, websocket
 from replay.semantics.loose import arr, loads, obj, string
 
 
@@ -208,3 +208,13 @@ def message(event: Event) -> SessionMessage | None:
     connection = request.get("connection", url)
     known = connection if isinstance(connection, (str, int)) else str(connection)
     return SessionMessage(known, where[0], sent, obj(data)) if isinstance(data, dict) else None
+
+
+def session_message(read: websocket.Message) -> SessionMessage | None:
+    """The same of a message that was read from a connection's bytes."""
+    where, data = _address(read.url), loads(read.data)
+    return (
+        SessionMessage(read.connection, where[0] if where else "", read.sent, obj(data))
+        if isinstance(data, dict)
+        else None
+    )

@@ -45,7 +45,7 @@ def describe(event: Event, call: LLMCall | None = None, prices: Prices | None = 
         case "process":
             lines = [Line(traffic.process(event), _tone(event))]
         case "connection":
-            lines = [Line(traffic.connection(event), _tone(event))]
+            lines = [Line(text, _tone(event)) for text in traffic.connection(event)]
         case "mcp":
             lines = [Line(mcp.headline(event), "bad" if mcp.failed(event) else _tone(event))]
         case _:

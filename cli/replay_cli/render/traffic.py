@@ -11,6 +11,7 @@ from replay_cli.render.shapes import is_mapping, is_sequence, mapping
 from replay_cli.render.text import plural, size
 
 _SHOWN = 200  # characters of what was sent or received
+_MESSAGES = 5  # that a websocket received; the others are in its event
 _IN_THE_NAME = frozenset(("address", "type", "flags", "size", "value"))
 
 
@@ -27,8 +28,20 @@ def process(event: Event) -> str:
     return _plain(event, event.request)
 
 
-def connection(event: Event) -> str:
-    """`127.0.0.1:8799 accept → ('127.0.0.1', 52578)`, `127.0.0.1:52578 sendall 24 B: 'it is noon'`."""
+def connection(event: Event) -> list[str]:
+    """`127.0.0.1:8799 accept → ('127.0.0.1', 52578)`, `127.0.0.1:52578 sendall 24 B: 'it is noon'`; the messages of a
+    websocket in place of its bytes."""
+    messages = mapping(event.meta.get("links")).get("messages")
+    if not messages:
+        return [_connection(event)]
+    lines = [f"{'sent' if each['sent'] else 'received'}: {brief(each['data'], _SHOWN)}" for each in messages]
+    if event.status == "streamed":
+        shown = [f"{event.name} → {plural(len(lines), 'message')}", *lines[:_MESSAGES]]
+        return shown if len(lines) <= _MESSAGES else [*shown, f"and {len(lines) - _MESSAGES} more"]
+    return [f"{event.name} {', '.join(lines)}"]
+
+
+def _connection(event: Event) -> str:
     request = event.request
     if is_mapping(request):
         request = {key: value for key, value in request.items() if key not in _IN_THE_NAME}
