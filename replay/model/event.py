@@ -11,7 +11,9 @@ from replay.model.effect import Effect
 Kind = str
 """One of KINDS; a str, so that a cassette with a kind this version doesn't know stays readable."""
 
-KINDS = frozenset("llm tool memory http mcp db file process clock entropy env output agent entry gap order".split())
+KINDS = frozenset(
+    "llm tool memory http grpc mcp db file process clock entropy env output agent entry gap order".split()
+)
 
 Status = Literal["done", "failed", "streamed", "open"]
 """`open`: the recording ended before the outcome came."""

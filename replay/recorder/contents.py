@@ -32,7 +32,7 @@ class Contents:
             body = None if body is None else self._redactor.file(request["path"], body)
         elif kind == "process":
             request = self._redactor.process(request)
-        elif kind == "mcp":
+        elif kind in ("mcp", "grpc"):
             request = self._redactor.mcp(request)
         return request, body
 

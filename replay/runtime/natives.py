@@ -11,7 +11,6 @@ from functools import partial
 from replay.boundary.imports import on_import
 
 NATIVE: dict[str, str] = {
-    "grpc": "calls and their threads are in C",
     "psycopg2": "libpq talks to the database",
     "MySQLdb": "libmysqlclient talks to the database",
     "oracledb.thick_impl": "Oracle's client talks to the database",

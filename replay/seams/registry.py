@@ -120,6 +120,35 @@ SEAMS: tuple[Seam, ...] = (
         ),
     ),
     Seam(
+        name="grpc",
+        module="replay.seams.grpc",
+        targets=(
+            Target(
+                "grpc._channel",
+                (
+                    "_UnaryUnaryMultiCallable._blocking",
+                    "_UnaryUnaryMultiCallable.future",
+                    "_UnaryStreamMultiCallable",
+                    "_SingleThreadedUnaryStreamMultiCallable",
+                    "_StreamUnaryMultiCallable",
+                    "_StreamStreamMultiCallable",
+                    "_RPCState",
+                    "_common.deserialize",
+                    "cygrpc._Metadatum",
+                ),
+            ),
+            Target("grpc.aio._channel", ("Channel", "UnaryUnaryMultiCallable", "StreamStreamMultiCallable")),
+        ),
+        covers="grpcio: unary calls of synchronous channels",
+        tried="grpcio 1.85",
+        ways=("sync",),
+        records="each unary call: target, method, metadata and message; the answer's message, status and metadata",
+        limits=(
+            "streams, `future` and `grpc.aio`: not covered; a blind spot that names target and method",
+            "metadata that call credentials add isn't seen",
+        ),
+    ),
+    Seam(
         name="mcp",
         module="replay.seams.mcp",
         targets=(

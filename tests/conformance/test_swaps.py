@@ -47,7 +47,7 @@ def server(transport: str, directory: Path) -> Generator[str]:
                 other.kill()
 
 
-@pytest.mark.parametrize("transport", [*HTTP, *ASYNC_HTTP, *WEBSOCKET, "mcp"])
+@pytest.mark.parametrize("transport", [*HTTP, *ASYNC_HTTP, *WEBSOCKET, "mcp", "grpc"])
 def test_swaps(transport: str, tmp_path: Path, record_property: Note) -> None:
     needed = NEEDS.get(transport, transport.partition(" ")[0])
     if importlib.util.find_spec(needed) is None:

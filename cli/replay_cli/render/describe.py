@@ -33,7 +33,7 @@ def describe(event: Event, call: LLMCall | None = None, prices: Prices | None = 
     match event.kind:
         case "gap":
             return [Line(f"{event.name}: not recorded: {_reason(event.request)}", "bad")]
-        case "http":
+        case "http" | "grpc":
             lines = _http(event)
         case "output":
             said = event.request if isinstance(event.request, str) else brief(event.request)
