@@ -58,6 +58,7 @@ SOURCES: tuple[tuple[str, str], ...] = (
     ("file.asked", "entropy"),
     ("file.rest", "entropy"),
     ("thread.name", "entropy"),
+    ("sqlite3.execute", "memory"),
 )
 
 NUMBER = {name: number for number, (name, _) in enumerate(SOURCES)}

@@ -182,7 +182,7 @@ class Writer:
             if body is None:
                 payload = self._pack([lane, kind, name, effect, at, site, request, None, meta, took, status, came])
             else:
-                stored = body if chain is None or len(body) < INLINE else self._difference(chain, body)
+                stored = body if chain is None or len(body) < INLINE else self._difference(chain, body, self.events)
                 payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta, took, status, came])
         except NotStorable as error:
             raise self._explained(error, request, meta, value) from None
@@ -224,7 +224,7 @@ class Writer:
         try:
             stored: object = body
             if body is not None and chain is not None and len(body) >= INLINE:
-                stored = self._difference(chain, body)
+                stored = self._difference(chain, body, self.events)
             payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta])
         except NotStorable as error:
             raise self._explained(error, request, meta, None) from None
@@ -246,10 +246,10 @@ class Writer:
             chain: as in `event`.
         """
         known = self._known.get(digest)
-        if known is not None:
+        if known is not None and known[0] < event_id:  # a delta can't point forward
             stored: object = ext(EXT_DELTA, plain([known[0], known[1], 0, b""]))
         else:
-            stored = content if len(content) < INLINE else self._difference(chain, content)
+            stored = content if len(content) < INLINE else self._difference(chain, content, event_id)
             self._bases.put(chain, (event_id, content))
             self.remember(digest, event_id, len(content))
         if event_id < self._first:
@@ -432,9 +432,9 @@ class Writer:
         if self.size >= self._turn_at or self.events > self._turn_event:
             self._turn()
 
-    def _difference(self, chain: Hashable, body: bytes) -> object:
+    def _difference(self, chain: Hashable, body: bytes, event: int) -> object:
         last = self._bases.get(chain)
-        delta = None if last is None else difference(last[0], last[1], body)
+        delta = None if last is None or last[0] >= event else difference(last[0], last[1], body)
         return body if delta is None else ext(EXT_DELTA, plain(list(delta)))
 
     def _stray(self, event: int) -> None:

@@ -64,7 +64,8 @@ class Contents:
         else:
             digest, redacted = known
             self._events[call.event] = known
-            self._writer.content(call.event, b"", digest, call.chain)  # it is there: only referred to
+            safe = self._redactor.file(call.request["path"], content) if redacted else content
+            self._writer.content(call.event, safe, digest, call.chain)  # it is there: only referred to, where it can be
         return _described(value, digest, redacted=redacted)
 
 

@@ -18,5 +18,5 @@ def test_no_source_moves() -> None:
 
 def test_each_once_and_of_a_known_kind() -> None:
     assert len(NUMBER) == len(SOURCES) == len(KIND)
-    assert set(KIND.values()) == {"clock", "entropy"}
+    assert set(KIND.values()) == {"clock", "entropy", "memory"}
     assert [NUMBER[name] for name, _ in SOURCES] == list(range(len(SOURCES)))

@@ -53,6 +53,20 @@ def test_one_content_is_stored_once(tmp_path: Path) -> None:
     assert verify(tmp_path / "x").intact
 
 
+@pytest.mark.parametrize("more", [b"", b"and more"], ids=["the same", "alike"])
+def test_an_event_that_ends_later_than_the_next_one(tmp_path: Path, more: bytes) -> None:
+    content = os.urandom(10_000)
+    writer = begin(tmp_path / "x")
+    first, second = asked(writer), asked(writer)
+    for event, found in ((second, content), (first, content + more)):
+        writer.content(event, found, sha256(found).digest(), "x")
+        writer.ret(event, 1, 0, {}, False)
+    writer.end({})
+    writer.close()
+    with Reader.open(tmp_path / "x") as reader:
+        assert [reader.content(event) for event in (first, second)] == [content + more, content]
+
+
 def test_what_was_written_and_is_read_back(tmp_path: Path) -> None:
     body = os.urandom(10_000)
     writer = begin(tmp_path / "x")

@@ -1,7 +1,7 @@
 """SQLite databases in files: SQLite opens them in C, so the connection is the crossing.
 
 Connecting records what is in the file (and in its journals). At replay the copy in the overlay is opened, and every
-statement runs again on it. What other processes write to the database meanwhile isn't seen.
+statement runs again on it (`statements`). What other processes write to the database meanwhile isn't seen.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from replay.boundary.imports import on_import
 from replay.boundary.lanes import Lane, running
 from replay.runtime.files import world
 from replay.runtime.files.opening import LIMIT, wanted
+from replay.runtime.files.statements import in_use, watch
 
 _REAL = originals.REAL_OS
 _PARTS = ("", "-wal", "-journal")
@@ -35,17 +36,23 @@ def _patch(module: Any) -> None:
         path = None if lane is None else _path(database, kwargs.get("uri", False))
         found = None if path is None else wanted(path, None, originals.frame(0).f_back, writes=True)
         if lane is None or found is None:
-            return real(database, *args, **kwargs)
+            return _watched(real(database, *args, **kwargs), database, None, lane)
         opened = _cross(lane, found[0], found[1])
         if opened is None:
-            return real(database, *args, **kwargs)
+            return _watched(real(database, *args, **kwargs), database, found[1], lane)
         if kwargs.get("uri") and os.fsdecode(database).startswith("file:"):
             _, mark, query = os.fsdecode(database).partition("?")
             opened = f"file:{opened}{mark}{query}"
-        return real(opened, *args, **kwargs)
+        return _watched(real(opened, *args, **kwargs), database, found[1], lane)
 
     functools.update_wrapper(connect, real)
     module.connect = module.dbapi2.connect = connect
+
+
+def _watched(connection: Any, database: Any, path: str | None, lane: Lane | None) -> Any:
+    if lane is not None:
+        watch(connection, path, f"sqlite:{os.fsdecode(database)}")
+    return connection
 
 
 def _path(database: Any, uri: Any) -> Any:
@@ -85,7 +92,10 @@ def _cross(lane: Lane, name: Any, absolute: str) -> str | None:
 
     def load(facts: Any) -> Any:
         content = (lane.door.content(call) if "sha256" in facts else None) or b""
-        for part, size in facts["parts"].items():
+        parts: dict[str, int] = (
+            {} if in_use(absolute) else facts["parts"]
+        )  # what this program has open, its own statements made
+        for part, size in parts.items():
             world.lay(absolute + part, size, None, content[:size])
             content = content[size:]
         if facts.get("fails"):  # SQLite itself says so: in a folder that isn't there it can't open it either
