@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from replay import process
 from replay.bootstrap import STOPPED, Spec
-from replay.model.errors import CassetteDamaged, CassetteExists, NotRecorded, NotReplayable, UsageError
+from replay.model.errors import (
+    CassetteDamaged,
+    CassetteExists,
+    InsideNotRecorded,
+    NotRecorded,
+    NotReplayable,
+    UsageError,
+)
+from replay.model.inside import INSIDE
 from replay.process import Output
 from replay.runtime import facts
 from replay.runtime.descent import environment
@@ -36,6 +44,7 @@ Threads = Literal["order", "strict"]
 _BESIDE = "it begins where its parent forked; keep X.cassette and X.d together"
 _BIRTHS = frozenset(("os.fork", "multiprocessing.start"))
 """Events of which each made one child, that does what the parent was about to do."""
+_OLDER = "an older agent-replay recorded it; its tools can be answered, but not run"
 _TRACE = "values.trace"
 _WHY_NOTHING = "is it a Python with agent-replay installed, without -I, -E or -S?"
 
@@ -75,6 +84,9 @@ class Run:
         holes: what was done for real because `allow` let it. walls: what stood around the replay: `audit` (the
             interpreter's events), `landlock` and `seccomp` (the kernel's).
         result, exception: of an entry point's call.
+        tools: whether the calls of tools were `answered` from the recording, or their bodies `run` again.
+        answered: how many there were. inside: how many events of their bodies were left out; `bodies`: of how many.
+        by_answers: how a first attempt, without bodies, differed.
     """
 
     cassette: str
@@ -94,6 +106,16 @@ class Run:
     exception: BaseException | None = None
     holes: tuple[HoleUse, ...] = ()
     walls: tuple[str, ...] = ()
+    tools: Literal["answered", "run"] = "answered"
+    answered: int = 0
+    inside: int = 0
+    bodies: int = 0
+    by_answers: Divergence | None = None
+
+    @property
+    def differs(self) -> bool:
+        """It diverged, tried to get out, or came to what wasn't stored."""
+        return self.divergence is not None or bool(self.escapes) or self.gap is not None
 
     def to_json(self) -> dict[str, Any]:
         """The document of `replay run --json`."""
@@ -112,6 +134,9 @@ class Run:
             "cut": self.cut,
             "holes": [asdict(use) for use in self.holes],
             "walls": list(self.walls),
+            "tools": self.tools,
+            "inside": {"events": self.inside, "tools": self.bodies},
+            "by_answers": None if self.by_answers is None else self.by_answers.to_json(),
         }
 
 
@@ -177,6 +202,7 @@ def record_command(
     from replay.cassette.finishing import finish
     from replay.cassette.reader import Reader
 
+    dirty = repository.dirty()
     _take_back(path)
     if not os.path.exists(path):
         if code == 0:
@@ -186,7 +212,7 @@ def record_command(
         ended = reader.outcome is not None
         own = reader.header.get("pid") == pid  # otherwise the code is that of a shell around it
     if ended:
-        finish(path, {"exit_code" if own else "command_exit_code": code, "dirty": repository.dirty()})
+        finish(path, {"exit_code" if own else "command_exit_code": code, "dirty": dirty})
     return Recording(path, code, finished=ended)
 
 
@@ -215,6 +241,8 @@ def run(
     cwd: str | None = None,
     allow: Sequence[str] = (),
     trace: str | None = None,
+    run_tools: bool | None = None,
+    again: Callable[[Run], None] | None = None,
 ) -> Run:
     """Re-execute what a cassette recorded: offline, without side effects, in a process of its own.
 
@@ -228,15 +256,53 @@ def run(
         allow: holes in the sandbox, such as `connect:127.0.0.1:8080` or `write:/var/log/agent`
             (`replay.runtime.holes`); each use of one is in `Run.holes`.
         trace: a file for the values of the program's lines (`replay.runtime.trace`).
+        run_tools: False: tools give their recorded answers. True: their bodies are run again, inside the sandbox, and
+            what they ask of the world is answered. None: answers, and where these don't lead to the same execution,
+            once more with bodies: tools may change what the program holds in memory. `Run.tools` says which it was.
+        again: told of the first attempt before the second one begins.
 
     Raises:
         CassetteMissing and the other errors of reading; NotReplayable: there is nothing to run here.
+        InsideNotRecorded: `run_tools` of an older recording.
 
     Example:
         run = replay.run("incident.cassette")
         assert run.identical, run.divergence
     """
     from replay.cassette.directory import resolve
+    from replay.cassette.family import header_at
+
+    path = os.path.abspath(resolve(cassette))
+
+    def attempt(bodies: bool) -> Run:
+        return _attempt(path, command, match, until, output, cwd, allow, trace, bodies)
+
+    has_bodies = INSIDE in (header_at(path) or {}).get("flags", ())
+    if run_tools and not has_bodies:
+        raise InsideNotRecorded(f"{path} doesn't say what happened inside its tools", hint=_OLDER)
+    first = attempt(bool(run_tools))
+    if run_tools is not None or not has_bodies or not first.answered or not first.differs:
+        return first
+    if again is not None:
+        again(first)
+    try:
+        second = attempt(True)
+    except NotReplayable:  # it died before its verdict
+        return first
+    return first if second.differs else replace(second, by_answers=first.divergence)
+
+
+def _attempt(
+    path: str,
+    command: Sequence[str] | None,
+    match: str,
+    until: int | None,
+    output: Output,
+    cwd: str | None,
+    allow: Sequence[str],
+    trace: str | None,
+    bodies: bool,
+) -> Run:
     from replay.cassette.reader import Reader
     from replay.model.verdict import Verdict
     from replay.player.frames import environment_of
@@ -245,7 +311,6 @@ def run(
     from replay.runtime.walls.supervisor import Supervisor
     from replay.runtime.walls.told import Told
 
-    path = os.path.abspath(resolve(cassette))
     with Reader.open(path) as reader:
         _check_whole(reader, path)
         recorded = reader.outcome
@@ -285,6 +350,7 @@ def run(
             "part": header["entry"]["type"] != "program",
             "lenient": match == "lenient",
             "until": until,
+            "bodies": bodies,
             "allow": list(allow),
             "trace": None if trace is None else os.path.join(scratch, _TRACE),
         }
@@ -308,7 +374,8 @@ def run(
     if verdict is None:
         how = f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
         raise NotReplayable(f"the replayed program {how} before it could say what it saw")
-    return _judge(path, verdict, told, code, recorded, blind, total, out, err)
+    found = _judge(path, verdict, told, code, recorded, blind, total, out, err)
+    return replace(found, tools="run") if bodies else found
 
 
 def _judge(
@@ -334,10 +401,15 @@ def _judge(
         identical = False
         reason = f"the program ended with exit code {code}; recorded was {then}"
         divergence = Divergence(None, reason, Crossing(f"exit code {then}"), Crossing(f"exit code {code}"))
+    alike = _alike(verdict, total)
+    inside = sum(min(alike, end) - begin for begin, end in verdict["inside"] if begin < alike)
     return Run(
         cassette=path,
         identical=identical,
-        events=_alike(verdict, total),
+        events=alike - inside,
+        inside=inside,
+        bodies=verdict["bodies"],
+        answered=verdict["tools"],
         divergence=divergence,
         escapes=told.escapes,
         holes=told.holes,

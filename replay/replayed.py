@@ -25,6 +25,7 @@ from replay.boundary.lanes import become, nobody, running
 from replay.cassette.codec import pack
 from replay.cassette.reader import Reader
 from replay.model.errors import NotStorable
+from replay.model.inside import outer
 from replay.model.verdict import Verdict
 from replay.player.divergence import Facts
 from replay.player.frames import decoded, environment_of
@@ -135,6 +136,7 @@ class ReplayedProcess(descent.Descent):
         descent.be(reader.header.get("pid"))
         self._code: int | None = None if recorded is None else recorded.get("exit_code")
         last = not self._way
+        inside = not last and outer(reader.event(self._way[0][0]).lane) is not None
         self.player = (StrictPlayer if reader.header.get("threads") == "strict" else Player)(
             decoded(reader),
             seed=reader.header["random_seed"],
@@ -146,6 +148,7 @@ class ReplayedProcess(descent.Descent):
             until=self._spec.get("until") if last else None,
             contents=_contents(path),
             branch=None if last else (self._way[0][0], self._branch),
+            bodies=self._spec.get("bodies", False) or inside,
             late=any(spot.what == "signal" for spot in reader.blind_spots),
         )
         return reader

@@ -17,6 +17,7 @@ from replay.cassette.scan import Damage
 from replay.model.errors import CassetteDamaged
 from replay.model.event import BlindSpot, Event, Site
 from replay.semantics import mcp, websocket
+from replay.semantics.inside import Tools
 from replay_cli.render.shapes import mapping
 
 
@@ -101,12 +102,16 @@ def read(cassette: Cassette) -> Contents:
     found = Contents(cassette.path, cassette.header, cassette.status, events=Events(cassette.events))
     if cassette.damage is not None:
         found.damage = _damaged(cassette.path, cassette.damage)
+    tools = Tools()
     sockets, said, mcp_events = websocket.Reader(), list[websocket.Message](), list[Event]()
     try:
         for event in cassette.events:
             found.events.append(event)
             said += sockets.read(event)
             mcp_events += [event] if event.kind == "mcp" else []
+            tool = tools.holding(event)
+            if tool is not None:
+                found.events.add(event.id, {"inside": tool})
             reason = gap(event)
             if reason is not None:
                 found.gaps.append(Gap(event.id, event.name, reason, event.site))
@@ -126,9 +131,9 @@ def _link(found: Contents) -> None:
     found.children = family(found.path, str(found.header.get("id", "")))
     started: dict[int, list[str]] = {}
     for child in found.children:
-        event = _began_at(found, child)
-        if event is not None:
-            started.setdefault(event, []).append(os.path.relpath(child.path, found.path.parent))
+        began = _began_at(found, child)
+        if began is not None:
+            started.setdefault(began, []).append(os.path.relpath(child.path, found.path.parent))
     for event, paths in started.items():
         found.events.add(event, {"child": paths})
 

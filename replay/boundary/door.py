@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from replay.boundary.lanes import Lane
+from replay.model.inside import INNER, outer
 
 if TYPE_CHECKING:
     from replay.model.effect import Effect
@@ -87,7 +88,7 @@ class Door(ABC):
 
     Attributes:
         seed: of the session's random streams, recorded in the header.
-        imports: lanes of modules by name, from the session's first thread on (`runtime.import_lanes`).
+        threaded: threads have begun, so imports have lanes (`runtime.import_lanes`).
         log: where a reader of clock or chance may leave what it has read, instead of asking `draw`: tuples (DRAW, lane,
             source, value, code, instruction), with the numbers of lane and source. None: it has to ask.
     """
@@ -95,11 +96,25 @@ class Door(ABC):
     def __init__(self, seed: bytes) -> None:
         self.seed = seed
         self.log: list[tuple[Any, ...]] | None = None
-        self.imports: dict[str, Lane] | None = None
+        self.threaded = False
+        self._imports: dict[str, Lane] = {}
 
     @abstractmethod
     def new_lane(self, path: str) -> Lane:
         """Make the lane of that path; called by `Lane.spawn`."""
+
+    def importer(self, lane: Lane, module: str) -> Lane | None:
+        """Who acts while `lane` imports that module: itself, the module's own lane, or nobody."""
+        if lane.outer is not None:
+            return self.import_lane(f"m/{INNER}/i:{module}", lane)
+        return self.import_lane(f"m/i:{module}", lane) if self.threaded else lane
+
+    def import_lane(self, path: str, importer: Lane) -> Lane:
+        """That lane, one for each session; it draws from the random stream of whoever imports."""
+        lane = self._imports.get(path) or self._imports.setdefault(path, self.new_lane(path))
+        lane.stream = importer.stream
+        lane.outer = None if outer(path) is None else importer.outer or importer
+        return lane
 
     @abstractmethod
     def cross(self, lane: Lane, call: Call[R], perform: Callable[[], R]) -> R:

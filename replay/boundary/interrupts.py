@@ -7,12 +7,16 @@ handler may run. It never runs in the middle of our own work, so it can't damage
     in code of its lane, or in ours                        before the lane's next door operation or loop iteration
     in a wait (sleep, join, pause, a contended lock)       at once, and may leave the wait by an exception
     in a crossing that a synchronous seam performs         at once; what it raises comes out of the crossing
+    in a tool's body, called synchronously                 the same, where it isn't in ours
     between two handles of an event loop, or selecting     at once
     in no session                                          at once, as if we weren't there
 
 What waits for a door operation longer than `_LATEST` runs late, wherever the program is, unless that is in our own
 work: a loop that asks nobody for anything can still be interrupted. It is a blind spot, since no replay can find the
 instruction again; there it runs as long after the last operation, or before the next if that is sooner.
+
+A handler that came inside a tool acts for the lane that called it: what it does to the program (it sets a flag, say)
+happens at replay whether the body runs or not. Only its mark is the inner lane's.
 
 In the track a handler is one mark, SIGNAL lane n, with n = 128 * place + signal number. Places: NEXT, LATE, INSIDE, or
 the number of the wait (from 1) of that lane.
@@ -74,6 +78,11 @@ def decoded(number: int) -> tuple[int, int]:
     return divmod(number, 128)
 
 
+def moved_inside(number: int) -> int:
+    """The same signal, in a mark that says that it came inside a crossing."""
+    return 128 * INSIDE + decoded(number)[1]
+
+
 def on_main_thread() -> bool:
     """Whether handlers run on this thread."""
     return originals.get_ident() == _main_thread()
@@ -105,7 +114,7 @@ def arrive(signum: int, frame: FrameType | None) -> None:
     if place == _POSTPONED and signum in pending and originals.clock_ns() > pending[signum] and not _at_work(frame):
         lane = lane or running.behind
         place = LATE
-        if lane is not None:
+        if lane is not None and lane.outer is None:
             lane.door.blind("signal", f"the handler of signal {signum} ran in code that asked for nothing")
     if place == _POSTPONED:
         _postpone(signum)
@@ -127,12 +136,13 @@ def _handle(lane: Lane, place: int, signum: int, frame: FrameType | None) -> Non
     pending.pop(signum, None)
     wait, waiting = waiting, None
     before, carried = running.lane, carrier.get()
-    become(lane)
+    acting = lane.outer or lane
+    become(acting)
     try:
         lane.door.step(lane, SIGNAL, 128 * place + signum)
         handler = handlers.get(signum)
         if callable(handler):
-            with turns.acting(lane):
+            with turns.acting(acting):
                 handler(signum, frame)
     finally:
         running.lane = before
@@ -146,10 +156,11 @@ def _whereabouts(frame: FrameType | None) -> tuple[Lane | None, int]:
         return waiting.lane, waiting.place
     if running.behind is not None and _in_loop(frame):
         return running.behind, NEXT
-    if running.lane is not None:
-        return running.lane, _POSTPONED
-    lane = crossing_of()
     work = _door_frame(frame)
+    lane = running.lane
+    if lane is not None:
+        return lane, INSIDE if lane.outer is not None and _in_body(frame, work) else _POSTPONED
+    lane = crossing_of()
     if lane is not None:
         return lane, INSIDE if work is not None and work.f_code.co_name in _CROSSINGS else _POSTPONED
     carried = carrier.get()
@@ -171,6 +182,17 @@ def _door_frame(frame: FrameType | None) -> FrameType | None:
     while frame is not None and not str(frame.f_globals.get("__name__")).startswith("replay.recorder"):
         frame = frame.f_back
     return frame
+
+
+def _in_body(frame: FrameType | None, work: FrameType | None) -> bool:
+    """Whether it is in the body of a tool that is called synchronously, and in nothing of ours that this calls."""
+    if work is None or work.f_code.co_name not in _CROSSINGS:
+        return False
+    while frame is not None and frame.f_back is not work:
+        if sites.is_ours(frame.f_code.co_filename):
+            return False
+        frame = frame.f_back
+    return frame is not None
 
 
 def _at_work(frame: FrameType | None) -> bool:

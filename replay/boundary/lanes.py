@@ -5,11 +5,15 @@
     m/t3/e1    the first job that task gave to an executor
     m/T2       the second thread
     m/T2/c1    the first callback that thread handed to a loop of another
+    m/t3/x     what happens inside the tools that task calls
+    m/i:json   the import of a module, once there are threads; m/x/i:json: by a tool
 
 Rules:
 - What runs on this thread now is `running.lane`; seams ask `current()`.
-- While a crossing is performed there is no lane: what the library does inside is its own business, and what it spawns
-  inside has no lane for life. Its context only remembers whose crossing it is (`Inside`), for what it prints.
+- While a tool is performed its lane's *inner lane* acts (`Lane.enter`): the body is the program's own code. A lane does
+  one thing at a time, so it has one inner lane for all the tools it calls. What is spawned inside lives below that.
+- While any other crossing is performed there is no lane: what the library does inside is its own business, and what it
+  spawns inside has no lane for life. Its context only remembers whose crossing it is (`Inside`), for what it prints.
 - Event loop handles carry the lane of their context (`carrier`); running one makes it current (`runtime.loops`).
 - Thread lanes belong to the thread: a copied context that runs elsewhere doesn't carry its lane along.
 """
@@ -25,11 +29,14 @@ from zlib import crc32
 
 from replay.boundary import originals
 from replay.boundary.acting import acting
+from replay.model.inside import INNER
 
 if TYPE_CHECKING:
     from replay.boundary.door import Call, Door
 
 SPAWN_MARKS = {"task": "t", "thread": "T", "job": "e", "finaliser": "g", "callback": "c"}
+TOOL = "tool"
+"""The kind of crossings whose inside is recorded, too."""
 
 
 class Lane:
@@ -43,9 +50,10 @@ class Lane:
         hashed: how many objects this lane was the first to hash (`hash_of`).
         agent: who acts on it where its thread's context doesn't say (`acting`): who did where it was spawned.
         waits: how many waits of it a signal may have interrupted (`Door.pause`), which are named alike.
-        loop: the event loop it runs on at present, if any.
         stream: the random stream of its thread, from the session's seed: threads draw in no order that anyone knows.
-        inside: what contexts carry while a crossing of this lane is performed.
+        inside: what contexts carry while a crossing of this lane is performed that isn't a tool.
+        inner: what acts while a tool of this lane is performed; None before the first.
+        outer: the lane whose tool it is inside of, the outermost one; None where it is in none.
         unfinished: emits what it has begun to print; called before each of its crossings, so that what is printed
             inside comes behind it.
     """
@@ -56,10 +64,11 @@ class Lane:
         "door",
         "hash",
         "hashed",
+        "inner",
         "inside",
         "log",
-        "loop",
         "number",
+        "outer",
         "path",
         "stream",
         "timers",
@@ -76,8 +85,9 @@ class Lane:
         self.hashed = 0
         self.waits = 0
         self.agent: str | None = None
-        self.loop: Any = None
         self.inside = Inside(self)
+        self.inner: Lane | None = None
+        self.outer: Lane | None = None
         self.stream = Stream(door.seed + path.encode())
         self.unfinished: Callable[[], None] | None = None
         self.hash = crc32(path.encode())
@@ -88,9 +98,19 @@ class Lane:
         self._spawned[how] += 1
         child = self.door.new_lane(f"{self.path}/{SPAWN_MARKS[how]}{self._spawned[how]}")
         child.agent = acting.get(self.agent)
+        child.outer = self.outer
         if how == "task":
             child.stream = self.stream  # tasks of one thread take turns that the schedule knows
         return child
+
+    def enter(self) -> Lane:
+        """Its inner lane, which counts and draws by itself: whether a body runs makes no difference outside of it."""
+        inner = self.inner
+        if inner is None:
+            inner = self.inner = self.door.new_lane(f"{self.path}/{INNER}")
+            inner.outer = self.outer or self
+            inner.agent = self.agent
+        return inner
 
     @property
     def chance(self) -> originals.Random:
@@ -181,17 +201,31 @@ def crossing_call() -> Call[Any] | None:
     return inside.call if inside.__class__ is Inside and inside.depth > 0 else None
 
 
-def step_inside(lane: Lane) -> None:
+def step_inside(lane: Lane, call: Call[Any]) -> None:
     """A crossing of `lane` begins to be performed."""
+    if call.kind == TOOL:
+        become(lane.enter())
+        return
     running.lane = None
-    lane.inside.depth += 1
-    carrier.set(lane.inside)
+    inside = lane.inside
+    inside.depth += 1
+    inside.call = call
+    carrier.set(inside)
 
 
-def step_out(lane: Lane) -> None:
-    """It is over: the lane acts again."""
+def forget_inside(lane: Lane, call: Call[Any]) -> None:
+    """It is over, and no lane acts here."""
+    if call.kind != TOOL:
+        lane.inside.depth -= 1
+
+
+def step_out(lane: Lane, call: Call[Any]) -> None:
+    """It is over: the lane acts again. What a tool has begun to print comes before its outcome."""
+    if call.kind != TOOL:
+        lane.inside.depth -= 1
+    elif lane.inner is not None and lane.inner.unfinished is not None:
+        lane.inner.unfinished()
     running.lane = lane
-    lane.inside.depth -= 1
     carrier.set(lane)
 
 

@@ -19,7 +19,7 @@ from contextvars import Context
 from typing import Any, TypeVar
 
 from replay.boundary.door import Call, Door
-from replay.boundary.lanes import Lane, carried, running
+from replay.boundary.lanes import TOOL, Lane, carried, running
 from replay.boundary.schedule import SIGNAL, STOP
 
 R = TypeVar("R")
@@ -71,21 +71,23 @@ class StrictDoor(Door):
 
     def cross(self, lane: Lane, call: Call[R], perform: Callable[[], R]) -> R:
         with _Back(lane):
-            return super().cross(lane, call, perform)  # type: ignore[safe-super]
+            return super().cross(lane, call, _body(lane, call, perform))  # type: ignore[safe-super]
 
     async def across(self, lane: Lane, call: Call[R], perform: Callable[[], Awaitable[R]]) -> R:
         with _Back(lane):
-            return await super().across(lane, call, perform)  # type: ignore[safe-super]
+            return await super().across(lane, call, _async_body(lane, call, perform))  # type: ignore[safe-super]
 
     def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any], *, closes: bool = False) -> Any:
         with _Waiting(lane):
-            return super().pull(lane, call, step, closes=closes)  # type: ignore[safe-super]
+            return super().pull(lane, call, _body(lane, call, step), closes=closes)  # type: ignore[safe-super]
 
     async def apull(
         self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]], *, closes: bool = False
     ) -> Any:
         with _Waiting(lane):
-            return await super().apull(lane, call, step, closes=closes)  # type: ignore[safe-super]
+            return await super().apull(  # type: ignore[safe-super]
+                lane, call, _async_body(lane, call, step), closes=closes
+            )
 
     def pause(self, lane: Lane, real: Callable[[], None], *, again: bool = False) -> None:
         with _Waiting(lane):
@@ -94,6 +96,29 @@ class StrictDoor(Door):
     def acquire(self, lane: Lane, real: Callable[[bool, float], bool], blocking: bool, timeout: float) -> bool:
         with _Back(lane):
             return super().acquire(lane, real, blocking, timeout)  # type: ignore[safe-super]
+
+
+def _body(lane: Lane, call: Call[Any], perform: Callable[[], R]) -> Callable[[], R]:
+    """`perform`; the body of a tool is the program's code, so it has turns like the rest."""
+    if call.kind != TOOL:
+        return perform
+
+    def in_turn() -> R:
+        with _Acting(lane.enter()):
+            return perform()
+
+    return in_turn
+
+
+def _async_body(lane: Lane, call: Call[Any], perform: Callable[[], Awaitable[R]]) -> Callable[[], Awaitable[R]]:
+    if call.kind != TOOL:
+        return perform
+
+    async def in_turn() -> R:
+        with _Acting(lane.enter()):
+            return await perform()
+
+    return in_turn
 
 
 class _Acting:

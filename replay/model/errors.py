@@ -119,6 +119,12 @@ class NotReplayable(ReplayError):
     slug = "not-replayable"
 
 
+class InsideNotRecorded(ReplayError):
+    """The bodies of tools are to be run again, and the cassette doesn't have what happened inside them."""
+
+    slug = "inside-not-recorded"
+
+
 class NotRecorded(ReplayError):
     """The program ran, but nothing was recorded (another interpreter, `-I`, the package missing there)."""
 

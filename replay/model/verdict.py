@@ -87,6 +87,8 @@ class Verdict:
         events: how many recorded events were replayed.
         cut: the recording was unfinished, and the replay reached its end without a difference.
         drift: differing requests that `lenient` answered all the same.
+        tools: how many tool calls it came to.
+        inside: events of bodies that weren't run again, as runs: [first, behind the last]; of so many tools: `bodies`.
         until: it was to stop before that event. reached: the last recorded event that came out alike.
         gap: the reason, where the replay reached something that was not stored.
     """
@@ -100,6 +102,9 @@ class Verdict:
     finished: bool = False
     until: int | None = None
     reached: int = -1
+    tools: int = 0
+    inside: list[list[int]] = field(default_factory=list[list[int]])
+    bodies: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict of all fields (requests may hold values that need `default=repr`)."""

@@ -8,16 +8,18 @@ from types import FrameType
 from typing import Any
 
 from replay.boundary.door import Call
-from replay.matching.cause import likely_cause
+from replay.cassette.revive import revive
+from replay.matching.cause import Cause, likely_cause
 from replay.matching.compare import Request, same
 from replay.matching.explain import Difference, explain
 from replay.matching.nearest import nearest
 from replay.model.verdict import Candidate, Crossing, Divergence
-from replay.player.answers import CLOSED
+from replay.player.answers import CLOSED, END, ERROR, RESULT, STREAM
 from replay.player.tape import Entry, Tape
 
 _LOOK_AHEAD = 200
 _BODY_SHOWN = 4000
+_VALUE_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,6 @@ def of_call(
     ahead = tape.calls_ahead(_LOOK_AHEAD)
     elsewhere = [f"event {other.event} in lane {other.lane}" for other in ahead if got and same(request_of(other), got)]
     cause = likely_cause(expected, got, source_changed=facts.source_changed, elsewhere=elsewhere, difference=difference)
-    why = cause.why
-    if cause.cause == "code changed" and facts.changed:
-        why = f"{why} ({', '.join(_short(path) for path in facts.changed[:3])})"
     candidates = _candidates(ahead, got)
     return Divergence(
         event=_event(tape, entry),
@@ -91,7 +90,7 @@ def of_call(
         recorded_site=_recorded_site(tape, entry),
         site=None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}",
         cause=cause.cause,
-        why=why,
+        why=_why(cause, facts),
         changes=_changes(difference),
         candidates=candidates,
     )
@@ -112,6 +111,58 @@ def of_order(
         cause="order",
         why="lanes ran in another order than recorded",
     )
+
+
+def of_body(
+    tape: Tape, tool: str, call: Entry | None, outcome: Entry, now: tuple[int, Any], facts: Facts
+) -> Divergence:
+    """A tool's body, run again, came to another end.
+
+    Args:
+        call: its beginning, if known. outcome: the recorded end. now: status and value, in storable form.
+    """
+    then = outcome.detail
+    then_said, now_said = _came(*then), _came(*now)
+    expected, got = Request("tool", tool, then[1]), Request("tool", tool, now[1])
+    difference = explain(expected, got) if then[0] == now[0] else None
+    cause = likely_cause(expected, got, source_changed=facts.source_changed, difference=difference)
+    return Divergence(
+        event=outcome.event,
+        reason=f"tool {tool}, run again, {now_said}; in the recording it {then_said}",
+        expected=Crossing(f"tool {tool} {then_said}", outcome.lane),
+        got=Crossing(f"tool {tool} {now_said}", outcome.lane),
+        recorded_site=_recorded_site(tape, call),
+        cause=cause.cause,
+        why=_why(cause, facts),
+        changes=tuple(change.replace(" request", " answer", 1) for change in _changes(difference)),
+    )
+
+
+def of_body_left(tape: Tape, tool: str, left: Entry, facts: Facts) -> Divergence:
+    """A tool's body, run again, has ended without doing what comes next in the recording."""
+    expected = request_of(left) if left.op == "call" else None
+    cause = likely_cause(expected, None, source_changed=facts.source_changed)
+    return Divergence(
+        event=_event(tape, left),
+        reason=f"tool {tool}, run again, ended; in the recording it went on: {phrase(left)}",
+        expected=_crossing(left, expected, left.lane),
+        got=None,
+        recorded_site=_recorded_site(tape, left),
+        cause=cause.cause,
+        why=_why(cause, facts),
+    )
+
+
+_ENDS = {END: "had no more", CLOSED: "was closed", STREAM: "opened a stream"}
+
+
+def _came(status: int, value: Any) -> str:
+    """An outcome in words."""
+    if status in (RESULT, ERROR):
+        text = repr(revive(value) if status == ERROR else value)
+        text = text if len(text) <= _VALUE_SHOWN else f"{text[:_VALUE_SHOWN]}…"
+        return f"{'answered' if status == RESULT else 'raised'} {text}"
+    return _ENDS[status]
 
 
 def of_early_end(tape: Tape, entry: Entry, facts: Facts) -> Divergence:
@@ -182,6 +233,12 @@ def _text(body: bytes | None) -> str | None:
         return None
     text = body.decode("utf-8", "backslashreplace")
     return text if len(text) <= _BODY_SHOWN else f"{text[:_BODY_SHOWN]}… ({len(text)} characters)"
+
+
+def _why(cause: Cause, facts: Facts) -> str:
+    if cause.cause == "code changed" and facts.changed:
+        return f"{cause.why} ({', '.join(_short(path) for path in facts.changed[:3])})"
+    return cause.why
 
 
 def _short(path: str) -> str:

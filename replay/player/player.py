@@ -8,7 +8,8 @@ Rules:
 - A crossing that had suspended its task is answered by the event loop, when the loop reaches that entry
   (`runtime.replay_loop`).
 - Handlers of signals run where the tape has their mark (`boundary.interrupts`), outside of the mutex.
-- Nothing is performed, ever.
+- Nothing is performed, ever: except the bodies of tools, where that is wanted (`bodies`), inside of which everything is
+  answered in turn.
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 from replay.boundary import interrupts, originals, sites
 from replay.boundary.door import Call, Door
-from replay.boundary.lanes import Lane, nobody, running, step_inside
+from replay.boundary.lanes import TOOL, Lane, become, nobody, running, step_inside
 from replay.boundary.sources import SOURCES
 from replay.matching.compare import Request, same
+from replay.model import inside
 from replay.model.verdict import Crossing, Divergence, Escape, Verdict
+from replay.player import bodies
 from replay.player import divergence as explain
 from replay.player.answers import END, ERROR, STREAM, as_stored, fail, is_close, plainly_same, revived
+from replay.player.handlers import Handlers
+from replay.player.stopped import Stopped
 from replay.player.tape import Entry, Frame, Tape
 
 R = TypeVar("R")
@@ -42,18 +48,11 @@ def _no_content(_: int) -> None:
     """A cassette without contents."""
 
 
-class Stopped(BaseException):
-    """The replay has ended; raised through the program where ending the process isn't wanted.
-
-    Not an `Exception`: SDKs retry and swallow those. The verdict is latched either way.
-    """
-
-
 class Player(Door):
     """A Door over the frames of a cassette.
 
     Attributes:
-        tape: what is left of the recording. verdict: what was found so far.
+        tape: what is left of the recording. verdict: what was found so far. handlers: of signals.
         changed: condition over all of the player's state; whoever waits for a turn waits on it.
         pending: crossings that have suspended their task: entry of the outcome → the future that the task awaits.
         new_future: makes those futures; set when asyncio is imported.
@@ -69,6 +68,7 @@ class Player(Door):
         daemons: lanes whose thread was alive when the recording ended; they stop where it did.
         contents: the content of an event's outcome (`Reader.content`).
         facts: what is known about code and environment now and then, for the likely cause.
+        bodies: run the bodies of tools, too (`player.bodies`); otherwise their recorded answers do.
         branch: (event, take): this is only the way to a child that began at `event`. Nothing is printed on it, and
             there `take(call, perform)` decides what happens instead of an answer.
         late: handlers ran where no operation was near; they are looked for behind each.
@@ -88,23 +88,26 @@ class Player(Door):
         branch: Branch | None = None,
         contents: Callable[[int], bytes | None] = _no_content,
         late: bool = False,
+        bodies: bool = False,
     ) -> None:
         super().__init__(seed)
-        self.tape = Tape(iter(frames), tuple(name for name, _ in SOURCES))
+        self.tape = Tape(iter(frames), tuple(name for name, _ in SOURCES), bodies=bodies)
         self.verdict = Verdict(until=until)
-        self._mutex = originals.RLock()  # entered by itself: through the condition costs five times as much
-        self.changed = originals.Condition(self._mutex)
+        self.mutex = originals.RLock()  # entered by itself: through the condition costs five times as much
+        self.changed = originals.Condition(self.mutex)
         self.pending: dict[Entry, Any] = {}
         self._inboxes: dict[int, tuple[Any, Callable[[Any], Any]]] = {}
         self.new_future: Callable[[], Any] = _no_loop
-        self._complete = complete
+        self.complete = complete
         self._lenient = lenient
         self._on_stop = on_stop
-        self._facts = facts
+        self.facts = facts
         self._until = until
         self._daemons = daemons
         self._branch = branch
         self._contents = contents
+        self._bodies = bodies
+        self._tools: dict[str, str] = {}
         self._waiting: dict[str, str] = {}
         self._waiters = 0
         self._extra_lanes = 1_000_000
@@ -113,18 +116,31 @@ class Player(Door):
         self.active = True
         self.now = 0
         self.call_count = 0
+        self.handlers = Handlers(self)
         for name in ("draw", "cross", "pull", "emit", "acquire", "pause", "step") if late else ():
-            setattr(self, name, self._then_late(getattr(self, name)))
+            setattr(self, name, self.handlers.then_late(getattr(self, name)))
 
     # -- Door --------------------------------------------------------------------------------------------------
 
     def new_lane(self, path: str) -> Lane:
-        with self._mutex:
+        with self.mutex:
             number = self.tape.number_of(path)
             if number is None:
                 self._extra_lanes += 1
                 number = self._extra_lanes
         return Lane(path, number, self)
+
+    def importer(self, lane: Lane, module: str) -> Lane | None:
+        """Whoever it was in the recording. What a body had imported then is nobody's where bodies don't run."""
+        own, inner = f"m/i:{module}", f"m/{inside.INNER}/i:{module}"
+        if lane.outer is None or self.threaded:
+            with self.mutex:
+                inside_first = self.tape.announced(*((inner, own) if self.threaded else (inner,))) == inner
+            if inside_first:
+                return self.import_lane(inner, lane) if self._bodies else None
+            if self.threaded:
+                return self.import_lane(own, lane)
+        return super().importer(lane, module)
 
     def content(self, call: Call[Any]) -> bytes | None:
         if call.event is None:
@@ -141,14 +157,14 @@ class Player(Door):
     def pause(self, lane: Lane, real: Callable[[], None], *, again: bool = False) -> None:
         lane.waits += 1
         if interrupts.on_main_thread():
-            with self._mutex:
-                self._interrupt(lane, lane.waits)
+            with self.mutex:
+                self.handlers.interrupt(lane, lane.waits)
         if again:
             real()
 
     def draw(self, lane: Lane, source: str, real: Callable[[], Any]) -> Any:
-        with self._mutex:
-            self._check()
+        with self.mutex:
+            self.check()
             entry = self.tape.next_of(lane.path)
             if entry is None or entry.op != "draw" or entry.detail[0] != source:
                 entry = self._next(lane)
@@ -158,58 +174,72 @@ class Player(Door):
             return entry.detail[1]
 
     def cross(self, lane: Lane, call: Call[R], perform: Callable[[], R]) -> R:
-        with self._mutex:
-            self._begin(lane, call, originals.frame(1))
+        if self._bodies and call.kind == TOOL:
+            return bodies.cross(self, lane, call, perform)
+        with self.mutex:
+            self.begin(lane, call, originals.frame(1))
             assert call.event is not None
             outcome = self.tape.outcome(call.event)
             branch = self._branch
             raised: BaseException | None = None
             if branch is None or branch[0] != call.event:
                 if self.tape.next_of(lane.path) is not outcome:
-                    raised = self._inside(lane)
+                    raised = self.handlers.inside(lane)
                 if outcome is None:
-                    self._never_returned(lane, call)
-                self._turn(outcome)
+                    self.never_returned(lane, call)
+                self.turn(outcome)
                 if call.kind == "file":
                     return self._answer(call, outcome)  # what it does to the overlay, it does in its turn
         if branch is not None and branch[0] == call.event:
-            step_inside(lane)
+            if call.kind == TOOL:
+                become(None)  # the recording knows nothing of its inside
+            else:
+                step_inside(lane, call)
             return branch[1](call, perform)  # type: ignore[no-any-return]
         assert outcome is not None
         return self._answer(call, outcome, raised)
 
     async def across(self, lane: Lane, call: Call[R], perform: Callable[[], Awaitable[R]]) -> R:
-        with self._mutex:
-            self._begin(lane, call, originals.frame(1))
+        if self._bodies and call.kind == TOOL:
+            return await bodies.across(self, lane, call, perform)
+        raised: BaseException | None = None
+        with self.mutex:
+            self.begin(lane, call, originals.frame(1))
             assert call.event is not None
             outcome = self.tape.outcome(call.event)
             if outcome is not None and not outcome.suspended:
-                self._turn(outcome)
+                if self.tape.next_of(lane.path) is not outcome:
+                    raised = self.handlers.inside(lane)
+                self.turn(outcome)
         if outcome is None or outcome.suspended:
             await self._until_turn(outcome)
         assert outcome is not None
-        return self._answer(call, outcome)
+        return self._answer(call, outcome, raised)
 
     def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any], *, closes: bool = False) -> Any:
-        with self._mutex:
-            entry = self._piece(lane, call, originals.frame(1), closes)
-            if entry is None and closes and self._complete:
+        if self._bodies and call.kind == TOOL:
+            return bodies.pull(self, lane, call, step, closes)
+        with self.mutex:
+            entry = self.piece(lane, call, originals.frame(1), closes)
+            if entry is None and closes and self.complete:
                 return None  # the garbage collector closed it then, or the recording is older than this note
-            raised = None if self.tape.next_of(lane.path) is entry else self._inside(lane)
+            raised = None if self.tape.next_of(lane.path) is entry else self.handlers.inside(lane)
             if entry is None:
-                self._never_returned(lane, call)
-            self._turn(entry)
+                self.never_returned(lane, call)
+            self.turn(entry)
         return self._given(entry, StopIteration, raised)
 
     async def apull(
         self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]], *, closes: bool = False
     ) -> Any:
-        with self._mutex:
-            entry = self._piece(lane, call, originals.frame(1), closes)
-            if entry is None and closes and self._complete:
+        if self._bodies and call.kind == TOOL:
+            return await bodies.apull(self, lane, call, step, closes)
+        with self.mutex:
+            entry = self.piece(lane, call, originals.frame(1), closes)
+            if entry is None and closes and self.complete:
                 return None
             if entry is not None and not entry.suspended:
-                self._turn(entry)
+                self.turn(entry)
         if entry is None or entry.suspended:
             await self._until_turn(entry)
         assert entry is not None
@@ -217,28 +247,28 @@ class Player(Door):
 
     def inbox(self, call: Call[Any], loop: Any, deliver: Callable[[Any], Any]) -> Callable[[Lane, Any], None]:
         assert call.event is not None
-        with self._mutex:
+        with self.mutex:
             self._inboxes[call.event] = (loop, deliver)
         return lambda lane, push: None  # nothing comes by itself
 
     def emit(self, lane: Lane, call: Call[None], write: Callable[[], None]) -> None:
-        with self._mutex:
-            self._begin(lane, call, originals.frame(1))
+        with self.mutex:
+            self.begin(lane, call, originals.frame(1))
             assert call.event is not None
             outcome = self.tape.outcome(call.event)
             if outcome is None:
-                self._never_returned(lane, call)
+                self.never_returned(lane, call)
             lane_now, running.lane = running.lane, None
             try:
                 if self._branch is None:
                     write()  # before the outcome's turn: what comes right behind it may be an echo
             finally:
                 running.lane = lane_now
-            self._turn(outcome)
+            self.turn(outcome)
 
     def acquire(self, lane: Lane, real: Callable[[bool, float], bool], blocking: bool, timeout: float) -> bool:
-        with self._mutex:
-            self._check()
+        with self.mutex:
+            self.check()
             entry = self._next(lane)
             if entry is None or entry.op != "acquire":
                 self._diverge(lane, entry, "takes a lock", None, originals.frame(1))
@@ -247,8 +277,8 @@ class Player(Door):
         got = bool(entry.detail)
         if got:
             real(True, -1)  # only this lane can take the entry, so nobody overtakes it here
-        with self._mutex:
-            self._turn(entry)
+        with self.mutex:
+            self.turn(entry)
         return got
 
     def environ(self, lane: Lane, key: str, value: str | None, *, own: bool = False) -> None:
@@ -258,19 +288,6 @@ class Player(Door):
         """Blind spots are a matter of the recording; what gets out at replay is an escape."""
 
     # -- for the runtime ---------------------------------------------------------------------------------------
-
-    def handle(self, lane: Lane, entry: Entry) -> None:
-        """Call the handler of the signal that came here. Raises what it raises."""
-        signum = interrupts.decoded(entry.detail)[1]
-        if not callable(interrupts.handlers.get(signum)):
-            with self._mutex:
-                reason = f"a handler of signal {signum} ran here in the recording; now there is none"
-                self.stop_for(entry, reason, originals.frame(1))
-        before, running.lane = running.lane, lane
-        try:
-            interrupts.handlers[signum](signum, sites.caller())
-        finally:
-            running.lane = before
 
     def consume(self, entry: Entry) -> None:
         """Take an entry whose turn has come, for the loop. Called with `changed` held."""
@@ -297,30 +314,31 @@ class Player(Door):
         """Latch a divergence of order at `entry` and end the replay."""
         with nobody():
             found = explain.of_order(self.tape, entry, reason, dict(self._waiting), frame)
-        self._end(found)
+        self.end(found)
 
     def ran_out(self) -> NoReturn:
         """The tape has ended while the program goes on: the cut of an unfinished recording, or a divergence."""
-        if self._complete:
+        if self.complete:
             self.stop_for(None, "the recording ends here, but the program waits for more", None)
         self._cut()
 
     def finish(self) -> Verdict:
         """The program has ended: what the recording still expected is a divergence."""
-        with self._mutex:
+        with self.mutex:
             if self.stopped:
                 return self.verdict
             self.verdict.events = self.call_count
             left = self.tape.left(self._daemons)
             if left is not None:
-                if left.op == "return" and not self._complete:
+                if left.op == "return" and not self.complete:
                     self.verdict.cut = True
                 else:
-                    self.verdict.divergence = explain.of_early_end(self.tape, left, self._facts)
+                    self.verdict.divergence = explain.of_early_end(self.tape, left, self.facts)
             else:
-                self.verdict.finished = self._complete
-                self.verdict.cut = not self._complete
+                self.verdict.finished = self.complete
+                self.verdict.cut = not self.complete
             self.stopped = self._ended = True
+            self._count()
             return self.verdict
 
     def differs(self, what: str, then: Any, now: Any) -> None:
@@ -339,17 +357,18 @@ class Player(Door):
             self.verdict.divergence = Divergence(None, why, None, None)
         return self.verdict
 
-    # -- inside ------------------------------------------------------------------------------------------------
+    # -- for `bodies`, with `mutex` held -----------------------------------------------------------------------
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Called with `changed` held. Daemons that outlive the program stay here: nothing of them may show any more."""
         if self.stopped:
             while self._ended:
                 self._wait_for_change()
             raise Stopped
 
-    def _begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> None:
-        self._check()
+    def begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> Entry:
+        """The call is what its lane did next, and its turn has come; or the replay ends."""
+        self.check()
         entry = self._next(lane)
         if lane.unfinished is not None and call.kind != "output":
             lane.unfinished()
@@ -370,11 +389,16 @@ class Player(Door):
                 self.verdict.drift += 1
         call.event = entry.event
         self.call_count += 1
+        if kind == TOOL:
+            self.verdict.tools += 1
+            self._tools[lane.path] = call.name
         self.verdict.reached = max(self.verdict.reached, entry.event)
-        self._turn(entry)
+        self.turn(entry)
+        return entry
 
-    def _piece(self, lane: Lane, call: Call[Any], frame: FrameType, closes: bool) -> Entry | None:
-        self._check()
+    def piece(self, lane: Lane, call: Call[Any], frame: FrameType, closes: bool) -> Entry | None:
+        """The next piece of that stream, whose turn hasn't come yet; None where the recording has none."""
+        self.check()
         assert call.event is not None
         self._next(lane)
         entry = self.tape.piece(call.event)
@@ -388,56 +412,10 @@ class Player(Door):
 
     def _next(self, lane: Lane) -> Entry | None:
         """What `lane` does next, after the handlers of signals that come before that."""
-        self._interrupt(lane, None)
+        self.handlers.interrupt(lane, None)
         return self.tape.next_of(lane.path)
 
-    def _interrupt(self, lane: Lane, place: int | None) -> None:
-        """Run the handlers of signals that came next in this lane, at that place of it or at any."""
-        entry = self.tape.next_of(lane.path)
-        while entry is not None and entry.op == "signal" and place in (None, interrupts.decoded(entry.detail)[0]):
-            self._turn(entry)
-            mutex: Any = self._mutex
-            held = mutex._release_save()  # the handler may wait for other lanes
-            try:
-                self.handle(lane, entry)
-            finally:
-                mutex._acquire_restore(held)
-            entry = self.tape.next_of(lane.path)
-
-    def _then_late(self, operation: Callable[..., Any]) -> Callable[..., Any]:
-        """That operation, and then a look for a handler that ran long after it: it runs at about the same place."""
-
-        def operate(lane: Lane, *args: Any, **more: Any) -> Any:
-            result = operation(lane, *args, **more)
-            with self._mutex:
-                entry = self.tape.next_of(lane.path)
-                if entry is not None and entry.op == "signal":
-                    place, signum = interrupts.decoded(entry.detail)
-                    if place == interrupts.LATE:
-                        interrupts.due[signum] = lambda: self._late(lane, entry)
-                        interrupts.remind(signum, interrupts.due)
-            return result
-
-        return operate
-
-    def _late(self, lane: Lane, entry: Entry) -> None:
-        """Called on the main thread, anywhere; where that is in an operation, the handler has run or is going to."""
-        mutex: Any = self._mutex
-        if running.lane is lane and not mutex._is_owned() and self.tape.next_of(lane.path) is entry:
-            with self._mutex:
-                self._interrupt(lane, interrupts.LATE)
-
-    def _inside(self, lane: Lane) -> BaseException | None:
-        """The same for a crossing: what they raised its outcome tells, whatever the library made of it."""
-        try:
-            self._interrupt(lane, interrupts.INSIDE)
-        except Stopped:
-            raise
-        except BaseException as raised:
-            return raised
-        return None
-
-    def _turn(self, entry: Entry) -> None:
+    def turn(self, entry: Entry) -> None:
         """Wait until the total order reaches `entry`, then take it. Called with `changed` held."""
         order = self.tape.order
         if not (order and order[0] is entry) and self.tape.head() is not entry:
@@ -459,8 +437,15 @@ class Player(Door):
             with nobody():
                 for echo in self.tape.echoes if self._branch is None else ():
                     label, text = echo.detail
-                    getattr(sys, label).write(text)
+                    stream: Any = getattr(sys, f"__{label}__")  # the program may have put another in its place
+                    (stream.buffer if isinstance(text, bytes) else stream).write(text)
             self.tape.echoes.clear()
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _count(self) -> None:
+        self.verdict.inside = self.tape.inside
+        self.verdict.bodies = len(self.tape.tools)
 
     def _await_turn(self, entry: Entry) -> None:
         self._waiting[entry.lane] = f"{entry.op} of event {entry.event}"
@@ -477,7 +462,7 @@ class Player(Door):
         """
         head, used = self.tape.head(), originals.REAL_TIME.process_time()
         while not ready():
-            self._check()
+            self.check()
             alone = originals.other_threads() == 0  # a thread that has just been started isn't counted yet
             if self._wait_for_change(_ALONE_AFTER if alone else _STUCK_AFTER) or ready():
                 continue
@@ -489,7 +474,7 @@ class Player(Door):
             if head_now is head and used_now - used < _STUCK_AFTER / 100:
                 if not may_rest:
                     self.stop_for(self.tape.head(), "nothing moves: lanes wait for a turn that can't come", None)
-                if not self._complete:
+                if not self.complete:
                     return
             head, used = head_now, used_now
 
@@ -509,8 +494,8 @@ class Player(Door):
             self.pending[entry] = future
         await future
 
-    def _never_returned(self, lane: Lane, call: Call[Any]) -> NoReturn:
-        if not self._complete or lane.path in self._daemons:
+    def never_returned(self, lane: Lane, call: Call[Any]) -> NoReturn:
+        if not self.complete or lane.path in self._daemons:
             self._rest()
         self.stop_for(None, f"{call.name} never returned in the recording (lane {lane.path})", None)
 
@@ -537,33 +522,37 @@ class Player(Door):
     def _diverge(
         self, lane: Lane, entry: Entry | None, what: str, call: Call[Any] | None, frame: FrameType | None
     ) -> NoReturn:
-        if entry is None and (not self._complete or lane.path in self._daemons):
+        if entry is None and (not self.complete or lane.path in self._daemons):
             self._rest()
         program = sites.program_frame(frame)
         with nobody():  # explaining imports and locks; that is ours, not the program's
             if call is None and entry is not None and _at_exit(frame):
-                found = explain.of_early_end(self.tape, entry, self._facts)
+                found = explain.of_early_end(self.tape, entry, self.facts)
             else:
-                found = explain.of_call(self.tape, lane.path, entry, what, call, program, self._facts)
-        self._end(found)
+                found = explain.of_call(self.tape, lane.path, entry, what, call, program, self.facts)
+            tool = self._tools.get(inside.caller(lane.path) or "")
+            if tool is not None:
+                found = replace(found, reason=f"{found.reason}, inside tool {tool}")
+        self.end(found)
 
     def _rest(self) -> NoReturn:
         """This lane is past its end in the recording: it waits until the others are, too. A daemon waits for ever."""
-        self.wait(lambda: self.tape.head() is None and not self._complete, None, may_rest=True)
+        self.wait(lambda: self.tape.head() is None and not self.complete, None, may_rest=True)
         self._cut()
 
     def _cut(self) -> NoReturn:
         self.verdict.cut = True
-        self._end(None)
+        self.end(None)
 
     def _gap(self, reason: str) -> NoReturn:
         self.verdict.gap = reason
-        self._end(None)
+        self.end(None)
 
-    def _end(self, divergence: Divergence | None) -> NoReturn:
+    def end(self, divergence: Divergence | None) -> NoReturn:
         self.stopped = True
         self.verdict.events = self.call_count
         self.verdict.divergence = divergence
+        self._count()
         self.changed.notify_all()
         self._on_stop(self.verdict)
         raise Stopped

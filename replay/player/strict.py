@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import FrameType
 from typing import Any
 
-from replay.boundary import originals, turns
+from replay.boundary import originals
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane
 from replay.boundary.schedule import GIVE, TAKE
@@ -37,13 +37,13 @@ class StrictPlayer(StrictDoor, Player):
         me = originals.get_ident()
         if not self._shared or self.stopped or me in self._acting:
             return False
-        with self._mutex:
+        with self.mutex:
             entry = self.tape.next_of(lane.path)
-            if entry is None and (not self._complete or lane.path in self._daemons):
+            if entry is None and (not self.complete or lane.path in self._daemons):
                 self._rest()
             if entry is None or not _is_switch(entry, TAKE):
                 return False
-            self._turn(entry)
+            self.turn(entry)
             self._acting.add(me)
         return True
 
@@ -52,14 +52,10 @@ class StrictPlayer(StrictDoor, Player):
         if me not in self._acting or self.stopped:
             return
         self._acting.discard(me)
-        with self._mutex:
+        with self.mutex:
             entry = self.tape.next_of(lane.path)
             if entry is not None and _is_switch(entry, GIVE):
-                self._turn(entry)
-
-    def handle(self, lane: Lane, entry: Entry) -> None:
-        with turns.acting(lane):
-            super().handle(lane, entry)
+                self.turn(entry)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
@@ -72,10 +68,11 @@ class StrictPlayer(StrictDoor, Player):
             entry = super()._next(lane)
         return entry
 
-    def _begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> None:
-        super()._begin(lane, call, frame)
+    def begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> Entry:
+        entry = super().begin(lane, call, frame)
         if call.kind != "output":
             self._acting.discard(originals.get_ident())
+        return entry
 
 
 def _is_switch(entry: Entry, which: int) -> bool:

@@ -5,6 +5,8 @@ Rules:
   An entry's turn has come when it is the head of `order`.
 - *Draws* only keep their order within a lane; they wait for nobody.
 - *Echoes*, what was printed inside crossings, are nobody's turn: when one comes to the head it goes to `echoes`.
+- Where the bodies of tools don't run, what lanes inside them did is left out. What they printed is an echo, and a
+  handler of a signal, which acted for the lane that had called the tool, is that lane's.
 - Every entry is in its lane's queue, in recorded order; what a lane does next must be the head of that queue.
 - Frames are read as far as somebody needs: memory follows the distance between lanes, not the length of the run.
 """
@@ -15,7 +17,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from replay.boundary.schedule import DRAW, NAMES
+from replay.boundary import interrupts
+from replay.boundary.schedule import DRAW, NAMES, SIGNAL
+from replay.model import inside
 from replay.model.event import Site
 
 HEADER, CALL, RETURN, EVENT, CHUNK, TRACK, LANE, SITE = range(1, 9)
@@ -36,9 +40,10 @@ class Entry:
             draw (source name, value) / echo (stream, text) / of the schedule: the number.
         suspended: return and chunk: the lane went back to its loop meanwhile.
         at: microseconds since the recording began, where the frame says so.
+        place: how many gated entries came before it.
     """
 
-    __slots__ = ("at", "detail", "event", "lane", "op", "suspended")
+    __slots__ = ("at", "detail", "event", "lane", "op", "place", "suspended")
 
     def __init__(self, op: str, lane: str, event: int, detail: Any, at: int = 0, suspended: bool = False) -> None:
         self.op = op
@@ -47,6 +52,7 @@ class Entry:
         self.detail = detail
         self.at = at
         self.suspended = suspended
+        self.place = 0
 
     def __repr__(self) -> str:
         return f"<{self.op} {self.lane} event={self.event} {self.detail!r}>"
@@ -58,6 +64,11 @@ class Tape:
     Args:
         frames: decoded frames in file order.
         sources: names of draw sources by position (`replay.boundary.sources`).
+        bodies: the bodies of tools run.
+
+    Attributes:
+        order: gated entries that haven't happened yet. echoes: what is to be printed now.
+        inside: runs of events inside of tools that were left out: [first, behind the last]. tools: those tools.
 
     Example:
         >>> tape = Tape(iter([(7, -1, [0, "m"]), (6, -1, [0, 0, 0])]), ())
@@ -65,13 +76,19 @@ class Tape:
         ('step', 'step')
     """
 
-    def __init__(self, frames: Iterator[Frame], sources: tuple[str, ...]) -> None:
+    def __init__(self, frames: Iterator[Frame], sources: tuple[str, ...], *, bodies: bool = False) -> None:
         self._frames = frames
         self._sources = sources
+        self._bodies = bodies
+        self._left_out: dict[int, str] = {}
+        self._tool_of: dict[str, int] = {}
+        self._gated = 0
+        self.inside: list[list[int]] = []
+        self.tools: set[int] = set()
         self._lanes: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._sites: dict[int, Site] = {}
-        self._lane_of: dict[int, str] = {}
+        self._lane_of: dict[int, str | None] = {}
         self._queues: dict[str, deque[Entry]] = {}
         self._outcomes: dict[int, Entry] = {}
         self._pieces: dict[int, deque[Entry]] = {}
@@ -98,6 +115,14 @@ class Tape:
                 return None
             queue = self._queues.get(lane)
         return queue[0]
+
+    def left_of(self, lane: str, until: Entry | None) -> Entry | None:
+        """What that lane does next, if it is before `until`, which has been read."""
+        queue = self._queues.get(lane)
+        if not queue or until is None:
+            return None
+        # A draw has the place of the gated entry that comes next.
+        return queue[0] if queue[0].place <= until.place else None
 
     def outcome(self, event: int) -> Entry | None:
         """The `return` entry of a call; None where the recording ended or the call was abandoned before it."""
@@ -132,6 +157,13 @@ class Tape:
                 return None
         return self._numbers[lane]
 
+    def announced(self, lane: str, *others: str) -> str | None:
+        """`lane`, if it is known by now; with others, whichever of all was announced first, reading up to it."""
+        while others and not any(path in self._numbers for path in (lane, *others)) and self._read():
+            pass
+        known = [path for path in (lane, *others) if path in self._numbers]
+        return min(known, key=lambda path: self._numbers[path], default=None)
+
     def site(self, number: int | None) -> Site | None:
         """The call site of that number."""
         return None if number is None else self._sites.get(number)
@@ -156,16 +188,20 @@ class Tape:
             return False
         for type_, event, payload in self._frames:
             if type_ == CALL:
-                lane, kind, name, effect, at, site, request, body, meta = payload
-                self._lane_of[event] = path = self._lanes[lane]
-                self._gate(Entry("call", path, event, (kind, name, effect, site, request, body, meta), at))
+                if not self._call(event, payload):
+                    continue
             elif type_ == RETURN:
                 at, status, value, suspended = payload
-                entry = Entry("return", self._lane_of.pop(event), event, (status, value), at, suspended)
+                path = self._lane_of.pop(event)
+                if path is None:
+                    continue
+                entry = Entry("return", path, event, (status, value), at, suspended)
                 self._outcomes[event] = entry
                 self._gate(entry)
             elif type_ == CHUNK:
                 lane, at, status, value, suspended = payload
+                if lane in self._left_out:
+                    continue
                 entry = Entry("chunk", self._lanes[lane], event, (status, value), at, suspended)
                 self._pieces.setdefault(event, deque()).append(entry)
                 self._gate(entry)
@@ -177,6 +213,9 @@ class Tape:
                 number, path = payload
                 self._lanes[number] = path
                 self._numbers[path] = number
+                caller = None if self._bodies else inside.outer(path)
+                if caller is not None:
+                    self._left_out[number] = caller
                 self._queues.setdefault(path, deque())
             elif type_ == SITE:
                 number, file, line, function = payload
@@ -188,7 +227,20 @@ class Tape:
         self.exhausted = True
         return False
 
+    def _call(self, event: int, payload: Any) -> bool:
+        lane, kind, name, effect, at, site, request, body, meta = payload
+        self._lane_of[event] = path = None if lane in self._left_out else self._lanes[lane]
+        if path is None:
+            self._leave_out(event, lane)
+            return False
+        if kind == "tool":
+            self._tool_of[path] = event
+        self._gate(Entry("call", path, event, (kind, name, effect, site, request, body, meta), at))
+        return True
+
     def _gate(self, entry: Entry) -> None:
+        entry.place = self._gated
+        self._gated += 1
         self.order.append(entry)
         self._queues[entry.lane].append(entry)
 
@@ -200,15 +252,33 @@ class Tape:
         if meta is not None and meta.get("inside"):
             self.order.append(Entry("echo", path, event, (name, request), at))
             return
+        if lane in self._left_out:
+            if kind == "output":
+                self.order.append(Entry("echo", path, event, (name, request), at))
+            self._leave_out(event, lane)
+            return
         if effect == "draw":
             queue = self._queues[path]
             for source, drawn in zip(request, value, strict=True):
-                queue.append(Entry("draw", path, event, (source, drawn, site), at))
+                self._free(queue, Entry("draw", path, event, (source, drawn, site), at))
             return
         self._gate(Entry("call", path, event, (kind, name, effect, site, request, body, meta), at))
         outcome = Entry("return", path, event, (status, value), at + took)
         self._outcomes[event] = outcome
         self._gate(outcome)
+
+    def _free(self, queue: deque[Entry], entry: Entry) -> None:
+        entry.place = self._gated
+        queue.append(entry)
+
+    def _leave_out(self, event: int, lane: int) -> None:
+        if self.inside and self.inside[-1][1] == event:
+            self.inside[-1][1] += 1
+        else:
+            self.inside.append([event, event + 1])
+        tool = self._tool_of.get(self._left_out[lane])
+        if tool is not None:
+            self.tools.add(tool)
 
     def _track(self, flat: list[Any]) -> None:
         position = 0
@@ -218,8 +288,15 @@ class Tape:
             path = self._lanes[lane]
             if mark == DRAW:
                 value = flat[position + 3]
-                self._queues[path].append(Entry("draw", path, -1, (self._sources[argument], value, None)))
+                if lane not in self._left_out:
+                    self._free(self._queues[path], Entry("draw", path, -1, (self._sources[argument], value, None)))
                 position += 4
+                continue
+            caller = self._left_out.get(lane)
+            if caller is not None:
+                if mark == SIGNAL:
+                    self._gate(Entry("signal", caller, -1, interrupts.moved_inside(argument)))
+                position += 3
                 continue
             self._gate(Entry(NAMES[mark], path, -1, argument))
             position += 3

@@ -24,7 +24,7 @@ from replay.boundary import interrupts, originals, sites
 from replay.boundary.acting import acting, labelled
 from replay.boundary.awaiting import Watched
 from replay.boundary.door import LOG_LIMIT, Call, Door
-from replay.boundary.lanes import Lane, carrier, running, step_inside, step_out
+from replay.boundary.lanes import TOOL, Lane, carrier, forget_inside, running, step_inside, step_out
 from replay.boundary.schedule import ACQUIRE, DRAW
 from replay.boundary.sources import NUMBER
 from replay.cassette.redact import Redactor
@@ -147,20 +147,26 @@ class Recorder(Door):
         if _pending:
             interrupts.deliver(lane)
         self._begin(lane, call, _frame(1))
-        inside = lane.inside
         try:
-            running.lane = None  # as `step_inside` and `step_out`, spelled out: the hot path
-            inside.depth += 1
-            carrier.set(inside)
-            result = perform()
+            if call.kind == TOOL:  # as `step_inside` and `step_out`, spelled out: the hot path
+                running.lane = inner = lane.inner or lane.enter()
+                carrier.set(inner)
+                result = perform()
+                if inner.unfinished is not None:
+                    inner.unfinished()
+            else:
+                step_inside(lane, call)
+                result = perform()
         except BaseException as error:
             running.lane = lane
-            step_out(lane)
+            step_out(lane, call)
             self._failed(call, error, suspended=False)
             raise
         running.lane = lane
-        inside.depth -= 1
-        carrier.set(lane)
+        if call.kind == TOOL:
+            carrier.set(lane)
+        else:
+            step_out(lane, call)
         if call.event == HELD and call.dump is None:
             self._outcome(call, RESULT, result, False)
         else:
@@ -171,20 +177,20 @@ class Recorder(Door):
         if _pending:
             interrupts.deliver(lane)
         self._begin(lane, call, _frame(1))
-        step_inside(lane)
+        step_inside(lane, call)
         watched: Watched[R] | None = None
         try:
             watched = Watched(perform())
             result = await watched
         except GeneratorExit:
-            lane.inside.depth -= 1
             # The coroutine is being thrown away (by the garbage collector, in whatever context): no outcome.
+            forget_inside(lane, call)
             raise
         except BaseException as error:
-            step_out(lane)
+            step_out(lane, call)
             self._failed(call, error, suspended=watched is not None and watched.suspended)
             raise
-        step_out(lane)
+        step_out(lane, call)
         self._returned(call, result, suspended=watched.suspended)
         return result
 
@@ -192,15 +198,15 @@ class Recorder(Door):
         if _pending:
             interrupts.deliver(lane)
         try:
-            step_inside(lane)
+            step_inside(lane, call)
             piece = step()
         except BaseException as error:
             running.lane = lane
-            step_out(lane)
+            step_out(lane, call)
             self._piece(lane, call, *ended(error, StopIteration), suspended=False)
             raise
         running.lane = lane
-        step_out(lane)
+        step_out(lane, call)
         self._piece(lane, call, CLOSED if closes else RESULT, piece, suspended=False)
         return piece
 
@@ -209,20 +215,20 @@ class Recorder(Door):
     ) -> Any:
         if _pending:
             interrupts.deliver(lane)
-        step_inside(lane)
+        step_inside(lane, call)
         watched: Watched[Any] | None = None
         try:
             watched = Watched(step())
             piece = await watched
         except GeneratorExit:
-            lane.inside.depth -= 1
+            forget_inside(lane, call)
             raise
         except BaseException as error:
-            step_out(lane)
+            step_out(lane, call)
             suspended = watched is not None and watched.suspended
             self._piece(lane, call, *ended(error, StopAsyncIteration), suspended=suspended)
             raise
-        step_out(lane)
+        step_out(lane, call)
         self._piece(lane, call, CLOSED if closes else RESULT, piece, suspended=watched.suspended)
         return piece
 
@@ -296,6 +302,9 @@ class Recorder(Door):
     # -- blind spots, gaps, the end ----------------------------------------------------------------------------
 
     def blind(self, what: str, detail: str) -> None:
+        lane = running.lane
+        if lane is not None and lane.outer is not None:
+            return  # what the tool answers tells what came of it
         with self._lock:
             if self._on:
                 self._guard(self._blind, what, detail, sites.caller())
@@ -333,7 +342,6 @@ class Recorder(Door):
     def _begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> None:
         if lane.unfinished is not None:
             lane.unfinished()
-        lane.inside.call = call
         agent = _acting(lane.agent)
         if agent is not None:
             call.meta = labelled(call.meta, agent)

@@ -8,10 +8,11 @@ from typing import Any
 from replay.boundary import originals
 from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
+from replay.model.inside import INSIDE
 from replay.recorder.recorder import Recorder
 from replay.recorder.trouble import warn_on_stderr
 
-BEHAVIOUR = ("schedule-1", "locks-1", "draws-1", "output-lines-1")
+BEHAVIOUR = ("schedule-1", "locks-1", "draws-1", "output-lines-1", INSIDE)
 """What this recorder does in a way that a later one may do differently: a replay of an old cassette chooses the old
 behaviour by these flags, not by version numbers."""
 

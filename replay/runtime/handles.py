@@ -16,6 +16,7 @@ from typing import Any
 from replay.boundary import turns
 from replay.boundary.lanes import Lane, carried, carrier, current, hash_of, running
 from replay.boundary.schedule import ARRIVAL, CALLBACK, STEP, TIMER
+from replay.model.inside import INNER, caller
 
 PlainHandle: Any = asyncio.events.Handle
 _TimerHandle: Any = asyncio.events.TimerHandle
@@ -144,7 +145,6 @@ class LaneTask(_Task):  # type: ignore[misc]
         self._replay_lane: Lane | None = None
         if parent is not None:
             lane = parent.spawn("task")
-            lane.loop = loop
             self._replay_lane = lane
             context = contextvars.copy_context() if context is None else context
             context.run(carrier.set, lane)
@@ -153,8 +153,12 @@ class LaneTask(_Task):  # type: ignore[misc]
         super().__init__(coro, loop=loop, name=name, context=context, **more)  # pyright: ignore[reportUnknownMemberType]
 
     def in_session_of(self, lane: Lane) -> bool:
-        """Whether the same door sees both."""
-        return self._replay_lane is not None and self._replay_lane.door is lane.door
+        """Whether the same door sees both, and no tool lies between: what its body began may not be there at replay."""
+        own = self._replay_lane
+        if own is None or own.door is not lane.door:
+            return False
+        before = caller(own.path)
+        return before is None or f"{lane.path}/".startswith(f"{before}/{INNER}/")
 
     def __hash__(self) -> int:
         lane = self._replay_lane

@@ -3,6 +3,9 @@
 Two tools that run at a time both import a client; one finds it there, the other runs its first lines, which take locks
 and read clocks. In a replay it may be the other way round. So once a program has threads, an import gets a lane of its
 own, `m/i:<module>`, whoever it was that came first. Before that, imports are done by the lane that imports.
+
+What the body of a tool imports is done by `m/x/i:<module>`, with or without threads. Where bodies don't run, whoever
+comes first outside of them imports it as nobody: its first lines were the body's.
 """
 
 from __future__ import annotations
@@ -11,21 +14,20 @@ import _frozen_importlib
 from typing import Any
 
 from replay.boundary import turns
-from replay.boundary.door import Door
 from replay.boundary.lanes import Lane, become, carrier, running
 
 _machinery: Any = _frozen_importlib
 _installed = False
 
 
-def begin(door: Door) -> None:
-    """From now on imports of that session have lanes; idempotent. Called when a lane starts a thread."""
-    if door.imports is None:
-        door.imports = {}
-        _install()
+def begin(parent: Lane) -> None:
+    """A lane starts a thread: from now on imports of its session have lanes. Inside tools they have them anyway."""
+    if parent.outer is None:
+        parent.door.threaded = True
 
 
-def _install() -> None:
+def install() -> None:
+    """Ask the door who acts during an import; idempotent."""
     global _installed
     if _installed:
         return
@@ -34,11 +36,11 @@ def _install() -> None:
 
     def find_and_load(name: Any, import_: Any) -> Any:
         lane = running.lane
-        known = None if lane is None else lane.door.imports
-        if lane is None or known is None:
+        importer = None if lane is None else lane.door.importer(lane, name)
+        if importer is lane:
             return load(name, import_)
         carried = carrier.get()
-        become(_lane_of(name, known, lane))
+        become(importer)
         try:
             return load(name, import_)
         finally:
@@ -57,10 +59,3 @@ def _install() -> None:
 
     lock_unlock_module.__code__ = lock_unlock_module.__code__.replace(co_filename=load.__code__.co_filename)
     _machinery._lock_unlock_module = lock_unlock_module
-
-
-def _lane_of(module: str, known: dict[str, Lane], importer: Lane) -> Lane:
-    """The lane of that module's import: one for each session; it draws from the random stream of whoever imports."""
-    lane = known.get(module) or known.setdefault(module, importer.door.new_lane(f"m/i:{module}"))
-    lane.stream = importer.stream
-    return lane

@@ -18,6 +18,7 @@ from replay.runtime import (
     environ,
     files,
     identity,
+    import_lanes,
     locks,
     native_ids,
     natives,
@@ -44,6 +45,7 @@ def install(blind: Callable[[str, str], None]) -> None:
     files.install()
     locks.install()
     threads.install()
+    import_lanes.install()
     identity.install()
     signals.install()
     descent.install()

@@ -94,8 +94,6 @@ class ReplayLoop(asyncio.SelectorEventLoop):
 
     def run_forever(self) -> None:
         before, self._driver = self._driver, lanes.current()
-        if self._driver is not None:
-            self._driver.loop = self
         try:
             super().run_forever()
         finally:
@@ -187,7 +185,7 @@ class ReplayLoop(asyncio.SelectorEventLoop):
 
     def _signal(self, entry: Entry, player: Player) -> Any:
         if self._driver is not None and entry.lane == self._driver.path:
-            return _Acting(player.handle, self._driver, entry)
+            return _Acting(player.handlers.handle, self._driver, entry)
         return None
 
     def _take_step(self, lane: str) -> Any:

@@ -57,7 +57,7 @@ def install() -> None:
 
 
 def _spawned(parent: Lane, how: str) -> Lane:
-    import_lanes.begin(parent.door)
+    import_lanes.begin(parent)
     return parent.spawn(how)
 
 

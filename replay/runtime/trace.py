@@ -25,7 +25,7 @@ from typing import Any, cast
 from zlib import crc32
 
 from replay.boundary import originals, sites
-from replay.boundary.lanes import running
+from replay.boundary.lanes import Lane, running
 
 MOST = 400_000
 """Entries; what comes after isn't traced."""
@@ -66,7 +66,7 @@ class Trace:
             originals.os_write(self._file, "".join(held).encode("utf-8", "backslashreplace"))
 
     def _enter(self, frame: FrameType, _event: str, _arg: Any) -> Any:
-        if running.lane is None or self._count > MOST or not _is_program(frame):
+        if not _outside(running.lane) or self._count > MOST or not _is_program(frame):
             return None
         self._arguments(frame)
         return _Frame(self, frame).step
@@ -118,7 +118,7 @@ class _Frame:
 
     def step(self, frame: FrameType, event: str, arg: Any) -> Any:
         lane = running.lane
-        if lane is not None and event in ("line", "return"):
+        if lane is not None and _outside(lane) and event in ("line", "return"):
             self._after(frame, lane.path)
             if event == "return" and not frame.f_code.co_flags & _GENERATES and frame.f_code.co_name != "<module>":
                 caller = frame.f_back
@@ -140,6 +140,11 @@ class _Frame:
             told = show(value)
             if told is not None:
                 self._trace.add("V", lane, self._trace.number(frame.f_code, self._line), name, told)
+
+
+def _outside(lane: Lane | None) -> bool:
+    """Whether a replay comes by here in any case: the bodies of tools may not run."""
+    return lane is not None and lane.outer is None
 
 
 def _is_program(frame: FrameType) -> bool:

@@ -147,7 +147,7 @@ def _generator(function: Callable[..., Iterator[Any]], describe: _Describe) -> C
         made = describe(args, kwargs)
         made.streams = True
         made.dump = _nothing
-        values: Iterator[Any] = lane.door.cross(lane, made, lambda: function(*args, **kwargs))
+        values: Any = lane.door.cross(lane, made, lambda: function(*args, **kwargs))
         while True:
             # Whoever takes the next value may be another lane than the one that asked first.
             lane = running.lane
@@ -155,7 +155,13 @@ def _generator(function: Callable[..., Iterator[Any]], describe: _Describe) -> C
                 value = next(values) if lane is None else lane.door.pull(lane, made, lambda: next(values))
             except StopIteration:
                 return
-            yield value
+            try:
+                yield value
+            except GeneratorExit:
+                lane = running.lane
+                if lane is not None:
+                    lane.door.pull(lane, made, functools.partial(_close, values), closes=True)
+                raise
 
     return call
 
@@ -170,7 +176,7 @@ def _async_generator(function: Callable[..., AsyncIterator[Any]], describe: _Des
         made = describe(args, kwargs)
         made.streams = True
         made.dump = _nothing
-        values: AsyncIterator[Any] = lane.door.cross(lane, made, lambda: function(*args, **kwargs))
+        values: Any = lane.door.cross(lane, made, lambda: function(*args, **kwargs))
         while True:
             lane = running.lane
             try:
@@ -178,9 +184,23 @@ def _async_generator(function: Callable[..., AsyncIterator[Any]], describe: _Des
                 value = await (anext(values) if lane is None else lane.door.apull(lane, made, lambda: anext(values)))
             except StopAsyncIteration:
                 return
-            yield value
+            try:
+                yield value
+            except GeneratorExit:
+                lane = running.lane
+                if lane is not None:
+                    await lane.door.apull(lane, made, functools.partial(_aclose, values), closes=True)
+                raise
 
     return call
+
+
+def _close(values: Any) -> None:
+    values.close()  # at replay there may be none
+
+
+async def _aclose(values: Any) -> None:
+    await values.aclose()
 
 
 def _nothing(_: Any) -> None:

@@ -282,7 +282,7 @@ SEAMS: tuple[Seam, ...] = (
         ways=("sync", "stream"),
         records="connecting, sending, receiving, accepting, TLS, name look-ups and waiting; no connection at replay",
         limits=(
-            "a connection that the inside of a tool shares with the program outside of it: not covered",
+            "a connection that the inside of a tool shares with the program outside: replayed by running the tools",
             "what goes through a descriptor past its socket (`os.read`, `os.sendfile`): not covered",
         ),
     ),

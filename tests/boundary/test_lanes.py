@@ -16,8 +16,10 @@ from replay.boundary.lanes import (
     become,
     carried,
     carrier,
+    crossing_call,
     crossing_of,
     current,
+    forget_inside,
     nobody,
     step_inside,
     step_out,
@@ -137,19 +139,52 @@ def test_nobody_and_back(root: Lane) -> None:
 
 def test_inside_a_crossing(root: Lane) -> None:
     """No lane acts there, and contexts made there only remember whose crossing it is, while it lasts."""
+    call: Call[None] = Call("http", "GET /", "read")
     become(root)
     try:
-        step_inside(root)
+        step_inside(root, call)
         inside = contextvars.copy_context()
         assert (current(), carried(inside), crossing_of()) == (None, None, root)
-        step_out(root)
+        assert crossing_call() is call
+        step_out(root, call)
         assert (current(), crossing_of()) == (root, None)
         assert inside.run(crossing_of) is None, "it is over"
-        step_inside(root)
+        step_inside(root, call)
         assert inside.run(crossing_of) is root, "another of the same lane: whose it is can't be told"
-        step_out(root)
+        forget_inside(root, call)
+        assert crossing_of() is None, "it was thrown away"
     finally:
         become(None)
+
+
+def test_inside_a_tool(root: Lane) -> None:
+    """One lane acts there, for all of them, and what it spawns is inside for life."""
+    call: Call[None] = Call("tool", "look", "read")
+    task = root.spawn("task")
+    become(task)
+    try:
+        step_inside(task, call)
+        inner = current()
+        assert inner is not None
+        assert (inner.path, inner.outer) == ("m/t1/x", task)
+        inside = contextvars.copy_context()
+        assert carried(inside) is inner
+        assert (crossing_of(), crossing_call()) == (None, None)
+        thread = inner.spawn("thread")
+        assert (thread.path, thread.outer) == ("m/t1/x/T1", task)
+        assert (thread.enter().path, thread.enter().outer) == ("m/t1/x/T1/x", task)
+        printed: list[str] = []
+        inner.unfinished = lambda: printed.append("the rest of a line")
+        step_out(task, call)
+        assert printed == ["the rest of a line"]
+        assert (current(), carrier.get()) == (task, task)
+        assert carried(inside) is inner, "what it began goes on inside"
+        step_inside(task, call)
+        assert current() is inner
+        forget_inside(task, call)
+    finally:
+        become(None)
+    assert inner.chance is not task.chance, "whether a body runs makes no difference outside"
 
 
 def test_streams_of_chance(root: Lane) -> None:

@@ -127,8 +127,43 @@ def test_exceptions_are_outcomes(kit: Kit) -> None:
 
 
 def test_inside_a_crossing_there_is_no_lane(kit: Kit) -> None:
-    assert kit.cross(tool(), current) is None
+    assert kit.cross(Call("http", "GET /", "read"), current) is None
     assert current() is kit.lane
+
+
+def test_inside_a_tool_its_inner_lane_acts(kit: Kit) -> None:
+    """One for all the tools of a lane; a tool in a tool has its own."""
+
+    def outer() -> tuple[Lane | None, Lane | None]:
+        inner = current()
+        assert inner is not None
+        return inner, inner.door.cross(inner, tool("deeper"), current)
+
+    def paths(lanes: tuple[Lane, ...]) -> list[str]:
+        return [lane.path for lane in lanes]
+
+    call = tool(dump=paths)
+    lanes = kit.cross(call, outer)
+    assert [lane.path for lane in lanes] == ["m/x", "m/x/x"]
+    assert [lane.outer for lane in lanes] == [kit.lane, kit.lane]
+    assert kit.cross(call, outer) == lanes
+    assert current() is kit.lane
+    first, second = kit.events()[:2]
+    assert (first.name, first.lane, first.response) == ("add", "m", ["m/x", "m/x/x"])
+    assert (second.name, second.lane) == ("deeper", "m/x")
+
+
+def test_what_happens_inside_stands_between_call_and_outcome(kit: Kit) -> None:
+    """Of a read, too, which is one frame otherwise."""
+
+    def body() -> str:
+        kit.door.step(kit.lane.enter(), STEP, 0)
+        kit.door.blind("native call", "of a body")
+        return "a"
+
+    assert kit.cross(tool(effect="read", request="q"), body) == "a"
+    assert kit.words() == ["call", "track", "return"]
+    assert kit.door.blind_spots() == [], "the answer tells what came of it"
 
 
 def test_order_of_schedule_draws_and_crossings(kit: Kit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import click
@@ -9,7 +10,7 @@ import click
 from replay.launch import Run, run
 from replay_cli import console, exits, options
 from replay_cli.render.text import one_line
-from replay_cli.render.verdict import verdict_lines
+from replay_cli.render.verdict import again_line, verdict_lines
 
 
 @click.command("run")
@@ -29,6 +30,12 @@ from replay_cli.render.verdict import verdict_lines
     metavar="HOLE",
     help="Let one thing out: connect:HOST[:PORT], process:NAME, write:PATH, signal:PID, native:NAME; may be repeated.",
 )
+@click.option(
+    "--run-tools/--no-run-tools",
+    default=None,
+    help="Run the bodies of tools again, inside the sandbox; or only answer their calls. Default: answer, and run "
+    "where answers alone don't lead to the same execution.",
+)
 @options.common
 def command(
     cassette: str,
@@ -37,6 +44,7 @@ def command(
     match: Literal["strict", "lenient"],
     times: int,
     allow: tuple[str, ...],
+    run_tools: bool | None,
 ) -> int:
     """Re-execute a recording: offline, touching nothing, the same execution or the first difference.
 
@@ -48,15 +56,35 @@ def command(
         replay run incident.cassette
         replay run incident.cassette -- python fixed_agent.py
         replay run incident.cassette --allow connect:127.0.0.1:8080
+        replay run incident.cassette --run-tools
     """
     chosen = options.current()
     output: Literal["stderr", "discard", "inherit"] = (
         "stderr" if chosen.json else "discard" if chosen.quiet or times > 1 else "inherit"
     )
-    result = run(cassette, command=cmd or None, match=match, until=until, output=output, allow=allow)
+
+    def again(first: Run) -> None:
+        if not chosen.quiet:
+            click.echo(one_line(f"replay: {again_line(first)}"), err=True)
+
+    def once(run_tools: bool | None) -> Run:
+        return run(
+            cassette,
+            command=cmd or None,
+            match=match,
+            until=until,
+            output=output,
+            allow=allow,
+            run_tools=run_tools,
+            again=again,
+        )
+
+    result = once(run_tools)
+    if run_tools is None and result.tools == "run":
+        run_tools = True  # what answers alone come to is known by now
     agreed = 1
     while agreed < times and _code(result, lenient=match == "lenient") == exits.SAME:
-        result = run(cassette, command=cmd or None, match=match, until=until, output=output, allow=allow)
+        result = replace(once(run_tools), by_answers=result.by_answers)
         agreed += 1
     if chosen.json:
         console.document({**result.to_json(), "times": agreed})

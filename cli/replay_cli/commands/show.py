@@ -11,6 +11,7 @@ import click
 from replay import semantics
 from replay.cassette.cassette import Cassette
 from replay.model.errors import UsageError
+from replay.model.inside import caller
 from replay_cli import console, contents, exits, options
 from replay_cli.render import plain
 
@@ -60,8 +61,8 @@ def _event(cassette: Cassette, number: int, prices: semantics.Prices) -> int:
         last = f"the last is {len(cassette.events) - 1}" if cassette.events else "it has none"
         raise UsageError(f"no event {number} in {cassette.path}; {last}")
     event = cassette.events[number]
-    if event.kind == "mcp":
-        event = contents.read(cassette).events[number]  # its answer is part of another one
+    if event.kind == "mcp" or caller(event.lane) is not None:
+        event = contents.read(cassette).events[number]  # its answer is part of another one; it is inside another one
     call = semantics.read(event)
     if options.current().json:
         console.document(plain.event(event, call, prices))

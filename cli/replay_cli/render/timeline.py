@@ -10,6 +10,7 @@ from rich.text import Text
 
 from replay import semantics
 from replay.model.event import Event
+from replay.model.inside import depth
 from replay.semantics import Prices
 from replay_cli.render.describe import DRAWN, LOOKS, Line, describe, folded, missing
 from replay_cli.render.text import one_line
@@ -90,13 +91,15 @@ def timeline(events: Sequence[Event], prices: Prices | None = None, *, verbose: 
 
 
 def _lines(row: Row, *, verbose: bool) -> Text:
-    text = Text()
+    """What happened inside a tool is indented below it."""
+    margin = "  " * depth(row.first.lane)
+    text = Text(margin)
     if _agent(row.first):
         text.append(f"{one_line(_agent(row.first))}: ", style="dim magenta")
     for number, line in enumerate(row.lines):
         if number:
-            text.append("\n  ")
+            text.append(f"\n  {margin}")
         text.append(one_line(line.text, _WIDEST if verbose else 400), style=_TONES[line.tone])
     if verbose and row.first.site is not None:
-        text.append(f"\n  at {one_line(str(row.first.site))}", style="dim")
+        text.append(f"\n  {margin}at {one_line(str(row.first.site))}", style="dim")
     return text

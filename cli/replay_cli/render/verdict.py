@@ -24,6 +24,9 @@ def verdict_lines(run: Run, times: int, *, lenient: bool, verbose: bool, until: 
         lines.append(f"? can't go on after {plural(run.events, 'event')}: {run.gap}")
     elif not run.escapes:
         lines.append(_same(run, times, lenient=lenient, until=until))
+    if run.by_answers is not None:
+        lines.append("  the tools were run again: answers alone weren't enough, since they change the program's memory")
+        lines.append(f"  (by answers alone: {run.by_answers.reason})")
     for use in run.holes:
         where = "" if use.site is None else f" at {use.site}"
         lines.append(f"  let out by --allow {use.hole}: {use.what}{where}: {use.detail}")
@@ -35,21 +38,34 @@ def verdict_lines(run: Run, times: int, *, lenient: bool, verbose: bool, until: 
     return lines
 
 
+def again_line(first: Run) -> str:
+    """Said between two attempts; what the program prints comes a second time."""
+    found = first.divergence
+    why = f"diverged: {found.reason}" if found is not None else f"couldn't go on: {first.gap or 'it tried to get out'}"
+    return f"with its tools only answered, the program {why}; once more, with its tools run"
+
+
 def _same(run: Run, times: int, *, lenient: bool, until: int | None) -> str:
     often = f", {times} times" if times > 1 else ""
     if run.drift and lenient:
         return f"~ not the same execution, but it reached the end: {plural(run.events, 'event')}{often}"
-    if run.cut and run.events == until:
-        return f"✓ identical so far: {plural(run.events, 'event')}{often}; stopped before event {until}, as asked"
+    compared = _compared(run)
+    if run.cut and run.events + run.inside == until:
+        return f"✓ identical so far: {compared}{often}; stopped before event {until}, as asked"
     if run.cut and not run.events:
         return "? the recording stops before its first event (unfinished): there was nothing to compare"
     if run.cut:
-        return (
-            f"✓ identical up to the cut: {plural(run.events, 'event')}{often}; the recording stops there (unfinished)"
-        )
+        return f"✓ identical up to the cut: {compared}{often}; the recording stops there (unfinished)"
     ended = "" if run.exit_code in (0, None) else f", exit code {run.exit_code} as recorded"
     sandbox = "only what was allowed left the sandbox" if run.holes else "nothing left the sandbox"
-    return f"✓ identical: {plural(run.events, 'event')}{often}{ended}; {sandbox}"
+    return f"✓ identical: {compared}{often}{ended}; {sandbox}"
+
+
+def _compared(run: Run) -> str:
+    """How many events; and how many weren't looked at, since they lie inside tools that were only answered."""
+    if not run.inside:
+        return plural(run.events, "event")
+    return f"{plural(run.events, 'event')} ({run.inside} more inside {plural(run.bodies, 'tool')} not run again)"
 
 
 def _divergence(found: Divergence, events: int, *, verbose: bool, escaped: bool) -> list[str]:
