@@ -13,8 +13,8 @@ A seam is where a library meets the world. It is installed when the library is i
 recording, and needs no annotation. A library in a version that a seam doesn't fit is a blind spot, named at the end of
 `replay record` and in `replay show`.
 
-| seam | covers | tried with | sync | async | streams |
-|---|---|---|---|---|---|
+| seam | covers | tried with | sync | async | streams | what is recorded |
+|---|---|---|---|---|---|---|
 """
 _EVENT = """
 ## An http event
@@ -38,13 +38,10 @@ def markdown() -> str:
     rows = [
         f"| {seam.name} | {seam.covers} | {seam.tried} | "
         + " | ".join("yes" if way in seam.ways else "–" for way in ("sync", "async", "stream"))
-        + " |\n"
+        + f" | {seam.records} |\n"
         for seam in SEAMS
     ]
-    sections = [
-        f"\n## {seam.name}\n\nRecords {seam.records}.\n\n" + "".join(f"- {limit}\n" for limit in seam.limits)
-        for seam in SEAMS
-    ]
+    sections = [f"\n## {seam.name}\n\n" + "".join(f"- {limit}\n" for limit in seam.limits) for seam in SEAMS]
     return "".join([_INTRODUCTION, *rows, _EVENT, *sections])
 
 

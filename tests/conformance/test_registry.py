@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -141,3 +142,24 @@ def _finished(coroutine: Any) -> Any:
 
 def test_the_page_is_current() -> None:
     assert (ROOT / "docs" / "seams.md").read_text() == markdown(), "run: python -m replay.seams._table > docs/seams.md"
+
+
+_TRIED = [
+    (seam.name, name, (int(major), int(minor)))
+    for seam in registry.SEAMS
+    for part in re.split(r",| and ", re.sub(r" against [^,]*", "", seam.tried))
+    for name, major, minor in re.findall(r"([\w-]+) (\d+)\.(\d+)", part)
+]
+
+
+@pytest.mark.parametrize(("seam", "library", "tried"), _TRIED)
+def test_the_installed_version_was_tried(seam: str, library: str, tried: tuple[int, int]) -> None:
+    """A version that is newer than what the table says fails here: try it, then say so there."""
+    if library == "CPython":
+        assert sys.version_info[:2] >= tried
+        return
+    try:
+        installed = metadata.version(library)
+    except metadata.PackageNotFoundError:
+        pytest.skip(f"{library} isn't installed")
+    assert tuple(map(int, installed.split(".")[:2])) <= tried, f"{seam}: {library} {installed} is newer than the table"
