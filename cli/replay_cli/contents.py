@@ -88,6 +88,7 @@ class Contents:
     blind_spots: list[BlindSpot] = field(default_factory=list[BlindSpot])
     gaps: list[Gap] = field(default_factory=list[Gap])
     damage: CassetteDamaged | None = None
+    stopped: str | None = None
     children: list[Child] = field(default_factory=list[Child])
     tool_changes: list[mcp.ToolChange] = field(default_factory=list[mcp.ToolChange])
 
@@ -115,6 +116,7 @@ def read(cassette: Cassette) -> Contents:
             reason = gap(event)
             if reason is not None:
                 found.gaps.append(Gap(event.id, event.name, reason, event.site))
+        found.stopped = cassette.stopped
         found.blind_spots = cassette.blind_spots
         found.outcome = cassette.outcome
     except CassetteDamaged as error:

@@ -11,6 +11,7 @@ from replay.cassette.directory import resolve
 from replay.cassette.layout import State
 from replay.cassette.reader import Reader
 from replay.cassette.scan import Damage
+from replay.cassette.stopping import is_stop
 from replay.model.event import BlindSpot, Event
 
 __all__ = ["Cassette", "Events", "load", "resolve"]
@@ -80,6 +81,12 @@ class Cassette:
     def gaps(self) -> list[Event]:
         """Events that were seen but couldn't be stored."""
         return [self.reader.event(number) for number in self.reader.gaps]
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the recording stopped before its program did (a full disk); None if it didn't."""
+        last = self.gaps[-1:]
+        return next((str(gap.request["reason"]) for gap in last if is_stop(gap.kind, gap.request)), None)
 
     @property
     def outcome(self) -> dict[str, Any] | None:

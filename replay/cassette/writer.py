@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from errno import ENOSPC
+from errno import EIO, ENOENT
 from hashlib import sha256
-from os import write as os_write  # bound now: seams patch the module's attribute
+from os import fstat  # bound now: seams patch the module's attributes
+from os import write as os_write
 from struct import Struct
 from typing import Any, Final
 from zlib import crc32
 
 from replay.cassette import frame as f
 from replay.cassette import header as head
+from replay.cassette import stopping
 from replay.cassette._msgpack import ext, plain
 from replay.cassette.codec import EXT_DELTA, Encoder
 from replay.cassette.delta import difference
@@ -64,7 +66,10 @@ class Writer:
         events: how many events there are, which is the id of the next one.
         size: bytes so far, pending ones too.
         ours: frames that are left out of stored tracebacks; none by default.
-        broken: the disk took nothing for so long that frames were thrown away; the file ends where it did.
+        on_failure: gets what went wrong with the disk; None: it is raised.
+        now: microseconds since the recording began, for what the writer itself has to say.
+        broken: nothing more is written, and the file says why: the disk took nothing for too long, or somebody cut or
+            removed the file.
 
     Example:
         >>> writer = Writer.create("x.cassette", {"program": "demo"})
@@ -81,6 +86,9 @@ class Writer:
         self.events = 0
         self.size = len(f.PREAMBLE)
         self.broken = False
+        self.on_failure: Callable[[OSError], None] | None = None
+        self.now: Callable[[], int] = int
+        self._failure = OSError(EIO, "nothing was written")
         self._fd = fd
         self._encoder = Encoder()
         self._pack = self._encoder.pack
@@ -334,9 +342,9 @@ class Writer:
         """Writes what is pending.
 
         Raises:
-            OSError: such as a full disk. What wasn't written stays pending, also the rest of a frame of which a part
-                was, so a later flush goes on where this one stopped. Beyond BACKLOG `broken` is set: the file is cut
-                back to its last whole frame, and nothing more is written.
+            OSError: such as a full disk; `on_failure` gets it instead where it is set. What wasn't written stays
+                pending, also the rest of a frame of which a part was, so a later flush goes on where this one stopped.
+                Beyond BACKLOG the writer stops (`stop`).
         """
         pending = self._pending
         if not pending:
@@ -350,20 +358,50 @@ class Writer:
             done = os_write(self._fd, data)
             while done < len(data):
                 done += os_write(self._fd, data[done:])
-        except OSError:
+        except OSError as error:
             self._pending = [data[done:]]
             self._written += done
             self._stuck = True
-            raise
+            self._fail(error)
+            return
         self._written += done
         self._pending = []
+
+    def stop(self, error: OSError, *, changed: bool = False) -> None:
+        """Nothing more is written: the file is cut back to its last whole frames, and a `gap` says why it ends there
+        (`replay.cassette.stopping`). The error goes where that of `flush` goes, with the reason as its text.
+
+        Args:
+            changed: somebody else has written to the file.
+        """
+        self.broken = True
+        self._pending.clear()
+        self._unhashed.clear()
+        segments = None if changed else self._segments
+        reason = f"the recording stopped here: {error.strerror or error}"
+        try:
+            if not stopping.stop(self._fd, self.header, segments, self.now(), reason):
+                error = OSError(ENOENT, "the cassette was removed while it was recorded")
+        except OSError:
+            pass  # a reader copes with what a crash leaves
+        self._fail(error)
+
+    def settle(self) -> bool:
+        """Nothing more comes: whether all of it is on the disk. What isn't is given up for the reason."""
+        if not self._stuck:
+            self._look()
+        self.flush()
+        if self._stuck and not self.broken:
+            self.stop(self._failure)
+        return not self.broken
 
     def _retry(self) -> None:
         """After a failure: piece by piece, so that an attempt that fails again costs one call."""
         pending = self._pending
         if self.broken:
             pending.clear()
-            raise OSError(ENOSPC, "the recording was given up, its disk was full", self.path)
+            self._fail(self._failure)
+            return
         try:
             while pending:
                 done = os_write(self._fd, pending[0])
@@ -371,24 +409,31 @@ class Writer:
                 pending[0] = pending[0][done:]
                 if not pending[0]:
                     del pending[0]
-        except OSError:
+        except OSError as error:
             if self.size - self._written > BACKLOG:
-                self._give_up()
-            raise
+                self.stop(error)
+            else:
+                self._fail(error)
+            return
         self._stuck = False
 
-    def _give_up(self) -> None:
-        """Cuts the file back to its last whole frame, if the system allows that much; a reader copes with either."""
-        self.broken = True
-        self._pending.clear()
-        from replay.cassette.sealing import read_all
+    def _fail(self, error: OSError) -> None:
+        self._failure = error
+        if self.on_failure is None:
+            raise error
+        self.on_failure(error)
 
-        offset, seed, _ = next(segment for segment in reversed(self._segments) if segment[0] <= self._written)
-        try:
-            tail = read_all(self._fd, offset, self._written - offset)
-            os.ftruncate(self._fd, offset + f.parse(tail, seed).end)
-        except OSError:
-            pass
+    def _look(self) -> None:
+        """Whether the file is still what was written. Asked once in a segment: it costs a call."""
+        status = fstat(self._fd)
+        if not status.st_nlink:
+            self._lost(OSError(ENOENT, "the cassette was removed while it was recorded"))
+        elif status.st_size < self._written:
+            self._lost(OSError(EIO, f"somebody cut the cassette to {status.st_size} bytes while it was recorded"))
+
+    def _lost(self, error: OSError) -> None:
+        self._stuck = True
+        self.stop(error, changed=True)
 
     def seal(self) -> None:
         """Packs the file and gives it a footer: written beside, then put in its place in one step.
@@ -448,6 +493,8 @@ class Writer:
         if self._ended:
             return  # nothing comes behind END, however long it is
         self._aim()
+        if not self._stuck:
+            self._look()
         if self.size - self._chained >= SEGMENT_BYTES:
             self._chain()
         self._cut()

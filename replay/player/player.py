@@ -337,6 +337,7 @@ class Player(Door):
             else:
                 self.verdict.finished = self.complete
                 self.verdict.cut = not self.complete
+                self.verdict.gap = self.tape.stopped
             self.stopped = self._ended = True
             self._count()
             return self.verdict
@@ -379,7 +380,7 @@ class Player(Door):
         if kind == "gap" and name == call.name:
             self._gap(f"event {entry.event} was not stored: {request['reason']}")
         if self._until is not None and entry.event >= self._until:
-            self._cut()
+            self._cut(asked=True)
         likely = kind == call.kind and name == call.name
         if not (likely and body is call.body is None and plainly_same(request, call.request)):
             expected, got = Request(kind, name, request, body), Request(call.kind, call.name, call.request, call.body)
@@ -540,8 +541,9 @@ class Player(Door):
         self.wait(lambda: self.tape.head() is None and not self.complete, None, may_rest=True)
         self._cut()
 
-    def _cut(self) -> NoReturn:
+    def _cut(self, *, asked: bool = False) -> NoReturn:
         self.verdict.cut = True
+        self.verdict.gap = None if asked else self.tape.stopped
         self.end(None)
 
     def _gap(self, reason: str) -> NoReturn:

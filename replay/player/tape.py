@@ -19,6 +19,7 @@ from typing import Any
 
 from replay.boundary import interrupts
 from replay.boundary.schedule import DRAW, NAMES, SIGNAL
+from replay.cassette.stopping import is_stop
 from replay.model import inside
 from replay.model.event import Site
 
@@ -69,6 +70,7 @@ class Tape:
     Attributes:
         order: gated entries that haven't happened yet. echoes: what is to be printed now.
         inside: runs of events inside of tools that were left out: [first, behind the last]. tools: those tools.
+        stopped: why the recording stopped before the program did, as far as it has been read.
 
     Example:
         >>> tape = Tape(iter([(7, -1, [0, "m"]), (6, -1, [0, 0, 0])]), ())
@@ -95,6 +97,7 @@ class Tape:
         self.order: deque[Entry] = deque()
         self.echoes: list[Entry] = []
         self.exhausted = False
+        self.stopped: str | None = None
 
     def head(self) -> Entry | None:
         """The gated entry whose turn it is; None at the end of the recording."""
@@ -249,6 +252,9 @@ class Tape:
         path = self._lanes[lane]
         if kind == "env":
             return  # an input of the whole process, in place before it started
+        if is_stop(kind, request):
+            self.stopped = request["reason"]
+            return
         if meta is not None and meta.get("inside"):
             self.order.append(Entry("echo", path, event, (name, request), at))
             return

@@ -11,7 +11,8 @@ Rules:
   frame, so the file's order is the order of events.
 - Handlers of signals run before an operation or while a crossing is performed, never in between (`interrupts`): so a
   lane is taken away and given back by the first thing inside `try` and behind it.
-- Recording never harms the agent: what goes wrong here becomes a gap and one warning, and the program goes on.
+- Recording never harms the agent: what goes wrong here becomes a gap and one warning, and the program goes on. A disk
+  that takes nothing is the writer's business: frames wait for it, and then a gap says why the recording stops.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from replay.boundary.schedule import ACQUIRE, DRAW
 from replay.boundary.sources import NUMBER
 from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
+from replay.model.errors import CassetteMissing
 from replay.recorder.blind_spots import BlindSpots
 from replay.recorder.contents import Contents
 from replay.recorder.log import HELD, Log
@@ -57,11 +59,11 @@ class Recorder(Door):
     def __init__(self, writer: Writer, *, seed: bytes, redactor: Redactor, warn: Callable[[str], None]) -> None:
         super().__init__(seed)
         self._writer = writer
-        writer.ours = sites.is_ours
+        writer.ours, writer.now, writer.on_failure = sites.is_ours, self._now, self._disk
         self._redactor = redactor
         self._contents = Contents(writer, redactor)
         self._on = True
-        trouble = self._troubles = Trouble(warn, self._stop)
+        trouble = self._troubles = Trouble(warn)
         self._trouble, self._guard, self._say = trouble.note, trouble.guard, trouble.say
         self._lock = originals.allocate_lock()
         self._began = originals.clock_ns()
@@ -328,13 +330,23 @@ class Recorder(Door):
             self._guard(self._spots.write)
             self._guard(self._writer.end, {**outcome, "took": self._now(), "gaps": self.gaps})
             self._on = False
-            self._guard(self._writer.flush)
-            self._guard(self._writer.seal if seal else self._writer.close)
+            self._guard(self._close, seal)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _stop(self) -> None:
-        self._on = False
+    def _close(self, seal: bool) -> None:
+        whole = self._writer.settle()
+        try:
+            if whole and seal:
+                self._writer.seal()
+        except (OSError, CassetteMissing) as error:
+            self._say(f"not sealed: {error}")
+        self._writer.close()
+
+    def _disk(self, error: OSError) -> None:
+        """The file takes nothing, for now or for good."""
+        self._on = self._on and not self._writer.broken
+        self._troubles.disk(error, stopped=self._writer.broken)
 
     def _now(self) -> int:
         return (originals.clock_ns() - self._began) // 1000

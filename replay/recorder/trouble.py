@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from replay.boundary.lanes import nobody
+from replay.cassette.writer import BACKLOG
 from replay.model.errors import NotStorable
 
 
@@ -15,28 +16,34 @@ class Trouble:
 
     Args:
         warn: is given one line, at the first trouble.
-        stop: called where nothing more can be written.
 
     Attributes:
         gaps: how many things weren't recorded.
     """
 
-    def __init__(self, warn: Callable[[str], None], stop: Callable[[], None]) -> None:
+    def __init__(self, warn: Callable[[str], None]) -> None:
         self.gaps = 0
         self._warn = warn
         self._warned = False
-        self._stop = stop
 
     def note(self, error: Exception, where: str) -> None:
         """That happened at `where`."""
         self.gaps += 1
-        if isinstance(error, OSError):
-            self._stop()
-            self.say(f"recording stopped at {where}: {error}; the program goes on unrecorded")
-        elif isinstance(error, NotStorable):
+        if isinstance(error, NotStorable):
             self.say(f"not recorded, {where}: {error}")
         else:
             self.say(f"not recorded, {where}: {type(error).__name__}: {error} (a bug of agent-replay; please report)")
+
+    def disk(self, error: OSError, *, stopped: bool) -> None:
+        """The file takes nothing: what is recorded waits for it, or the recording has stopped."""
+        why = error.strerror or error
+        if stopped:
+            self.gaps += 1
+            self.say(f"the recording stopped: {why}; the program goes on unrecorded")
+        else:
+            self.say(
+                f"the recording waits: {why}; in memory, up to {BACKLOG >> 20} MB, then it stops. The program goes on"
+            )
 
     def guard(self, do: Callable[..., Any], *args: Any) -> None:
         """`do(*args)`, come what may."""

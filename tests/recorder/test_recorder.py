@@ -447,10 +447,10 @@ def test_a_full_disk_stops_the_recording_and_not_the_program(tmp_path: Path, eff
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "500\nTrue\n"), done.stderr
     assert done.stderr.count("\n") == 1
-    assert "recording stopped at" in done.stderr
-    assert "the program goes on unrecorded" in done.stderr
+    assert "the recording waits: File too large; in memory, up to 8 MB" in done.stderr
     with Reader.open(path) as reader:
         assert len(reader) > 50
+        assert reader.event(-1).request == {"kind": "recording", "reason": "the recording stopped here: File too large"}
         assert reader.event(3).request == "x" * 100
 
 

@@ -87,7 +87,9 @@ def _report(path: str, *, finished: bool) -> None:
             click.echo(json.dumps({**note, "blind_spots": len(cassette.blind_spots)}), err=True)
             return
         lines = [f"replay: {shown}: {plural(len(cassette.events), 'event')} recorded"]
-        if not finished:
+        if cassette.stopped is not None:
+            lines[0] += f"; {cassette.stopped}"
+        elif not finished:
             lines[0] += "; the program was killed: the recording is unfinished and replays to the cut"
         if gaps:
             lines.append(f"replay: {plural(gaps, 'gap')}: seen, but not stored; replay ends there")

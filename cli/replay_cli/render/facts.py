@@ -111,6 +111,8 @@ def unfinished(found: Contents) -> str:
     """Why this recording isn't whole, as a sentence; empty when it is."""
     if found.damage is not None:
         return "DAMAGED: this is what can be read before the damage."
+    if found.stopped is not None:
+        return f"STOPPED: {found.stopped}; its program went on."
     if found.outcome is None:
         return "UNFINISHED: the recording ends here; its program was killed, or still runs."
     return ""
