@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.boundary.schedule import DRAW, SIGNAL
 from replay.model.event import Site
-from replay.player.tape import CALL, CHUNK, EVENT, LANE, RETURN, SITE, TRACK, Entry, Tape
+from replay.player.tape import CALL, CHUNK, EVENT, LANE, RETURN, SITE, TRACK, Entry, Frame, Tape
 from tests.player.recordings import NO_EVENT, SOURCES, Counted, Happened, Made, recordings
 
 MANY = settings(max_examples=150, deadline=None)
@@ -222,3 +223,59 @@ def test_frames_that_contradict_each_other_are_refused() -> None:
     uneven = (EVENT, 0, [0, "clock", "time.time", "draw", 0, None, ["time.time"], None, None, 0, 0, []])
     with pytest.raises(ValueError, match="zip"):
         Tape(iter([lane, uneven]), SOURCES).next_of("m")
+
+
+def inside_frames() -> list[Frame]:
+    """A tool of `m` (event 0) that prints, reads a clock, calls another one and is interrupted, and one more of `m`."""
+    lanes: list[Frame] = [(LANE, NO_EVENT, [n, path]) for n, path in enumerate(("m", "m/x", "m/x/x"))]
+    tool = ["tool", "outer", "write", 1, None, {}, None, None]
+    return [
+        *lanes,
+        (CALL, 0, [0, *tool]),
+        (EVENT, 1, [1, "output", "stdout", "write", 2, None, "said", None, None, 0, 0, None]),
+        (EVENT, 2, [1, "clock", "time.time", "draw", 2, None, ["time.time"], None, None, 0, 0, [1.5]]),
+        (CALL, 3, [1, *tool]),
+        (CHUNK, 3, [1, 3, 0, "piece", False]),
+        (EVENT, 4, [2, "http", "GET", "read", 3, None, {}, None, None, 1, 0, "done"]),
+        (RETURN, 3, [4, 0, "inner", False]),
+        (TRACK, NO_EVENT, [0, 1, 0, DRAW, 1, 0, 2.5, SIGNAL, 1, 128 * 7 + 10]),
+        (RETURN, 0, [5, 0, "outer", False]),
+        (EVENT, 5, [0, *tool, 1, 0, "again"]),
+        (CALL, 6, [1, *tool]),
+    ]
+
+
+def test_what_happened_inside_tools_is_left_out() -> None:
+    """What it printed is an echo, and the handler of a signal, which acted for `m`, is an entry of `m`."""
+    tape = Tape(iter(inside_frames()), SOURCES)
+    found: list[tuple[str, str, int]] = []
+    while (head := tape.head()) is not None:
+        found.append((head.op, head.lane, head.event))
+        assert tape.take(head)
+    calls = [("call", "m", 0), ("signal", "m", -1), ("return", "m", 0), ("call", "m", 5), ("return", "m", 5)]
+    assert found == calls
+    assert [echo.detail for echo in tape.echoes] == [("stdout", "said")]
+    assert (tape.inside, tape.tools) == ([[1, 5], [6, 7]], {0})
+    assert tape.next_of("m/x") is None
+    assert tape.announced("m/x") == "m/x"
+    assert tape.announced("m/T9") is None
+
+
+def test_what_happened_inside_tools_whose_bodies_run() -> None:
+    tape = Tape(iter(inside_frames()), SOURCES, bodies=True)
+    assert tape.announced("m/x/x", "m/x") == "m/x", "which came first"
+    outcome = tape.outcome(0)
+    assert outcome is not None
+    left: list[str] = []
+    while (entry := tape.left_of("m/x", outcome)) is not None:
+        left.append(entry.op)
+        while tape.head() is not entry and entry.op != "draw":
+            head = tape.head()
+            assert head is not None
+            assert tape.take(head)
+        assert tape.take(entry)
+    assert left == ["call", "return", "draw", "call", "chunk", "return", "step", "draw", "signal"]
+    assert tape.left_of("m/x", None) is None
+    assert tape.next_of("m/x") is not None
+    assert tape.left_of("m/x", outcome) is None, "it came later"
+    assert tape.inside == []
