@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import astuple
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -228,7 +229,7 @@ def test_frames_that_contradict_each_other_are_refused() -> None:
 def inside_frames() -> list[Frame]:
     """A tool of `m` (event 0) that prints, reads a clock, calls another one and is interrupted, and one more of `m`."""
     lanes: list[Frame] = [(LANE, NO_EVENT, [n, path]) for n, path in enumerate(("m", "m/x", "m/x/x"))]
-    tool = ["tool", "outer", "write", 1, None, {}, None, None]
+    tool: list[Any] = ["tool", "outer", "write", 1, None, {}, None, None]
     return [
         *lanes,
         (CALL, 0, [0, *tool]),
