@@ -201,6 +201,12 @@ def crossing_call() -> Call[Any] | None:
     return inside.call if inside.__class__ is Inside and inside.depth > 0 else None
 
 
+def within() -> bool:
+    """Whether this is the inside of a crossing, which needn't run at replay."""
+    lane = running.lane
+    return crossing_of() is not None if lane is None else "/x/" in f"{lane.path}/"
+
+
 def step_inside(lane: Lane, call: Call[Any]) -> None:
     """A crossing of `lane` begins to be performed."""
     if call.kind == TOOL:

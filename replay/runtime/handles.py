@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from replay.boundary import turns
-from replay.boundary.lanes import Lane, carried, carrier, current, hash_of, running
+from replay.boundary.lanes import Lane, carried, carrier, current, hash_of, running, within
 from replay.boundary.schedule import ARRIVAL, CALLBACK, STEP, TIMER
 from replay.model.inside import INNER, caller
 
@@ -159,6 +159,14 @@ class LaneTask(_Task):  # type: ignore[misc]
             return False
         before = caller(own.path)
         return before is None or f"{lane.path}/".startswith(f"{before}/{INNER}/")
+
+    def add_done_callback(self, callback: Any, /, **given: Any) -> None:
+        """What is added inside a crossing isn't at replay: it has no lane, whosever `context` it is given (anyio's)."""
+        context: contextvars.Context | None = given.get("context")
+        if context is not None and within():
+            given["context"] = context = context.copy()
+            context.run(carrier.set, carrier.get())
+        super().add_done_callback(callback, **given)  # pyright: ignore[reportUnknownMemberType]
 
     def __hash__(self) -> int:
         lane = self._replay_lane

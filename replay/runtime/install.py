@@ -54,6 +54,7 @@ def install(blind: Callable[[str, str], None]) -> None:
     on_import("asyncio", _install_loops)
     on_import("uvloop", _install_uvloop)
     on_import("trio", _install_trio)
+    on_import("anyio._backends._asyncio", _install_anyio)
     natives.install(blind)
     registry.install(blind)
 
@@ -74,6 +75,12 @@ def _install_trio(module: object) -> None:
     from replay.runtime import trios
 
     trios.install(module)
+
+
+def _install_anyio(module: object) -> None:
+    from replay.runtime import anyio_threads
+
+    anyio_threads.install(module)
 
 
 def trace_to(path: str | None) -> Trace | None:

@@ -326,6 +326,76 @@ SEAMS: tuple[Seam, ...] = (
         records="no crossing: the name of the node or agent, on every event; where a `Command` hands over, an event",
         limits=("a prebuilt agent made before the recording began acts under its nodes' names",),
     ),
+    Seam(
+        name="openai-agents",
+        module="replay.seams.openai_agents",
+        targets=(
+            Target("agents.run_internal.tool_execution", ("_invoke_function_tool_with_metadata", "FunctionTool")),
+            Target("agents.run_internal.turn_resolution", ("execute_handoffs",)),
+            Target(
+                "agents.run_internal.run_loop",
+                ("run_single_turn", "run_single_turn_streamed", "resolve_interrupted_turn"),
+            ),
+        ),
+        covers="openai-agents: function tools, hand-offs, who acts",
+        tried="openai-agents 0.24",
+        ways=("async",),
+        records="each call of a function tool: the model's arguments without the context, its result; hand-offs as "
+        "events, with their input; the agent's name on every event",
+        limits=(
+            "agents as tools run again, as the program's code; shell, computer and custom tools: not covered",
+            "realtime and voice agents: not covered",
+        ),
+    ),
+    Seam(
+        name="pydantic-ai",
+        module="replay.seams.pydantic_ai",
+        targets=(
+            Target("pydantic_ai.toolsets.function", ("FunctionToolset.call_tool",)),
+            Target("pydantic_ai.agent", ("Agent.iter",)),
+        ),
+        covers="pydantic-ai: function tools, who acts",
+        tried="pydantic-ai-slim 2.68",
+        ways=("sync", "async"),
+        records="each call of a function tool: its validated arguments without the context, its result; the agent's "
+        "name on every event",
+        limits=(
+            "an agent that a tool runs is inside of that tool",
+            "what a tool does to `ctx` (its usage) is done only where its body runs",
+        ),
+    ),
+    Seam(
+        name="smolagents",
+        module="replay.seams.smolagents",
+        targets=(
+            Target("smolagents.tools", ("Tool.__call__",)),
+            Target("smolagents.agents", ("MultiStepAgent._run_stream", "MultiStepAgent.__call__")),
+        ),
+        covers="smolagents: tools, managed agents, who acts",
+        tried="smolagents 1.26",
+        ways=("sync",),
+        records="each call of a tool, also from an agent's code; calls of managed agents as hand-offs; the agent's "
+        "name on every event",
+        limits=("images and sound that a tool returns are gaps", "`final_answer` isn't a crossing"),
+    ),
+    Seam(
+        name="ag2",
+        module="replay.seams.ag2",
+        targets=(
+            Target("ag2.tools.final.function_tool", ("FunctionTool.__call__",)),
+            Target("ag2.agent", ("Agent._drive_scope",)),
+        ),
+        covers="AG2 (`ag2`, not `autogen`): tools, delegation, who acts",
+        tried="ag2 1.2",
+        ways=("async",),
+        records="each call of a tool: the model's arguments without injected ones, its result; delegation to another "
+        "agent as a hand-off; the agent's name on every event",
+        limits=(
+            "tools of AG2 itself run again: what they reach is recorded",
+            "openai clients that AG2 makes are closed by the garbage collector, at any time: give it an `http_client`",
+            "live agents, networks: not tried",
+        ),
+    ),
 )
 
 _listeners: list[Blind] = []

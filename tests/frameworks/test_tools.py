@@ -52,6 +52,38 @@ TEAMS = (
         {"planner", "writer/draft"},
         {("planner", "writer")},
     ),
+    Team(
+        "openai-agents, tools",
+        FRAMEWORKS / "openai_agents_tools.py",
+        ("agents",),
+        {"get_weather": {"weather"}, "lookup_order": {"orders"}, "refund": {"orders"}, "note": {"orders"}},
+        {"triage", "orders", "weather"},
+        {("triage", "orders"), ("triage", "weather")},
+    ),
+    Team(
+        "pydantic-ai",
+        FRAMEWORKS / "pydantic_ai_agents.py",
+        ("pydantic_ai",),
+        {"lookup_order": {"orders"}, "get_weather": {"orders"}, "refund": {"orders"}, "note": {"clerk"}},
+        {"orders", "clerk"},
+        set(),
+    ),
+    Team(
+        "smolagents",
+        FRAMEWORKS / "smolagents_team.py",
+        ("smolagents",),
+        {"lookup_order": {"manager", "clerk", None}, "refund": {"clerk"}},
+        {"manager", "clerk"},
+        {("manager", "clerk")},
+    ),
+    Team(
+        "AG2",
+        FRAMEWORKS / "ag2_team.py",
+        ("ag2",),
+        {"refund": {"manager", "clerk"}, "lookup_order": {"clerk"}},
+        {"manager", "clerk"},
+        {("manager", "clerk")},
+    ),
 )
 
 
@@ -71,7 +103,9 @@ def checked(team: Team, recorded: Recorded) -> Counter[str]:
             assert (event.request["from"], event.request["to"]) in team.handoffs
             assert acting == event.request["from"]
         assert event.kind != "gap", event
-    assert {event.meta.get("agent") for event in events if _asks_a_model(event)} == team.asking
+    asking = {event.meta.get("agent") for event in events if _asks_a_model(event)}
+    assert asking
+    assert asking <= team.asking
     return called
 
 

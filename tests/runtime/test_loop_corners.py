@@ -151,6 +151,27 @@ def test_corners(tmp_path: Path, what: str) -> None:
     assert found.stdout
 
 
+def test_what_a_tool_leaves_to_its_task_is_its_own(tmp_path: Path) -> None:
+    """anyio's first worker thread adds callbacks to the task of the loop, in the context of the loop's caller."""
+    source = """
+        import asyncio, random, replay
+        from anyio import to_thread
+
+        @replay.tool
+        async def double(x):
+            return await to_thread.run_sync(lambda: 2 * x)
+
+        async def main():
+            print(await to_thread.run_sync(random.random))
+            print(await asyncio.gather(*(double(random.random()) for _ in range(3))))
+            print(await to_thread.run_sync(random.random))
+
+        asyncio.new_event_loop().run_until_complete(main())
+        asyncio.run(main())
+    """
+    replays(tmp_path, source, varies=True)
+
+
 def test_a_thread_that_has_resolved_a_future_of_the_loop_goes_on(tmp_path: Path) -> None:
     source = """
         import asyncio, concurrent.futures, threading, time
