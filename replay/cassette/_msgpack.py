@@ -16,6 +16,7 @@ class Packer(Protocol):
 
 _module: Any = msgpack
 
+Ext: type[Any] = _module.ExtType
 ext = cast("Callable[[int, bytes], object]", _module.ExtType)
 
 BAD_INPUT: tuple[type[Exception], ...] = (

@@ -26,6 +26,8 @@ from replay.cassette._msgpack import ext, plain
 from replay.cassette.codec import EXT_DELTA, Encoder
 from replay.cassette.delta import difference
 from replay.cassette.lru import Recent
+from replay.cassette.redact import Redactor
+from replay.cassette.redact.bodies import Body
 from replay.cassette.traces import Ours
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable
 
@@ -53,8 +55,9 @@ def _nobodys(_: str) -> bool:
     return False
 
 
-def _base_size(base: tuple[int, bytes]) -> int:
-    return len(base[1])
+def _base_size(base: tuple[int, Body]) -> int:
+    _, body = base
+    return len(body.raw) + (0 if body.safe is body.raw else len(body.safe))
 
 
 class Writer:
@@ -79,7 +82,7 @@ class Writer:
         >>> writer.flush(); writer.end({"exit_code": 0}); writer.seal(); writer.close()
     """
 
-    def __init__(self, fd: int, path: str, header: dict[str, Any]) -> None:
+    def __init__(self, fd: int, path: str, header: dict[str, Any], redactor: Redactor | None = None) -> None:
         """Takes over `fd`, an empty file. Use `create`."""
         self.path = path
         self.header = header
@@ -91,7 +94,9 @@ class Writer:
         self._failure = OSError(EIO, "nothing was written")
         self._fd = fd
         self._encoder = Encoder()
-        self._pack = self._encoder.pack
+        self._redactor = redactor
+        self._bare = self._encoder.pack
+        self._pack = self._bare if redactor is None else redactor.packing(self._bare)
         self.ours: Ours = _nobodys
         self._pending: list[bytes] = [f.PREAMBLE]
         self._stuck = False  # the last write failed
@@ -100,7 +105,7 @@ class Writer:
         self._sha = sha256()
         self._chained = 0
         self._unhashed: list[bytes] = [f.PREAMBLE]
-        self._bases: Recent[Hashable, tuple[int, bytes]] = Recent(_BASES, BASES_BYTES, _base_size)
+        self._bases: Recent[Hashable, tuple[int, Body]] = Recent(_BASES, BASES_BYTES, _base_size)
         self._known: dict[bytes, tuple[int, int]] = {}  # digest of a content or body: event that has it, its size
         self._turn_at = SEGMENT_BYTES
         self._turn_event = SEGMENT_EVENTS
@@ -112,16 +117,20 @@ class Writer:
         self._sites: list[tuple[int, str, int, str]] = []
         self._blind: list[tuple[str, str, int | None, int]] = []
         self._ended = False
-        self._emit(f.HEADER, f.NO_EVENT, self._pack(header))
+        packed = self._bare(header)
+        self._emit(f.HEADER, f.NO_EVENT, packed if redactor is None else redactor.head(packed))
         self._cut()
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], header: Mapping[str, Any]) -> Writer:
+    def create(
+        cls, path: str | os.PathLike[str], header: Mapping[str, Any], redactor: Redactor | None = None
+    ) -> Writer:
         """A new file, 0600, with its header on the disk.
 
         Args:
             path: in a directory that exists.
             header: storable; `format`, `writer`, `created`, `id`, `flags` are added.
+            redactor: takes secrets out of whatever is written.
 
         Raises:
             CassetteExists: there is something at `path`; it is left as it is.
@@ -146,7 +155,7 @@ class Writer:
             raise CassetteMissing(f"no directory for {where}", hint="create it first") from None
         except (PermissionError, NotADirectoryError) as error:
             raise CassetteUnreadable(f"can't create {where}: {error.strerror}") from None
-        writer = cls(fd, where, whole)
+        writer = cls(fd, where, whole, redactor)
         try:
             writer.flush()
         except OSError:
@@ -187,11 +196,8 @@ class Writer:
         """
         try:
             came = self._error(value) if status == _ERROR else value
-            if body is None:
-                payload = self._pack([lane, kind, name, effect, at, site, request, None, meta, took, status, came])
-            else:
-                stored = body if chain is None or len(body) < INLINE else self._difference(chain, body, self.events)
-                payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta, took, status, came])
+            stored, base = (None, None) if body is None else self._stored(chain, body)
+            payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta, took, status, came])
         except NotStorable as error:
             raise self._explained(error, request, meta, value) from None
         event = self.events
@@ -205,8 +211,8 @@ class Writer:
         self.size = size = self.size + len(frame)
         if kind == "gap":
             self._gaps.append(event)
-        if body is not None and chain is not None:
-            self._bases.put(chain, (event, body))
+        if base is not None and chain is not None:
+            self._bases.put(chain, (event, base))
         if size >= self._turn_at or event >= self._turn_event:
             self._turn()
         return event
@@ -230,9 +236,7 @@ class Writer:
             NotStorable: nothing was added, the id is still free.
         """
         try:
-            stored: object = body
-            if body is not None and chain is not None and len(body) >= INLINE:
-                stored = self._difference(chain, body, self.events)
+            stored, base = (None, None) if body is None else self._stored(chain, body)
             payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta])
         except NotStorable as error:
             raise self._explained(error, request, meta, None) from None
@@ -240,8 +244,8 @@ class Writer:
         self.events = event + 1
         if kind == "gap":
             self._gaps.append(event)
-        if body is not None and chain is not None:
-            self._bases.put(chain, (event, body))
+        if base is not None and chain is not None:
+            self._bases.put(chain, (event, base))
         self._emit(f.CALL, event, payload)
         return event
 
@@ -257,12 +261,13 @@ class Writer:
         if known is not None and known[0] < event_id:  # a delta can't point forward
             stored: object = ext(EXT_DELTA, plain([known[0], known[1], 0, b""]))
         else:
-            stored = content if len(content) < INLINE else self._difference(chain, content, event_id)
-            self._bases.put(chain, (event_id, content))
+            base = Body(content, content, [])  # whoever reads files has redacted it
+            stored = content if len(content) < INLINE else self._difference(chain, base, event_id)
+            self._bases.put(chain, (event_id, base))
             self.remember(digest, event_id, len(content))
         if event_id < self._first:
             self._stray(event_id)
-        self._emit(f.CONTENT, event_id, self._pack([stored]))
+        self._emit(f.CONTENT, event_id, self._bare([stored]))
 
     def remember(self, digest: bytes, event_id: int, size: int) -> None:
         """That event's body or content, of `size` bytes, has this digest: `content` refers to it from now on."""
@@ -301,21 +306,22 @@ class Writer:
 
     def track(self, entries: Sequence[object]) -> None:
         """A piece of the schedule, flat."""
-        self._emit(f.TRACK, f.NO_EVENT, self._pack(list(entries)))
+        self._emit(f.TRACK, f.NO_EVENT, self._bare(list(entries)))
 
     def lane(self, number: int, path: str) -> None:
         """Announces a lane, before its first use."""
-        self._emit(f.LANE, f.NO_EVENT, self._pack([number, path]))
+        self._emit(f.LANE, f.NO_EVENT, self._bare([number, path]))
         self._lanes.append((number, path))
 
     def site(self, number: int, file: str, line: int, function: str) -> None:
         """Announces a call site, before its first use."""
-        self._emit(f.SITE, f.NO_EVENT, self._pack([number, file, line, function]))
+        self._emit(f.SITE, f.NO_EVENT, self._bare([number, file, line, function]))
         self._sites.append((number, file, line, function))
 
     def blind(self, what: str, detail: str, site: int | None, count: int) -> None:
         """Something that no seam saw. A later one with the same `what`, `detail` and `site` replaces the count."""
-        self._emit(f.BLIND, f.NO_EVENT, self._pack([what, detail, site, count]))
+        detail = detail if self._redactor is None else self._redactor.text(detail)
+        self._emit(f.BLIND, f.NO_EVENT, self._bare([what, detail, site, count]))
         self._blind.append((what, detail, site, count))
 
     def end(self, outcome: Mapping[str, Any]) -> None:
@@ -477,10 +483,24 @@ class Writer:
         if self.size >= self._turn_at or self.events > self._turn_event:
             self._turn()
 
-    def _difference(self, chain: Hashable, body: bytes, event: int) -> object:
+    def _stored(self, chain: Hashable | None, body: bytes) -> tuple[object, Body]:
+        """What is stored of a body, and the body, to make differences to."""
+        redact = self._redactor
+        last = None if chain is None or len(body) < INLINE else self._bases.get(chain)
+        delta = None if last is None else difference(last[0], last[1].raw, body)
+        if last is None or delta is None:
+            whole = Body(body, body, []) if redact is None else redact.body(body)
+            return whole.safe, whole
+        number, base = last
+        whole = Body(body, body, []) if redact is None else redact.body(body, base, delta.prefix, delta.suffix)
+        if whole.edges or base.edges:
+            delta = difference(number, base.safe, whole.safe)
+        return whole.safe if delta is None else ext(EXT_DELTA, plain(list(delta))), whole
+
+    def _difference(self, chain: Hashable, body: Body, event: int) -> object:
         last = self._bases.get(chain)
-        delta = None if last is None or last[0] >= event else difference(last[0], last[1], body)
-        return body if delta is None else ext(EXT_DELTA, plain(list(delta)))
+        delta = None if last is None or last[0] >= event else difference(last[0], last[1].safe, body.safe)
+        return body.safe if delta is None else ext(EXT_DELTA, plain(list(delta)))
 
     def _stray(self, event: int) -> None:
         segments = self._strays.setdefault(event, [])
@@ -513,7 +533,7 @@ class Writer:
         self._sha.update(b"".join(self._unhashed))
         self._unhashed.clear()
         self._chained = self.size
-        self._emit(f.CHAIN, f.NO_EVENT, self._pack([self._sha.digest()]))
+        self._emit(f.CHAIN, f.NO_EVENT, self._bare([self._sha.digest()]))
 
     def _explained(self, error: NotStorable, request: object, meta: object, value: object) -> NotStorable:
         for where, part in (("request", request), ("result", value), ("meta", meta)):

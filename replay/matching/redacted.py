@@ -1,20 +1,23 @@
 """Placeholders of redaction stand for a text that isn't in the file, so they match any text in their place.
 
-Ours are `<redacted:0123456789ab>`; `‹redacted:…›` is for people who edit a recording by hand.
+Ours are `<redacted:0123456789ab>` and the other forms of `model.pseudonym`; `‹redacted:…›` is for people who edit a
+recording by hand.
 """
 
 from __future__ import annotations
 
 import re
 
-PLACEHOLDER = re.compile("<redacted:[0-9a-f]{4,16384}>|‹redacted:[^›]{0,80}›")
-_MARK = "redacted:"
-_MARK_BYTES = _MARK.encode()
+from replay.model.pseudonym import PSEUDONYM
+
+PLACEHOLDER = re.compile(PSEUDONYM + "|‹redacted:[^›]{0,80}›")
+_MARKS = ("redacted:", "<~", "r.invalid", "0099", "+9", "000", "XX")
+_MARKS_BYTES = tuple(mark.encode() for mark in _MARKS)
 
 
 def marked(text: str) -> bool:
     """Does the text hold a placeholder?"""
-    return _MARK in text and PLACEHOLDER.search(text) is not None
+    return any(mark in text for mark in _MARKS) and PLACEHOLDER.search(text) is not None
 
 
 def fits(one: str, other: str) -> bool:
@@ -34,7 +37,7 @@ def fits_bytes(one: bytes, other: bytes) -> bool:
     """The same for bytes; placeholders are UTF-8."""
     if one == other:
         return True
-    if _MARK_BYTES not in one and _MARK_BYTES not in other:
+    if not any(mark in one or mark in other for mark in _MARKS_BYTES):
         return False
     # surrogateescape keeps every byte distinct, also where the body isn't text
     return fits(one.decode("utf-8", "surrogateescape"), other.decode("utf-8", "surrogateescape"))

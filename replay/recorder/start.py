@@ -24,7 +24,8 @@ def start_recorder(path: str, header: Mapping[str, Any], seed: bytes) -> Recorde
         CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable: as `Writer.create`.
     """
     redactor = Redactor(originals.urandom(16))
-    writer = Writer.create(path, {"threads": "order", **header, "random_seed": seed, "flags": list(BEHAVIOUR)})
+    whole = {"threads": "order", **header, "random_seed": seed, "flags": list(BEHAVIOUR)}
+    writer = Writer.create(path, whole, redactor)
     if header.get("threads") == "strict":
         from replay.recorder.strict import StrictRecorder
 

@@ -125,7 +125,7 @@ def test_no_content(payload: bytes) -> None:
 
 def test_secrets_of_files() -> None:
     redactor = Redactor(bytes(16))
-    key, password, pem = b"sk-proj-0123456789abcdef", b"long and winding", b"MIIEow+/=\nMIIE"
+    key, password, pem = b"sk-proj-0123456789abcdef", b"long and winding", b"MIIEowIBAAKCAQEA+/=\nMIIE"
     settings_file = b"export OPENAI_API_KEY='%s'\nDB_PASSWORD=%s\nRETRIES=3\nMAX_TOKENS=4096\nEMPTY_TOKEN=\n" % (
         key,
         password,

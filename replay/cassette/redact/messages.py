@@ -1,16 +1,21 @@
-"""Secrets stay out of the file: they are replaced before bytes are packed, by pseudonyms.
+"""Takes secrets out of what is written: by the places where they stand, then by what they look like.
 
 Equal secrets get equal pseudonyms within one cassette (keyed by a random key that is never stored, so nothing can be
-guessed back). At replay a pseudonym matches whatever stands in its place (`matching.normalise`).
+guessed back). At replay a pseudonym matches whatever stands in its place (`matching.redacted`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, Final, cast
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+from replay.cassette.redact.bodies import Body, redacted
+from replay.cassette.redact.pseudonyms import Pseudonyms
+from replay.cassette.redact.texts import Texts
+from replay.cassette.redact.values import Values
 
 SECRET_HEADERS = frozenset(
     "authorization proxy-authorization cookie set-cookie x-api-key api-key x-goog-api-key x-auth-token "
@@ -20,44 +25,55 @@ SECRET_QUERY = frozenset("key api_key apikey api-key token access_token sig sign
 _SECRET_ENV = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|COOKIE|DSN", re.IGNORECASE)
 _ADDRESS_ENV = re.compile(r"DSN$", re.IGNORECASE)
 _PASSWORD = re.compile(r"\b((?:ssl)?passw(?:or)?d|pwd)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s;&]+)", re.IGNORECASE)
-_TOKEN_MARKS = (
-    b"sk- sk_live_ sk_test_ rk_live_ ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xoxb- xoxp- xoxa- xoxe- hf_ AKIA "
-    b"ASIA AIza eyJ"
-).split()
-_TOKEN = re.compile(rb"\b(?:" + b"|".join(_TOKEN_MARKS) + rb")[\w.-]{16,}")
-_PEM_MARK = b"PRIVATE KEY-----"
-_PEM = re.compile(rb"(PRIVATE KEY-----\s)([A-Za-z0-9+/=\s:,.-]+?)(?=-----END )")
-_NAME_MARKS = (b"key", b"secret", b"token", b"passw", b"credential")
-_NAMED = re.compile(
-    rb"([\w.-]{0,32}[\"']?[ \t]*[:=][ \t]*[\"']?)(?=[\w+/=.~-]*\d)(?=[\w+/=.~-]*[A-Za-z])([\w+/=.~-]{16,})"
-)
 _ASSIGNED = re.compile(rb"^([ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*[\"']?)([^\r\n\"'#]*[^\s\"'#])", re.MULTILINE)
 _ENV_FILE = re.compile(r"(?:^|/)(?:\.env(?:\.[\w.-]*)?|[\w.-]*\.env|\.netrc|credentials|\.pgpass)$")
 _SHORT = 6  # what is shorter (`MAX_TOKENS=5`) is a setting
-_LENGTHS = range(len("<redacted:>") + 4, len("<redacted:>") + 16385)  # a private key is 3 KB long
-PSEUDONYM = re.compile(r"<redacted:[0-9a-f]{4,16384}>")
+_PLACES: Final = frozenset(("cwd", "file", "path", "id", "created"))
+"""Fields of a header, and of the entry in it, that stay as they are."""
 
 
 class Redactor:
-    """Replaces secrets by pseudonyms of one cassette.
+    """Replaces secrets by pseudonyms of one recording.
 
     Args:
         key: secret of this recording, 16 random bytes; never stored.
 
+    Attributes:
+        texts: finds them by what they look like.
+
     Example:
         >>> Redactor(bytes(16)).header("Authorization", "Bearer sk-1")
-        'Bearer <redacted:e3ae7cc0ea3b>'
+        'Bearer <~a>'
     """
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self.texts = Texts(Pseudonyms(key))
+        self._values = Values(self.texts)
+
+    def packing(self, pack: Callable[[object], bytes]) -> Callable[[object], bytes]:
+        """`pack`, whose bytes have no secrets in them."""
+        packed = self._values.packed
+        return lambda value: packed(pack(value))
+
+    def head(self, packed: bytes) -> bytes:
+        """A packed header. Where the program is stays readable: a replay goes there."""
+        return self._values.fields(packed, _PLACES)
+
+    def text(self, text: str) -> str:
+        """Any text."""
+        return cast("str", self._values.value(text))
+
+    def body(self, raw: bytes, base: Body | None = None, prefix: int = 0, suffix: int = 0) -> Body:
+        """The large part of a request, which has `prefix` and `suffix` bytes in common with `base`."""
+        return redacted(self.texts, raw, base, prefix, suffix)
 
     def pseudonym(self, secret: str) -> str:
-        """The stand-in for `secret`; a text that is a pseudonym already stays as it is."""
-        if PSEUDONYM.fullmatch(secret):
-            return secret
-        digest = hashlib.blake2b(secret.encode("utf-8", "surrogateescape"), key=self._key, digest_size=6)
-        return f"<redacted:{digest.hexdigest()}>"
+        """The stand-in for `secret`, which is looked for everywhere from now on; of a stand-in itself."""
+        raw = secret.encode("utf-8", "surrogateescape")
+        stands = self.texts.pseudonyms.secret(raw)
+        if stands is not raw:
+            self.texts.learn(raw)
+        return stands.decode()
 
     def header(self, name: str, value: str) -> str:
         """A header's value as it may be stored; an authentication scheme stays readable."""
@@ -117,47 +133,16 @@ class Redactor:
         """A file's content as it may be stored: keys, tokens and passwords that look like it are replaced.
 
         In files of settings (`.env`) every variable with a secret's name counts, elsewhere only values that look like
-        secrets, too. A stand-in is as long as what it stands for where that can be, so that sizes stay right.
+        secrets, too.
         """
         if _ENV_FILE.search(os.fsdecode(path)):
             data = _ASSIGNED.sub(self._assigned, data)
-        if any(mark in data for mark in _TOKEN_MARKS):
-            data = _TOKEN.sub(lambda found: self._as_long(found[0]), data)
-        if _PEM_MARK in data:
-            data = _PEM.sub(lambda found: found[1] + self._as_long(found[2].rstrip()) + b"\n", data)
-        return self._named(data)
-
-    def _named(self, data: bytes) -> bytes:
-        """Values behind names of secrets. Looked for by their names first: a pattern over everything takes ten times
-        as long."""
-        lower = data.lower()
-        found: dict[int, re.Match[bytes]] = {}
-        for mark in _NAME_MARKS:
-            at = lower.find(mark)
-            while at >= 0:
-                match = _NAMED.match(data, at + len(mark))
-                if match is not None:
-                    found[match.start(2)] = match
-                at = lower.find(mark, at + len(mark))
-        pieces: list[bytes] = []
-        done = 0
-        for start in sorted(found):
-            if start >= done:
-                pieces += data[done:start], self._as_long(found[start][2])
-                done = found[start].end()
-        return b"".join((*pieces, data[done:])) if pieces else data
+        return self.texts.redact(data).text if self.texts.suspect(data) else data
 
     def _assigned(self, found: re.Match[bytes]) -> bytes:
         start, name, value = found.groups()
         secret = len(value) >= _SHORT and not value.isdigit() and _SECRET_ENV.search(name.decode("latin-1"))
-        return start + self._as_long(value) if secret else found[0]
-
-    def _as_long(self, secret: bytes) -> bytes:
-        if PSEUDONYM.fullmatch(secret.decode("latin-1")):
-            return secret
-        length = (len(secret) if len(secret) in _LENGTHS else len("<redacted:>") + 12) - len("<redacted:>")
-        digest = hashlib.shake_256(self._key + secret).hexdigest((length + 1) // 2)
-        return b"<redacted:%s>" % digest[:length].encode()
+        return start + self.texts.pseudonyms.secret(value) if secret else found[0]
 
     def process(self, request: Any) -> Any:
         """The request of a process event with the values of secret variables replaced."""

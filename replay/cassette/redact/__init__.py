@@ -1,0 +1,5 @@
+"""Secrets and personal data stay out of the file: they are replaced before bytes are written (docs/redaction.md)."""
+
+from replay.cassette.redact.messages import Redactor
+
+__all__ = ["Redactor"]
