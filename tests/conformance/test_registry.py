@@ -154,7 +154,7 @@ _TRIED = [
 
 @pytest.mark.parametrize(("seam", "library", "tried"), _TRIED)
 def test_the_installed_version_was_tried(seam: str, library: str, tried: tuple[int, int]) -> None:
-    """A version that is newer than what the table says fails here: try it, then say so there."""
+    """A major version that is newer than what the table says fails here: try it, then say so there."""
     if library == "CPython":
         assert sys.version_info[:2] >= tried
         return
@@ -162,4 +162,4 @@ def test_the_installed_version_was_tried(seam: str, library: str, tried: tuple[i
         installed = metadata.version(library)
     except metadata.PackageNotFoundError:
         pytest.skip(f"{library} isn't installed")
-    assert tuple(map(int, installed.split(".")[:2])) <= tried, f"{seam}: {library} {installed} is newer than the table"
+    assert int(installed.split(".")[0]) <= tried[0], f"{seam}: {library} {installed} is newer than the table"
