@@ -44,7 +44,8 @@ class Detector:
     Attributes:
         name: by which it is switched off.
         what: for people.
-        marks: one of these is in every text with a finding; of digits `0`, which stands for a run of them.
+        marks: a finding begins with one of these, in any case; none: with digits, of which it has nine or more.
+        before: what leads to the mark and belongs to the match.
         pattern: of the whole; the group `s`, where it has one, is what is replaced.
         check: whether a match is one.
         personal: personal data rather than a secret.
@@ -55,6 +56,7 @@ class Detector:
     marks: tuple[bytes, ...]
     pattern: bytes
     kind: Kind = "secret"
+    before: bytes = b""
     check: Callable[[bytes], bool] = _always
     personal: bool = False
 
@@ -63,21 +65,53 @@ class Detector:
         """The pattern, compiled when it is first needed: a recording begins sooner."""
         return re.compile(self.pattern)
 
+    @cached_property
+    def _leads(self) -> re.Pattern[bytes]:
+        return re.compile(self.before + rb"\Z")
+
     def find(self, text: bytes, low: bytes) -> Iterator[Finding]:
         """Its findings. `low`: the text in lower case."""
-        if not any(mark in low for mark in self.marks):
-            return
-        for found in self.compiled.finditer(text):
-            start, end = found.span("s") if "s" in self.compiled.groupindex else found.span()
+        return self._checked(text, self._by_marks(text, low))
+
+    def find_around(self, text: bytes, start: int, end: int) -> Iterator[Finding]:
+        """Its findings in a part of the text."""
+        return self._checked(text, self.compiled.finditer(text, start, end))
+
+    def _checked(self, text: bytes, matches: Iterator[re.Match[bytes]]) -> Iterator[Finding]:
+        for found in matches:
+            start, end = found.span("s") if "s" in found.re.groupindex else found.span()
             value = text[start:end]
             if self.check(value) and not FORM.fullmatch(value):
                 yield Finding(start, end, self.name, self.kind)
+
+    def _by_marks(self, text: bytes, low: bytes) -> Iterator[re.Match[bytes]]:
+        for mark in self.marks:
+            at = low.find(mark)
+            while at >= 0:
+                start = self._start(text, at)
+                found = None if start is None else self.compiled.match(text, start)
+                if found is not None:
+                    yield found
+                at = low.find(mark, at + 1 if found is None else max(found.end(), at + 1))
+
+    def _start(self, text: bytes, at: int) -> int | None:
+        """Where what leads to the mark begins."""
+        if not self.before:
+            return at
+        found = self._leads.search(text, max(at - _LEAD, 0), at)
+        return None if found is None else found.start()
+
+
+_LEAD: Final = 80
+
+_EDGE: Final = rb"(?:(?<![\w\\%])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
+"""Where a word begins, also behind an escaped character of JSON or of a URL."""
 
 
 def _token(name: str, what: str, *shapes: bytes) -> Detector:
     """Keys that begin with something of their own."""
     marks = tuple(re.split(rb"[(\[\\]", shape)[0].lower() for shape in shapes)
-    return Detector(name, what, marks, rb"(?<![A-Za-z0-9])(?:" + b"|".join(shapes) + rb")")
+    return Detector(name, what, marks, _EDGE + rb"(?:" + b"|".join(shapes) + rb")")
 
 
 _CARDS: Final = re.compile(
@@ -126,14 +160,15 @@ def _is_mixed(value: bytes) -> bool:
     return re.search(rb"\d", value) is not None and re.search(rb"[A-Za-z]", value) is not None
 
 
+_LOCAL: Final = _EDGE + rb"[A-Za-z0-9_](?:[\w.+-]|%2[bB]){0,63}"
 _NAME: Final = (
-    rb"(?:pass(?:word|wd|phrase)|secret|client_?secret|api_?key|access_?key|private_?key"
-    rb"|(?:access|refresh|auth|bearer|id|session|csrf)_?token)"
+    rb"(?:pass(?:word|wd|phrase)|secret|(?:api|access|private)[_-]?key"
+    rb"|(?:access|refresh|auth|bearer|session|csrf)_?token)"
 )
 SECRET_NAME: Final = re.compile(r"(?i:(?:[\w-]{0,32}[_-])?" + _NAME.decode() + ")")
 """The name of a field whose whole value is a secret."""
 
-_NAMES: Final = (b"passw", b"passp", b"secret", b"key", b"token", b"credential")
+_NAMES: Final = (b"passw", b"secret", b"key", b"token", b"credential")
 
 TABLE: Final = (
     Detector(
@@ -142,6 +177,7 @@ TABLE: Final = (
         (b"private key-----",),
         rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:\\+n|\\+r|\s){0,4}(?P<s>[A-Za-z0-9+/=\s:,.\\-]{8,8000}?)"
         rb"(?=(?:\\+n|\\+r|\s){0,4}-----END |\Z)",
+        before=rb"-----BEGIN [A-Z0-9 ]{0,40}",
     ),
     _token("anthropic", "Anthropic", rb"sk-ant-[\w-]{16,400}"),
     _token("openai", "OpenAI, OpenRouter, DeepSeek and others whose keys begin so", rb"sk-[\w-]{16,400}"),
@@ -191,7 +227,7 @@ TABLE: Final = (
     ),
     _token("jwt", "signed tokens (JWT)", rb"eyJ[\w-]{8,4000}\.[\w-]{8,4000}(?:\.[\w-]{0,180})?"),
     Detector(
-        "bearer", "what follows `Bearer`", (b"bearer",), rb"(?i:\bbearer)(?:\s|\\+u0020){1,3}(?P<s>[\w.~+/=-]{16,4000})"
+        "bearer", "what follows `Bearer`", (b"bearer",), rb"(?i:bearer)(?:\s|\\+u0020){1,3}(?P<s>[\w.~+/=-]{16,4000})"
     ),
     Detector(
         "url-user",
@@ -202,23 +238,22 @@ TABLE: Final = (
     Detector(
         "query",
         "values of query keys that are secrets",
-        (b"key=", b"token=", b"sig=", b"signature=", b"secret=", b"password="),
-        rb"(?i:[?&](?:key|[\w-]*(?:api_?key|api-key|token|signature|secret|password)|sig)=)(?P<s>[^\s&#\"'<>\\]{6,4000})",
+        (b"key=", b"apikey=", b"token=", b"sig=", b"signature=", b"secret=", b"password="),
+        rb"[?&][\w-]{0,60}=(?P<s>[^\s&#\"'<>\\]{6,4000})",
+        before=rb"[?&](?:[\w-]{0,60}[_-])?",
     ),
     Detector(
         "named",
         "values behind names such as `password`, `api_key`, `access_token`",
-        _NAMES,
-        rb"(?i:(?<![A-Za-z])[\w-]{0,24}"
-        + _NAME
-        + rb")(?:\\{0,3}[\"'])?[ \t]*[:=][ \t]*\\{0,3}[\"'](?P<s>[^\"'\\\s]{6,400})(?=\\{0,3}[\"'])",
+        (b"pass", b"secret", b"api", b"access", b"private", b"refresh", b"auth", b"bearer", b"session", b"csrf"),
+        rb"(?i:" + _NAME + rb")(?:\\{0,3}[\"'])?[ \t]*[:=][ \t]*\\{0,3}[\"'](?P<s>[^\"'\\\s]{6,400})(?=\\{0,3}[\"'])",
         check=lambda value: value[:1] not in (b"<", b"$", b"{"),
     ),
     Detector(
         "mixed",
         "16 and more digits and letters behind a name with key, token, secret, password or credential in it",
         _NAMES,
-        rb"(?i:key|token|secret|passw|credential)[\w.-]{0,32}"
+        rb"(?<!WebSocket-)[\w.-]{1,42}"
         rb"\\{0,3}[\"']?[ \t]*[:=][ \t]*\\{0,3}[\"']?(?P<s>[\w+/=.~-]{16,400})",
         check=_is_mixed,
     ),
@@ -226,37 +261,40 @@ TABLE: Final = (
         "email",
         "e-mail addresses",
         (b"@", b"%40"),
-        rb"(?<![\w.+%-])[A-Za-z0-9_](?:[\w.+-]|%2[bB]){0,63}(?:@|%40)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,6}[A-Za-z]{2,24}(?![\w-])",
+        _LOCAL + rb"(?:@|%40)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,6}[A-Za-z]{2,24}(?![\w-])",
         "email",
+        _LOCAL,
         _is_email,
         personal=True,
     ),
     Detector(
         "card",
         "payment cards: a known issuer, a check digit that fits",
-        (b"0",),
-        rb"(?<![\w.+-])(?:\d{15,16}|\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{4}|\d{4}[ -]\d{6}[ -]\d{4,5})(?![\w-]|\.\d)",
+        (),
+        rb"(?<![.+-])"
+        + _EDGE
+        + rb"(?:\d{15,16}|\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{4}|\d{4}[ -]\d{6}[ -]\d{4,5})(?![\w-]|\.\d)",
         "card",
-        _is_card,
+        check=_is_card,
         personal=True,
     ),
     Detector(
         "iban",
         "IBANs: a country's length, check digits that fit",
-        (b"0",),
-        rb"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])",
+        (),
+        _EDGE + rb"[A-Z]{2}\d\d(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])",
         "iban",
-        _is_iban,
+        check=_is_iban,
         personal=True,
     ),
     Detector(
         "phone",
         "phone numbers: `+` and a country, or (123) 456-7890, 123-456-7890",
-        (b"0",),
-        rb"(?<![\w+/=.-])\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?(?:\d[ .-]?){5,11}\d(?![\w-]|\.\d)"
-        rb"|(?<![\w+/=.-])(?:\([2-9]\d{2}\) ?\d{3}-\d{4}|[2-9]\d{2}-[2-9]\d{2}-\d{4})(?![\w-])",
+        (),
+        rb"(?<![+/=.-])" + _EDGE + rb"(?:\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?(?:\d[ .-]?){5,11}\d(?![\w-]|\.\d)"
+        rb"|(?:\([2-9]\d{2}\) ?\d{3}-\d{4}|[2-9]\d{2}-[2-9]\d{2}-\d{4})(?![\w-]))",
         "phone",
-        _is_phone,
+        check=_is_phone,
         personal=True,
     ),
 )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from replay.cassette.redact.detectors import TABLE, Detector, Finding
 from replay.cassette.redact.pseudonyms import Pseudonyms
+
+_SURE: Final = 14
+"""Random bytes have addresses of six letters in them, but no longer ones."""
 
 _LEARNT: Final = 64
 _LEAST: Final = 8
@@ -36,10 +39,9 @@ class Redacted(NamedTuple):
     edges: list[tuple[int, int, int]]
 
 
-_DIGITS: Final = re.compile(rb"\d(?:[ ().-]{0,2}\d){8}")
-_RUN: Final = b"0"
-"""The mark of digits."""
-
+_DIGITS: Final = re.compile(rb"\d(?:[ ().-]{0,2}\d){8,}")
+_BEFORE: Final = 16
+_BEHIND: Final = 40
 _WORDS: Final = bytes(97 if (chr(byte).isalnum() and byte < 128) or byte in b"_-%." else 32 for byte in range(256))
 _NUMBERS: Final = bytes(48 if byte in b"0123456789" else 97 for byte in range(256))
 _SEPARATORS: Final = b" ().-"
@@ -83,8 +85,9 @@ class Texts:
         self.rules = tuple(rules)
         self._table: tuple[Detector, ...] = tuple(detector for detector in TABLE if detector.name not in off)
         marks = {mark for detector in self._table for mark in detector.marks}
-        self._numbers = _RUN in marks
-        self._suspect = re.compile(_any_of(marks - {_RUN}) + (b"|" + _DIGITS.pattern if self._numbers else b""))
+        self._plain = tuple(detector for detector in self._table if detector.marks)
+        self._numbers = tuple(detector for detector in self._table if not detector.marks)
+        self._suspect = re.compile(_any_of(marks) + (b"|" + _DIGITS.pattern if self._numbers else b""))
         self._learnt: dict[bytes, None] = {}
         self._known: re.Pattern[bytes] | None = None
 
@@ -106,24 +109,26 @@ class Texts:
         return _may(data) and self._suspect.search(data) is not None
 
     def findings(self, text: bytes) -> list[Finding]:
-        """What is in a text, in order, without overlaps: the table's order decides, then the first."""
+        """What is in a text, in order, without overlaps: the first, then the table's order decides."""
         low = text.lower()
-        if self._numbers and _DIGITS.search(text):
-            low += _RUN
-        elif self._numbers:
-            low = low.replace(_RUN, b"")
-        found = [finding for detector in self._table for finding in detector.find(text, low)]
+        found = [finding for detector in self._plain for finding in detector.find(text, low)]
+        if self._numbers and text.translate(_NUMBERS, _SEPARATORS).find(_NINE) >= 0:
+            for start, end in _around_digits(text):
+                found += [each for detector in self._numbers for each in detector.find_around(text, start, end)]
         if self._known is not None:
             found += [Finding(*each.span(), "known", "secret") for each in self._known.finditer(text)]
         if self.rules:
             found += self._own(text)
+        if found and not _is_text(text):
+            found = [finding for finding in found if finding.end - finding.start >= _SURE]
         if len(found) < 2:
             return found
-        kept: list[Finding] = []
+        found.sort(key=_start)
+        kept = found[:1]
         for finding in found:
-            if all(finding.end <= other.start or other.end <= finding.start for other in kept):
+            if finding.start >= kept[-1].end:
                 kept.append(finding)
-        return sorted(kept)
+        return kept
 
     def _own(self, text: bytes) -> list[Finding]:
         readable = text.decode("utf-8", "surrogateescape")
@@ -154,6 +159,31 @@ class Texts:
             done = end
         pieces.append(text[done:])
         return Redacted(b"".join(pieces), edges)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return data.find(b"\0") < 0
+
+
+def _around_digits(text: bytes) -> Iterator[tuple[int, int]]:
+    """The parts that numbers may be in: nine digits, and what may be before and behind them in an IBAN."""
+    start = end = 0
+    for found in _DIGITS.finditer(text):
+        if found.start() - _BEFORE > end:
+            if end:
+                yield start, end
+            start = max(found.start() - _BEFORE, 0)
+        end = found.end() + _BEHIND
+    if end:
+        yield start, end
+
+
+def _start(finding: Finding) -> int:
+    return finding.start
 
 
 _SELDOM: Final = b"%@=/zqxj_+-:kvbwygpfmucldrhsnioate0123456789. "
