@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from os import fstat, ftruncate, pread, pwrite  # bound now: seams patch the module's attributes
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from replay.cassette import frame as f
 from replay.cassette.codec import pack
@@ -92,7 +92,7 @@ def _found(fd: int, size: int) -> list[tuple[int, int, int]]:
 
 def is_stop(kind: str, request: Any) -> bool:
     """Whether an event says that the recording stopped there."""
-    return kind == "gap" and type(request) is dict and request.get("kind") == STOPPED
+    return kind == "gap" and isinstance(request, dict) and cast("dict[str, Any]", request).get("kind") == STOPPED
 
 
 def _gap(event: int, seed: int, at: int, reason: str, *, announced: bool) -> bytes:

@@ -37,7 +37,8 @@ def install() -> None:
     def find_and_load(name: Any, import_: Any) -> Any:
         lane = running.lane
         # What the recorder imports is nobody's: it may be in the middle of its work, where a lane can't begin.
-        ours = lane is None or sites.is_ours(originals.frame(1).f_code.co_filename)
+        caller = originals.frame(0).f_back  # none where the interpreter itself imports, as it does for `-m`
+        ours = caller is not None and sites.is_ours(caller.f_code.co_filename)
         importer = None if lane is None or ours else lane.door.importer(lane, name)
         if importer is lane:
             return load(name, import_)
