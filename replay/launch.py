@@ -289,7 +289,13 @@ def run(
         second = attempt(True)
     except NotReplayable:  # it died before its verdict
         return first
-    return first if second.differs else replace(second, by_answers=first.divergence)
+    return first if second.differs else replace(second, by_answers=_how_it_differed(first))
+
+
+def _how_it_differed(first: Run) -> Divergence:
+    from replay.model.verdict import Divergence
+
+    return first.divergence or Divergence(None, first.gap or "it tried to get out", None, None)
 
 
 def _attempt(

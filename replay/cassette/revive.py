@@ -20,11 +20,14 @@ from replay.cassette.named import Named, Opaque, RemoteError
 from replay.cassette.objects import EXCEPTION_ATTRS, FACTORIES, class_of, codec_named, static_base
 
 
-def revive(value: Any) -> Any:
+def revive(value: Any, stand_ins: list[Named] | None = None) -> Any:
     """`value` with every `Named` inside it made a real object, where its class is imported; a new value, deep.
 
     A record whose class isn't imported, or whose state doesn't fit it, stays a `Named`; of an exception it becomes a
     `RemoteError`, which can be raised.
+
+    Args:
+        stand_ins: gets the records that stayed such.
 
     Example:
         >>> revive(Named("builtins", "ValueError", "exception", {"args": ("no",), "text": "no"}))
@@ -32,18 +35,21 @@ def revive(value: Any) -> Any:
     """
     rebuild = _CONTAINERS.get(class_of(value))
     if rebuild is not None:
-        return rebuild(value)
+        return rebuild(value, stand_ins)
     if type(value) is Named:
-        return make(Named(value.module, value.qualname, value.form, revive(value.state)))
+        made = make(Named(value.module, value.qualname, value.form, revive(value.state, stand_ins)))
+        if stand_ins is not None and isinstance(made, (Named, RemoteError)):
+            stand_ins.append(value)
+        return made
     return value
 
 
-_CONTAINERS: Final[dict[type, Callable[[Any], Any]]] = {
-    dict: lambda value: {revive(key): revive(item) for key, item in value.items()},
-    list: lambda value: [revive(item) for item in value],
-    tuple: lambda value: tuple(revive(item) for item in value),
-    set: lambda value: {revive(item) for item in value},
-    frozenset: lambda value: frozenset(revive(item) for item in value),
+_CONTAINERS: Final[dict[type, Callable[[Any, list[Named] | None], Any]]] = {
+    dict: lambda value, told: {revive(key, told): revive(item, told) for key, item in value.items()},
+    list: lambda value, told: [revive(item, told) for item in value],
+    tuple: lambda value, told: tuple(revive(item, told) for item in value),
+    set: lambda value, told: {revive(item, told) for item in value},
+    frozenset: lambda value, told: frozenset(revive(item, told) for item in value),
 }
 
 

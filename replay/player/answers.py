@@ -6,6 +6,7 @@ import sys
 from typing import Any, NoReturn
 
 from replay.cassette.codec import pack, unpack
+from replay.cassette.named import Named
 from replay.cassette.revive import revive
 from replay.cassette.traces import link
 from replay.matching.compare import Request
@@ -26,22 +27,21 @@ def plainly_same(one: Any, other: Any) -> bool:
     return _PLAIN.issuperset(kinds) and kinds == [*map(type, other.values())] and _TEXT.issuperset(map(type, one))  # pyright: ignore[reportUnknownArgumentType]
 
 
-def revived(value: Any) -> Any:
+def revived(value: Any, stand_ins: list[Named] | None = None) -> Any:
     """`revive` copies; a decoded value belongs to nobody else, and a dict of texts and numbers is what it will be."""
     kind = type(value)  # pyright: ignore[reportUnknownVariableType]
     if kind in _PLAIN:
         return value
     if kind is dict and _TEXT.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, value.values())):
         return value
-    return revive(value)
+    return revive(value, stand_ins)
 
 
-def fail(value: Any, raised: BaseException | None) -> NoReturn:
+def fail(error: BaseException, raised: BaseException | None) -> NoReturn:
     """Raise the recorded exception: the very one that a handler raised in the crossing, where it came out of it.
 
     Raising puts what is being handled outside into its context; in the recording that is below what was handled inside.
     """
-    error: BaseException = revive(value)
     if raised is not None and type(raised) is type(error):
         raise raised
     outside, context = sys.exc_info()[1], error.__context__

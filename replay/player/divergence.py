@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 from replay.boundary.door import Call
+from replay.cassette.named import Named
 from replay.cassette.revive import revive
 from replay.matching.cause import Cause, likely_cause
 from replay.matching.compare import Request, same
@@ -150,6 +151,14 @@ def of_body_left(tape: Tape, tool: str, left: Entry, facts: Facts) -> Divergence
         recorded_site=_recorded_site(tape, left),
         cause=cause.cause,
         why=_why(cause, facts),
+    )
+
+
+def of_stand_in(tool: str, event: int, missing: Named) -> str:
+    """A tool's answer has an object that can't be made again without running the tool."""
+    return (
+        f"tool {tool} answered with a {missing.type_name} (event {event}), a class that isn't imported here: "
+        "what the tool's body imports is there only if that runs"
     )
 
 

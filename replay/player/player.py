@@ -25,6 +25,7 @@ from replay.boundary import interrupts, originals, sites
 from replay.boundary.door import Call, Door
 from replay.boundary.lanes import TOOL, Lane, become, nobody, running, step_inside
 from replay.boundary.sources import SOURCES
+from replay.cassette.named import Named
 from replay.matching.compare import Request, same
 from replay.model import inside
 from replay.model.verdict import Crossing, Divergence, Escape, Verdict
@@ -227,7 +228,7 @@ class Player(Door):
             if entry is None:
                 self.never_returned(lane, call)
             self.turn(entry)
-        return self._given(entry, StopIteration, raised)
+        return self._given(call, entry, StopIteration, raised)
 
     async def apull(
         self, lane: Lane, call: Call[Any], step: Callable[[], Awaitable[Any]], *, closes: bool = False
@@ -243,7 +244,7 @@ class Player(Door):
         if entry is None or entry.suspended:
             await self._until_turn(entry)
         assert entry is not None
-        return self._given(entry, StopAsyncIteration)
+        return self._given(call, entry, StopAsyncIteration)
 
     def inbox(self, call: Call[Any], loop: Any, deliver: Callable[[Any], Any]) -> Callable[[Lane, Any], None]:
         assert call.event is not None
@@ -505,20 +506,35 @@ class Player(Door):
         if status == ERROR:
             if isinstance(value, dict) and "gap" in value:
                 self._gap(f"the outcome of event {outcome.event} was not stored: {value['gap']}")
-            fail(value, raised)
+            fail(self._revived(call, outcome, value), raised)
         if status == STREAM:
             call.streams = True
         if call.kind != "http":  # a head is plain: `seams._http`
-            value = revived(value)
+            value = self._revived(call, outcome, value)
         return value if call.load is None else call.load(value)
 
-    def _given(self, entry: Entry, end: type[BaseException], raised: BaseException | None = None) -> Any:
+    def _given(
+        self, call: Call[Any], entry: Entry, end: type[BaseException], raised: BaseException | None = None
+    ) -> Any:
         status, value = entry.detail
         if status == END:
             raise end
         if status == ERROR:
-            fail(value, raised)
-        return revived(value)
+            fail(self._revived(call, entry, value), raised)
+        return self._revived(call, entry, value)
+
+    def _revived(self, call: Call[Any], entry: Entry, value: Any) -> Any:
+        """What was recorded, made objects again. Of a class that only the tool's body imports nobody can make one."""
+        if call.kind != TOOL:
+            return revived(value)
+        stand_ins: list[Named] = []
+        made = revived(value, stand_ins)
+        if stand_ins:
+            if not self._lenient:
+                with self.mutex:
+                    self._gap(explain.of_stand_in(call.name, entry.event, stand_ins[0]))
+            self.verdict.drift += 1
+        return made
 
     def _diverge(
         self, lane: Lane, entry: Entry | None, what: str, call: Call[Any] | None, frame: FrameType | None

@@ -11,6 +11,7 @@ import asyncio.base_events
 import asyncio.selector_events
 import contextvars
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from replay.boundary import interrupts, lanes, originals
@@ -88,6 +89,7 @@ def patch_loop(loop_class: Any) -> None:
     """What every class of loops needs."""
     _patch_running(loop_class)
     _patch_generators(loop_class)
+    _patch_pool(loop_class)
     _patch_insides(loop_class)
 
 
@@ -183,6 +185,27 @@ def _patch_generators(loop_class: Any) -> None:
 
     loop_class._asyncgen_finalizer_hook = patched_finalise
     loop_class._asyncgen_firstiter_hook = patched_first
+
+
+def _patch_pool(loop_class: Any) -> None:
+    in_executor = loop_class.run_in_executor
+
+    def patched(self: Any, executor: Any, function: Any, *args: Any) -> Any:
+        """A loop's own pool is made by whoever first asks for it. Where that is the body of a tool, which needn't run
+        at replay, it is nobody's doing; and the first one outside of tools does what it does where there is none yet.
+        """
+        lane = lanes.running.lane
+        if executor is None and lane is not None:
+            if lane.outer is None and getattr(self, "_replay_inside_pool", False):
+                self._replay_inside_pool = False
+                ThreadPoolExecutor(thread_name_prefix="asyncio")
+            elif lane.outer is not None and getattr(self, "_default_executor", self) is None:
+                with lanes.nobody():
+                    self._default_executor = ThreadPoolExecutor(thread_name_prefix="asyncio")
+                self._replay_inside_pool = True
+        return in_executor(self, executor, function, *args)
+
+    loop_class.run_in_executor = patched
 
 
 def _patch_signals(loop_class: Any) -> None:

@@ -65,11 +65,11 @@ def record_many(program: Path, directory: Path, times: int, variables: Mapping[s
     return found
 
 
-def wrong(recorded: Recorded) -> tuple[str | None, float]:
+def wrong(recorded: Recorded, run_tools: bool | None = None) -> tuple[str | None, float]:
     """Replays it: what wasn't the same execution, None where all was; and the seconds it took."""
     began = time.perf_counter()
     try:
-        found = run(recorded.path)
+        found = run(recorded.path, run_tools=run_tools)
     except ReplayError as error:
         return f"{recorded.path}: {error}", time.perf_counter() - began
     seconds = time.perf_counter() - began
@@ -80,10 +80,13 @@ def wrong(recorded: Recorded) -> tuple[str | None, float]:
     return (None if found.identical and alike else f"{recorded.path}: {explained(found)}"), seconds
 
 
-def measure(title: str, name: str, recordings: Sequence[Timed], replays: int, note: Note) -> None:
+def measure(
+    title: str, name: str, recordings: Sequence[Timed], replays: int, note: Note, run_tools: bool | None = None
+) -> None:
     """Replays each of `recordings` that often, notes a row for the table, and fails unless all were identical."""
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = list(pool.map(wrong, [one.recorded for one in recordings] * replays))
+        recorded = [one.recorded for one in recordings] * replays
+        found = list(pool.map(wrong, recorded, [run_tools] * len(recorded)))
     problems = [problem for problem, _ in found if problem is not None]
     same = len(found) - len(problems)
     row = {

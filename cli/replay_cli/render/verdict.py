@@ -25,7 +25,7 @@ def verdict_lines(run: Run, times: int, *, lenient: bool, verbose: bool, until: 
     elif not run.escapes:
         lines.append(_same(run, times, lenient=lenient, until=until))
     if run.by_answers is not None:
-        lines.append("  the tools were run again: answers alone weren't enough, since they change the program's memory")
+        lines.append("  the tools were run again: answers alone weren't enough")
         lines.append(f"  (by answers alone: {run.by_answers.reason})")
     for use in run.holes:
         where = "" if use.site is None else f" at {use.site}"
