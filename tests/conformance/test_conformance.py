@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from subprocess import run as run_process
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import pytest
@@ -59,7 +59,7 @@ def _scratch() -> Iterator[None]:
 @cache
 def recorded(client: str) -> Recorded:
     """Record and replay a client's scenarios; once in a session."""
-    path = str(Path(_SCRATCH.name) / f"{client}.cassette")
+    path = str(Path(mkdtemp(dir=_SCRATCH.name)) / f"{client}.cassette")
     with OddServer() as server:
         command = [sys.executable, "-m", "tests.conformance.program", client, server.url]
         record = [sys.executable, "-c", _RECORD, path, *command]
