@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from replay.cassette.cassette import Cassette as Cassette
     from replay.cassette.cassette import load as load
     from replay.cassette.objects import register_codec as codec
+    from replay.closing import flush as flush
+    from replay.counters import Stats as Stats
+    from replay.counters import stats as stats
     from replay.launch import Run as Run
     from replay.launch import run as run
     from replay.model.errors import ReplayError as ReplayError
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from replay.model.verdict import Divergence as Divergence
     from replay.seams.function import tool as tool
     from replay.seams.memory import memory as memory
+    from replay.servers.asgi import asgi as asgi
+    from replay.servers.wsgi import wsgi as wsgi
     from replay.session import entrypoint as entrypoint
     from replay.session import record as record
 
@@ -35,14 +40,19 @@ _WHERE = {
     "Event": ("replay.model.event", "Event"),
     "ReplayError": ("replay.model.errors", "ReplayError"),
     "Run": ("replay.launch", "Run"),
+    "Stats": ("replay.counters", "Stats"),
     "agent": ("replay.boundary.acting", "agent"),
+    "asgi": ("replay.servers.asgi", "asgi"),
     "codec": ("replay.cassette.objects", "register_codec"),
     "entrypoint": ("replay.session", "entrypoint"),
+    "flush": ("replay.closing", "flush"),
     "load": ("replay.cassette.cassette", "load"),
     "memory": ("replay.seams.memory", "memory"),
     "record": ("replay.session", "record"),
     "run": ("replay.launch", "run"),
+    "stats": ("replay.counters", "stats"),
     "tool": ("replay.seams.function", "tool"),
+    "wsgi": ("replay.servers.wsgi", "wsgi"),
 }
 
 __all__ = [
@@ -51,14 +61,19 @@ __all__ = [
     "Event",
     "ReplayError",
     "Run",
+    "Stats",
     "agent",
+    "asgi",
     "codec",
     "entrypoint",
+    "flush",
     "load",
     "memory",
     "record",
     "run",
+    "stats",
     "tool",
+    "wsgi",
 ]
 
 

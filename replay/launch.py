@@ -477,7 +477,7 @@ def _recorded_command(header: Mapping[str, Any], path: str) -> list[str]:
     entry = header["entry"]
     if "gap" in entry:
         raise NotReplayable(f"{path}: {entry['gap']}")
-    if entry["type"] == "call":
+    if entry["type"] in ("call", "asgi", "wsgi"):
         return [sys.executable, "-c", "import replay.reenter; replay.reenter.main()"]
     argv = list(header["argv"])
     return argv if process.found(argv[0]) is not None else [sys.executable, *argv[1:]]

@@ -10,6 +10,7 @@ import importlib
 import inspect
 import os
 import sys
+import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
@@ -44,12 +45,23 @@ class Part:
         self._outcome = outcome
         self._done = done
         self._root: Lane = player.new_lane("m")
+        self._ended: dict[str, Any] | None = None
         player.active = False
+        if entry["type"] != "block":
+            player.offspring = []
+
+    @property
+    def begun(self) -> bool:
+        """It is being replayed now, or was."""
+        return self._ended is not None
 
     @contextmanager
     def play(self) -> Generator[dict[str, Any]]:
-        """The part begins; at its end its outcome is compared. `["result"]` is to be set by whoever has one."""
-        ended: dict[str, Any] = {}
+        """The part begins. At its end its outcome is compared, unless it left something behind that goes on: `rest`.
+
+        `["result"]` is to be set by whoever has one.
+        """
+        ended = self._ended = {}
         self._player.active = True
         become(self._root)
         try:
@@ -58,7 +70,35 @@ class Part:
             kind = type(error)
             ended["exception"] = {"type": f"{kind.__module__}.{kind.__qualname__}", "message": str(error)}
         become(None)
+        self._player.over = self._end
+        if not self._player.alive():
+            self._end()
+
+    async def rest(self) -> None:
+        """Wait for the tasks and threads that the part left behind, as long as the recording did."""
+        import asyncio
+
+        while tasks := self._player.alive():
+            waiting: list[Any] = [
+                task if isinstance(task, asyncio.Future) else asyncio.to_thread(_join, task) for task in tasks
+            ]
+            await asyncio.gather(*waiting, return_exceptions=True)
+        self._finish()
+
+    def rest_of_threads(self) -> None:
+        """The same where there is no event loop."""
+        while threads := self._player.alive():
+            for thread in threads:
+                _join(thread)
+        self._finish()
+
+    def _finish(self) -> None:
+        if self.begun:
+            self._end()
+
+    def _end(self) -> None:
         self._player.active = False
+        ended = self._ended or {}
         self._compare(ended)
         self._done(ended.get("result"))
 
@@ -100,19 +140,55 @@ def main() -> None:
     part = prepared()
     if part is None:
         raise NotReplayable("this process replays nothing")
-    function = _function(part.entry)
+    if part.entry.get("thread") == "worker":  # what a thread sees of itself differs from what the main one does
+        worker = threading.Thread(target=_again, args=(part,))
+        worker.start()
+        worker.join()
+    else:
+        _again(part)
+
+
+def _again(part: Part) -> None:
+    found = _function(part.entry)
+    kind = part.entry["type"]
+    if kind == "asgi":
+        import asyncio  # now: a replay imports nothing earlier than the recorded process did
+
+        from replay.servers import asgi
+
+        asyncio.run(asgi.call_again(part, found() if part.entry["call"] else found))
+    elif kind == "wsgi":
+        from replay.servers import wsgi
+
+        wsgi.call_again(part, found() if part.entry["call"] else found)
+        part.rest_of_threads()
+    else:
+        _call(part, found)
+
+
+def _call(part: Part, function: Any) -> None:
     args, kwargs = revive(tuple(part.entry["args"])), revive(dict(part.entry["kwargs"]))
     if inspect.iscoroutinefunction(function):
-        import asyncio  # now: a replay imports nothing earlier than the recorded process did
+        import asyncio
 
         async def call() -> None:
             with part.play() as ended:
                 ended["result"] = await function(*args, **kwargs)
+            await part.rest()
 
         asyncio.run(call())
     else:
         with part.play() as ended:
             ended["result"] = function(*args, **kwargs)
+        part.rest_of_threads()
+
+
+def _join(thing: Any) -> None:
+    """Until that thread or job has ended."""
+    if hasattr(thing, "join"):
+        thing.join()
+    else:
+        thing.exception()
 
 
 def _function(entry: Mapping[str, Any]) -> Any:

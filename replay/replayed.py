@@ -22,6 +22,7 @@ from replay.boundary import interrupts, originals, sites
 from replay.boundary.door import Call
 from replay.boundary.imports import on_import
 from replay.boundary.lanes import become, nobody, running
+from replay.boundary.traceparent import of_header
 from replay.cassette.codec import pack
 from replay.cassette.reader import Reader
 from replay.model.errors import NotStorable
@@ -151,6 +152,7 @@ class ReplayedProcess(descent.Descent):
             bodies=self._spec.get("bodies", False) or inside,
             late=any(spot.what == "signal" for spot in reader.blind_spots),
         )
+        self.player.trace = of_header(reader.header.get("trace"))
         return reader
 
     def _branch(self, call: Call[Any], perform: Callable[[], Any]) -> Any:

@@ -21,8 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
-from replay.boundary import lanes, originals, sites
+from replay import closing, counters, options, otel
+from replay.boundary import interrupts, lanes, originals, sites
 from replay.boundary.lanes import become, running
+from replay.boundary.traceparent import begin as begin_trace
 from replay.cassette.codec import pack
 from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
@@ -92,7 +94,7 @@ def record(
         return
     entry = {"type": "block", "site": site, "ordinal": ordinal}
     header = {"entry": entry, "name": name, "tags": dict(tags or {}), "argv": sys.orig_argv, "threads": threads}
-    with _session(path, header, explicit=True) as session:
+    with _session(path, header) as session:
         yield session
 
 
@@ -102,7 +104,11 @@ def entrypoint(function: Callable[P, R], /) -> Callable[P, R]: ...
 
 @overload
 def entrypoint(
-    *, directory: str | os.PathLike[str] | None = ..., name: str | None = ..., tags: Mapping[str, str] | None = ...
+    *,
+    directory: str | os.PathLike[str] | None = ...,
+    name: str | None = ...,
+    tags: Mapping[str, str] | None = ...,
+    linger: float | None = ...,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -113,6 +119,7 @@ def entrypoint(
     directory: str | os.PathLike[str] | None = None,
     name: str | None = None,
     tags: Mapping[str, str] | None = None,
+    linger: float | None = None,
 ) -> Any:
     """Record each call of a function into a cassette of its own; overlapping calls are kept apart.
 
@@ -121,6 +128,7 @@ def entrypoint(
     Args:
         directory: where the cassettes go; `$REPLAY_DIR`, else `.replay/`.
         name, tags: for the headers; `name` defaults to the function's.
+        linger: seconds for which tasks, threads and jobs that outlive the call stay with it; 60 by default.
 
     Example:
         @replay.entrypoint
@@ -128,36 +136,20 @@ def entrypoint(
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        return _entrypoint(function, directory, name, tags)
+        return _entrypoint(function, Sessions(directory=directory, name=name, tags=tags, linger=linger))
 
     return decorate if function is None else decorate(function)
 
 
-def _entrypoint(
-    function: Callable[..., Any],
-    directory: str | os.PathLike[str] | None,
-    name: str | None,
-    tags: Mapping[str, str] | None,
-) -> Callable[..., Any]:
-    label = name or function.__name__
-    _install()  # now, so that the loop that is going to call it makes handles that know their lane
-
+def _entrypoint(function: Callable[..., Any], sessions: Sessions) -> Callable[..., Any]:
     def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        milliseconds = originals.wall_ns() // 1_000_000
-        path = Path(directory or default_directory()) / f"{new_id(milliseconds, originals.urandom(10))}.cassette"
-        header = {
-            "entry": _call_entry(function, args, kwargs),
-            "name": label,
-            "tags": dict(tags or {}),
-            "argv": sys.orig_argv,
-        }
-        return _session(path, header, explicit=False)
+        return sessions.begin(_call_entry(function, args, kwargs), name=function.__name__)
 
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def asynchronous(*args: Any, **kwargs: Any) -> Any:
-            if _off():
+            if not sessions.wanted():
                 return await function(*args, **kwargs)
             with begin(args, kwargs) as session:
                 session.outcome["result"] = result = await function(*args, **kwargs)
@@ -167,7 +159,7 @@ def _entrypoint(
 
     @functools.wraps(function)
     def synchronous(*args: Any, **kwargs: Any) -> Any:
-        if _off():
+        if not sessions.wanted():
             return function(*args, **kwargs)
         with begin(args, kwargs) as session:
             session.outcome["result"] = result = function(*args, **kwargs)
@@ -176,8 +168,61 @@ def _entrypoint(
     return synchronous
 
 
-def _off() -> bool:
-    return running.lane is not None or prepared() is not None or originals.environ_get("REPLAY") == "off"
+class Sessions:
+    """The sessions of one entry point or application: one per call.
+
+    Args:
+        directory, name, tags, linger: see `entrypoint`.
+    """
+
+    def __init__(
+        self,
+        *,
+        directory: str | os.PathLike[str] | None = None,
+        name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        linger: float | None = None,
+    ) -> None:
+        known = options.current()
+        self._directory = Path(directory or known.directory)
+        self._name = name or known.name
+        self._tags = {**known.tags, **(tags or {})}
+        self._linger = known.linger if linger is None else linger
+        self._propagate = known.propagate
+        self._on = known.enabled
+        _install()  # now, so that the loop that is going to call it makes handles that know their lane
+
+    def wanted(self) -> bool:
+        """Whether a call that begins here and now is to be recorded."""
+        return self._on and running.lane is None and prepared() is None and originals.environ_get("REPLAY") != "off"
+
+    @contextmanager
+    def begin(self, entry: dict[str, Any], *, name: str, traceparent: str | None = None) -> Generator[Session]:
+        """Record what happens in the block, as the call that `entry` describes.
+
+        Args:
+            name: where the options name none.
+            traceparent: what it was called with; the environment's or OpenTelemetry's by default.
+        """
+        milliseconds = originals.wall_ns() // 1_000_000
+        path = self._directory / f"{new_id(milliseconds, originals.urandom(10))}.cassette"
+        incoming = traceparent or otel.current() or originals.environ_get("TRACEPARENT")
+        trace = begin_trace(incoming, originals.urandom(24), self._propagate)
+        header = {
+            "entry": {**entry, "thread": "main" if interrupts.on_main_thread() else "worker"},
+            "name": self._name or name,
+            "tags": self._tags,
+            "argv": sys.orig_argv,
+            "trace": trace.to_header(),
+        }
+        recorder = _begin(path, header, explicit=False)
+        if recorder is None:
+            yield Session(None)
+            return
+        otel.note(path, trace.id)
+        recorder.offspring = []
+        with _within(recorder, Session(path), self._linger) as session:
+            yield session
 
 
 def _call_entry(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +231,7 @@ def _call_entry(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
         "module": function.__module__,
         "qualname": function.__qualname__,
         "file": os.path.abspath(function.__code__.co_filename),
-        "path": [entry for entry in sys.path if not sites.is_library(os.path.join(entry, "x"))],
+        "path": own_path(),
     }
     try:
         pack([args, kwargs])
@@ -195,17 +240,28 @@ def _call_entry(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
     return {**entry, "args": args, "kwargs": kwargs}
 
 
+def own_path() -> list[str]:
+    """Where the program finds its own modules."""
+    return [entry for entry in sys.path if not sites.is_library(os.path.join(entry, "x"))]
+
+
 @contextmanager
-def _session(path: str | os.PathLike[str] | None, header: dict[str, Any], *, explicit: bool) -> Generator[Session]:
+def _session(path: str | os.PathLike[str] | None, header: dict[str, Any]) -> Generator[Session]:
     if running.lane is not None:
         yield Session(None)
         return
     where = Path(path) if path is not None else _new_path()
-    recorder = _begin(where, header, explicit=explicit)
+    recorder = _begin(where, header, explicit=True)
     if recorder is None:
         yield Session(None)
         return
-    session = Session(where)
+    with _within(recorder, Session(where), None) as session:
+        yield session
+
+
+@contextmanager
+def _within(recorder: Recorder, session: Session, linger: float | None) -> Generator[Session]:
+    """`linger`: how long it waits for what it began; None: it ends here and now."""
     carried = lanes.carrier.get()
     become(recorder.new_lane("m"))
     try:
@@ -218,7 +274,11 @@ def _session(path: str | os.PathLike[str] | None, header: dict[str, Any], *, exp
         running.lane = None
         lanes.carrier.set(carried)
         blindspots.note_clocks(recorder)
-        recorder.finish(_storable(session.outcome), seal=True)
+        if linger is None:
+            recorder.finish(_storable(session.outcome), seal=True)
+            counters.ended(recorder)
+        else:
+            closing.end(recorder, _storable(session.outcome), linger)
 
 
 def _begin(path: Path, header: dict[str, Any], *, explicit: bool) -> Recorder | None:
@@ -232,12 +292,15 @@ def _begin(path: Path, header: dict[str, Any], *, explicit: bool) -> Recorder | 
         recorder = start_recorder(os.fspath(path), {**header, **more}, chance.new_seed())
     except OSError as error:
         warn_on_stderr(f"nothing is recorded: {error.strerror}: {path}")
+        counters.dropped()
         return None
     except ReplayError as error:
         if explicit:
             raise
         warn_on_stderr(f"nothing is recorded: {error}")
+        counters.dropped()
         return None
+    counters.began(recorder)
     for what, detail in _misfits:
         recorder.blind(what, detail)
     if seed == "random":
@@ -257,7 +320,6 @@ def _install() -> None:
         loops.adopt_running_loop()
 
 
-@functools.cache
 @functools.cache
 def _git(directory: str) -> dict[str, Any] | None:
     """Asked once: what a server runs is what was checked out when it began, and each question is a process."""

@@ -10,17 +10,27 @@ Recorder (`replay.recorder`) and Player (`replay.player`) are the two doors.
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import ref
 
 from replay.boundary.lanes import Lane
 from replay.model.inside import INNER, outer
 
 if TYPE_CHECKING:
+    from replay.boundary.traceparent import Trace
     from replay.model.effect import Effect
 
 R = TypeVar("R")
+
+_thread_goes_on = threading.Thread.is_alive  # bound before lanes watch it
+
+
+def _goes_on(thing: Any) -> bool:
+    return _thread_goes_on(thing) if isinstance(thing, threading.Thread) else not thing.done()
+
 
 LOG_LIMIT = 4096
 """Entries of a door's log that may wait to be written."""
@@ -91,6 +101,9 @@ class Door(ABC):
         threaded: threads have begun, so imports have lanes (`runtime.import_lanes`).
         log: where a reader of clock or chance may leave what it has read, instead of asking `draw`: tuples (DRAW, lane,
             source, value, code, instruction), with the numbers of lane and source. None: it has to ask.
+        trace: its place in a trace of several processes (`boundary.traceparent`).
+        offspring: of a part of a program: the tasks, threads and jobs that it began, as far as they are still there.
+            None: nobody asks.
     """
 
     def __init__(self, seed: bytes) -> None:
@@ -98,6 +111,21 @@ class Door(ABC):
         self.log: list[tuple[Any, ...]] | None = None
         self.threaded = False
         self._imports: dict[str, Lane] = {}
+        self.trace: Trace | None = None
+        self.offspring: list[ref[Any]] | None = None
+
+    def begot(self, thing: Any) -> None:
+        """A task, thread or future that goes on by itself."""
+        found = self.offspring
+        if found is not None:
+            found.append(ref(thing))
+            if len(found) % 256 == 0:
+                self.offspring = [each for each in found if each() is not None]
+
+    def alive(self) -> list[Any]:
+        """Those of its offspring that haven't ended."""
+        found = [each() for each in self.offspring or ()]
+        return [thing for thing in found if thing is not None and _goes_on(thing)]
 
     @abstractmethod
     def new_lane(self, path: str) -> Lane:

@@ -47,6 +47,7 @@ class Lane:
         number: small integer that frames use instead of the path.
         door: the session's door. log: the same as its `log`, a step closer.
         timers: how many timers this lane has set (they are named by that number).
+        requests: how many requests and processes of this lane were told whose they are (`traceparent`).
         hashed: how many objects this lane was the first to hash (`hash_of`).
         agent: who acts on it where its thread's context doesn't say (`acting`): who did where it was spawned.
         waits: how many waits of it a signal may have interrupted (`Door.pause`), which are named alike.
@@ -70,6 +71,7 @@ class Lane:
         "number",
         "outer",
         "path",
+        "requests",
         "stream",
         "timers",
         "unfinished",
@@ -82,6 +84,7 @@ class Lane:
         self.door = door
         self.log = door.log
         self.timers = 0
+        self.requests = 0
         self.hashed = 0
         self.waits = 0
         self.agent: str | None = None

@@ -58,6 +58,7 @@ class Player(Door):
         pending: crossings that have suspended their task: entry of the outcome → the future that the task awaits.
         new_future: makes those futures; set when asyncio is imported.
         active: the recorded part is running.
+        over: its own call has returned, and what that left behind may end it where the recording ends: called then.
 
     Args:
         frames: iterator of decoded frames, in file order.
@@ -115,6 +116,7 @@ class Player(Door):
         self.stopped = False
         self._ended = False
         self.active = True
+        self.over: Callable[[], None] | None = None
         self.now = 0
         self.call_count = 0
         self.handlers = Handlers(self)
@@ -319,6 +321,8 @@ class Player(Door):
 
     def ran_out(self) -> NoReturn:
         """The tape has ended while the program goes on: the cut of an unfinished recording, or a divergence."""
+        if self.over is not None:
+            self.over()
         if self.complete:
             self.stop_for(None, "the recording ends here, but the program waits for more", None)
         self._cut()
@@ -554,7 +558,10 @@ class Player(Door):
 
     def _rest(self) -> NoReturn:
         """This lane is past its end in the recording: it waits until the others are, too. A daemon waits for ever."""
-        self.wait(lambda: self.tape.head() is None and not self.complete, None, may_rest=True)
+        past = not self.complete or self.over is not None
+        self.wait(lambda: self.tape.head() is None and past, None, may_rest=True)
+        if self.over is not None and self.tape.head() is None:
+            self.over()
         self._cut()
 
     def _cut(self, *, asked: bool = False) -> NoReturn:

@@ -26,7 +26,7 @@ class Contents:
     def asked(self, call: Call[Any]) -> tuple[Any, bytes | None]:
         """Request and body of a call as they may be stored."""
         request, body, kind = call.request, call.body, call.kind
-        if kind == "http":
+        if kind in ("http", "server"):
             request = self._redactor.http_message(request)
         elif kind == "file":
             body = None if body is None else self._redactor.file(request["path"], body)

@@ -94,6 +94,11 @@ class Recorder(Door):
         return self._writer.events
 
     @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._writer.size
+
+    @property
     def gaps(self) -> int:
         """How many things weren't recorded."""
         return self._troubles.gaps
@@ -321,8 +326,12 @@ class Recorder(Door):
         self._on = False
         self._writer.close()
 
-    def finish(self, outcome: dict[str, Any], *, seal: bool) -> None:
-        """Write what is pending, the blind spots and the program's outcome; seal or just close the cassette."""
+    def finish(self, outcome: dict[str, Any], *, seal: bool | None) -> None:
+        """Write what is pending, the blind spots and the program's outcome; seal or just close the cassette.
+
+        Args:
+            seal: None: `close` follows, from whatever thread.
+        """
         with self._lock:
             if not self._on:
                 return
@@ -330,6 +339,12 @@ class Recorder(Door):
             self._guard(self._spots.write)
             self._guard(self._writer.end, {**outcome, "took": self._now(), "gaps": self.gaps})
             self._on = False
+            if seal is not None:
+                self._guard(self._close, seal)
+
+    def close(self, *, seal: bool) -> None:
+        """After `finish`: seal the cassette, and let go of it."""
+        with self._lock:
             self._guard(self._close, seal)
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -396,7 +411,7 @@ class Recorder(Door):
             return
         try:
             value = result if call.dump is None else call.dump(result)
-            if call.kind == "http":
+            if call.kind in ("http", "server"):
                 value = self._redactor.http_message(value)
             elif call.content is not None:
                 value = self._contained(call, call.content, value)

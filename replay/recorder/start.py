@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from replay.boundary import originals
+from replay.boundary.traceparent import of_header
 from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
 from replay.model.inside import INSIDE
@@ -26,8 +27,11 @@ def start_recorder(path: str, header: Mapping[str, Any], seed: bytes) -> Recorde
     redactor = Redactor(originals.urandom(16))
     whole = {"threads": "order", **header, "random_seed": seed, "flags": list(BEHAVIOUR)}
     writer = Writer.create(path, whole, redactor)
+    kind = Recorder
     if header.get("threads") == "strict":
         from replay.recorder.strict import StrictRecorder
 
-        return StrictRecorder(writer, seed=seed, redactor=redactor, warn=warn_on_stderr)
-    return Recorder(writer, seed=seed, redactor=redactor, warn=warn_on_stderr)
+        kind = StrictRecorder
+    recorder = kind(writer, seed=seed, redactor=redactor, warn=warn_on_stderr)
+    recorder.trace = of_header(header.get("trace"))
+    return recorder

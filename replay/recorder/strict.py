@@ -69,7 +69,7 @@ class StrictRecorder(StrictDoor, Recorder):
         self._baton.forget()
         super().detach()
 
-    def finish(self, outcome: dict[str, Any], *, seal: bool) -> None:
+    def finish(self, outcome: dict[str, Any], *, seal: bool | None) -> None:
         super().finish({**outcome, "threads": "strict" if self._strict else "order"}, seal=seal)
         self._baton.end()
 

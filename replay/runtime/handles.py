@@ -151,6 +151,8 @@ class LaneTask(_Task):  # type: ignore[misc]
             if name is None:
                 name = f"Task-{lane.number}"
         super().__init__(coro, loop=loop, name=name, context=context, **more)  # pyright: ignore[reportUnknownMemberType]
+        if parent is not None and parent.door.offspring is not None:
+            parent.door.begot(self)
 
     def in_session_of(self, lane: Lane) -> bool:
         """Whether the same door sees both, and no tool lies between: what its body began may not be there at replay."""

@@ -70,6 +70,7 @@ def _patch_thread() -> None:
         if parent is not None and not hasattr(self, "_replay_lane"):
             self._replay_lane = _spawned(parent, "thread")
             self.run = _in_lane(self, self._replay_lane, self.run)
+            parent.door.begot(self)
         with nobody():
             start(self)
 
@@ -215,6 +216,7 @@ def _patch_pool() -> None:
         finally:
             _submitting.job = None
         future._replay_hash = job.hash
+        parent.door.begot(future)
         return future
 
     def patched_create(self: Any, *args: Any, **kwargs: Any) -> None:

@@ -85,6 +85,15 @@ def record_uvloop(module: Any) -> None:
         finally:
             running.lane = lane
 
+    create_task = kind.create_task
+
+    def patched_task(self: Any, coro: Any, **more: Any) -> Any:
+        """A uvloop that was imported before us knows another class of tasks."""
+        if running.lane is None or self.get_task_factory() is not None:
+            return create_task(self, coro, **more)
+        return asyncio.Task(coro, loop=self, **more)
+
+    kind.create_task = patched_task
     kind.call_soon, kind.call_later, kind.call_at = patched_soon, patched_later, patched_at
     kind.call_soon_threadsafe, kind.add_signal_handler = patched_threadsafe, patched_signal
     loops.patch_loop(kind)
