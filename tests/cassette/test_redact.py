@@ -147,3 +147,26 @@ def test_a_secret_within_a_secret_is_replaced_with_it() -> None:
     assert safe.endswith(b">;")
     assert b"0123456789abcdef0" not in safe
     assert safe.count(b"<redacted:") == 1
+
+
+def test_what_opens_an_mcp_transport() -> None:
+    safe = REDACT.mcp({"args": ["serve"], "env": {"API_KEY": "private-value"}, "url": "https://x/?token=private-value"})
+    assert "private-value" not in repr(safe)
+    assert safe["args"] == ["serve"]
+
+
+def test_files_of_settings_lose_what_has_a_secret_s_name() -> None:
+    settings = b"MODEL=large\nexport DB_PASSWORD='private value'\nMAX_TOKENS=4096\nTOKEN=ab\n"
+    safe = REDACT.file("/srv/app/.env", settings)
+    assert b"private" not in safe
+    assert safe.startswith(b"MODEL=large\nexport DB_PASSWORD='<~")
+    assert safe.endswith(b"'\nMAX_TOKENS=4096\nTOKEN=ab\n")
+    assert REDACT.file("/srv/app/notes.txt", settings) == settings
+
+
+def test_a_cookie_without_a_name_is_all_secret() -> None:
+    assert "s3cret" not in REDACT.header("Cookie", "s3cret; a=1; ")
+
+
+def test_a_body() -> None:
+    assert b"bob@example.com" not in REDACT.body(b"to bob@example.com").safe

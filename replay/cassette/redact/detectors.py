@@ -24,6 +24,10 @@ REACH: Final = 8192
 """No finding is longer, in bytes."""
 
 
+RUN: Final = re.compile(rb"[\w%.+/=~?&-]{15}", re.ASCII)
+"""A long word. Every secret has one, unless it is a password: what has none needn't be looked at (`texts`)."""
+
+
 class Finding(NamedTuple):
     """Where in a text, by which detector, and what is put there."""
 
@@ -161,12 +165,14 @@ def _is_mixed(value: bytes) -> bool:
 
 
 _LOCAL: Final = _EDGE + rb"[A-Za-z0-9_](?:[\w.+-]|%2[bB]){0,63}"
-_NAME: Final = (
-    rb"(?:pass(?:word|wd|phrase)|secret|(?:api|access|private)[_-]?key"
-    rb"|(?:access|refresh|auth|bearer|session|csrf)_?token)"
-)
-SECRET_NAME: Final = re.compile(r"(?i:(?:[\w-]{0,32}[_-])?" + _NAME.decode() + ")")
-"""The name of a field whose whole value is a secret."""
+_PASSWORD: Final = rb"(?:pass(?:word|wd|phrase)|secret)"
+_KEY: Final = rb"(?:(?:api|access|private)[_-]?key|(?:access|refresh|auth|bearer|session|csrf)_?token)"
+_GIVEN: Final = rb"(?:\\{0,3}[\"'])?[ \t]*[:=][ \t]*\\{0,3}[\"']"
+_BEFORE_NAME: Final = r"(?i:(?:[\w-]{0,32}[_-])?%s)"
+PASSWORD_NAME: Final = re.compile(_BEFORE_NAME % _PASSWORD.decode())
+"""The name of a field whose whole value is a secret, however short."""
+KEY_NAME: Final = re.compile(_BEFORE_NAME % _KEY.decode())
+"""The name of a field whose whole value is a secret, if it has a long word in it."""
 
 _NAMES: Final = (b"passw", b"secret", b"key", b"token", b"credential")
 
@@ -178,6 +184,7 @@ TABLE: Final = (
         rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:\\+n|\\+r|\s){0,4}(?P<s>[A-Za-z0-9+/=\s:,.\\-]{8,8000}?)"
         rb"(?=(?:\\+n|\\+r|\s){0,4}-----END |\Z)",
         before=rb"-----BEGIN [A-Z0-9 ]{0,40}",
+        check=lambda value: RUN.search(value) is not None,
     ),
     _token("anthropic", "Anthropic", rb"sk-ant-[\w-]{16,400}"),
     _token("openai", "OpenAI, OpenRouter, DeepSeek and others whose keys begin so", rb"sk-[\w-]{16,400}"),
@@ -239,14 +246,22 @@ TABLE: Final = (
         "query",
         "values of query keys that are secrets",
         (b"key=", b"apikey=", b"token=", b"sig=", b"signature=", b"secret=", b"password="),
-        rb"[?&][\w-]{0,60}=(?P<s>[^\s&#\"'<>\\]{6,4000})",
+        rb"(?=[\w%.+/=~?&-]{15})[?&][\w-]{0,60}=(?P<s>[^\s&#\"'<>\\]{6,4000})",
         before=rb"[?&](?:[\w-]{0,60}[_-])?",
     ),
     Detector(
         "named",
-        "values behind names such as `password`, `api_key`, `access_token`",
+        "values behind names such as `password`, `client_secret`; long ones behind `api_key`, `access_token`",
         (b"pass", b"secret", b"api", b"access", b"private", b"refresh", b"auth", b"bearer", b"session", b"csrf"),
-        rb"(?i:" + _NAME + rb")(?:\\{0,3}[\"'])?[ \t]*[:=][ \t]*\\{0,3}[\"'](?P<s>[^\"'\\\s]{6,400})(?=\\{0,3}[\"'])",
+        rb"(?i:(?:"
+        + _PASSWORD
+        + rb"|"
+        + _KEY
+        + rb"(?="
+        + _GIVEN
+        + rb"[^\"'\\\s]{0,99}?[\w%.+/=~?&-]{15})))"
+        + _GIVEN
+        + rb"(?P<s>[^\"'\\\s]{6,400})(?=\\{0,3}[\"'])",
         check=lambda value: value[:1] not in (b"<", b"$", b"{"),
     ),
     Detector(

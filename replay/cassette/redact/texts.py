@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
-from replay.cassette.redact.detectors import TABLE, Detector, Finding
+from replay.cassette.redact.detectors import RUN, TABLE, Detector, Finding
 from replay.cassette.redact.pseudonyms import Pseudonyms
 
 _SURE: Final = 14
@@ -42,10 +42,10 @@ class Redacted(NamedTuple):
 _DIGITS: Final = re.compile(rb"\d(?:[ ().-]{0,2}\d){8,}")
 _BEFORE: Final = 16
 _BEHIND: Final = 40
-_WORDS: Final = bytes(97 if (chr(byte).isalnum() and byte < 128) or byte in b"_-%." else 32 for byte in range(256))
+_WORDS: Final = bytes(97 if RUN.match(bytes((byte,)) * 15) else 32 for byte in range(256))
 _NUMBERS: Final = bytes(48 if byte in b"0123456789" else 97 for byte in range(256))
 _SEPARATORS: Final = b" ().-"
-_AT: Final = re.compile(rb"@(?<=\w@)[A-Za-z0-9]")  # a small number is one byte, too
+_AT: Final = re.compile(rb"@(?<=[\w.+-]@)[A-Za-z0-9]")  # a small number is one byte, too
 _LONG: Final = b"a" * 15
 _NINE: Final = b"0" * 9
 
@@ -60,7 +60,8 @@ def _may(data: bytes) -> bool:
     return (
         (find(b"@") >= 0 and _AT.search(data) is not None)
         or find(b"//") >= 0
-        or lowered(b"passw") >= 0
+        or find(b"%40") >= 0
+        or lowered(b"pass") >= 0
         or lowered(b"secret") >= 0
         or data.translate(_WORDS).find(_LONG) >= 0
         or data.translate(_NUMBERS, _SEPARATORS).find(_NINE) >= 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from replay.cassette import _msgpack as msgpack
-from replay.cassette.redact.detectors import SECRET_NAME
+from replay.cassette.redact.detectors import KEY_NAME, PASSWORD_NAME, RUN
 from replay.cassette.redact.texts import Texts
 
 _type: Callable[[Any], Any] = type
@@ -81,16 +81,19 @@ class Values:
     def _fields(self, fields: dict[Any, Any]) -> dict[Any, Any]:
         safe: dict[Any, Any] = {}
         for key, value in fields.items():
-            named = type(key) is str and type(value) is str and SECRET_NAME.fullmatch(key) is not None
-            safe[self.value(key)] = self._named(value) if named else self.value(value)
+            named = type(key) is str and type(value) is str
+            safe[self.value(key)] = self._named(key, value) if named else self.value(value)
         if all(map(_is, fields, safe)) and all(map(_is, fields.values(), safe.values())):
             return fields
         return safe
 
-    def _named(self, value: str) -> str:
-        """The value of a field that is called `password` or so."""
+    def _named(self, name: str, value: str) -> str:
+        """The value of a field, which may be called `password` or so."""
         raw = value.encode("utf-8", "surrogatepass")
-        return self._texts.pseudonyms.secret(raw).decode() if len(raw) >= _LEAST else self._text(value)
+        password = len(raw) >= _LEAST and PASSWORD_NAME.fullmatch(name) is not None
+        if password or (KEY_NAME.fullmatch(name) and RUN.search(raw)):
+            return self._texts.pseudonyms.secret(raw).decode()
+        return self._text(value)
 
     def _inside(self, value: Any) -> Any:
         items = msgpack.unpack(value.data, msgpack.ext)
