@@ -163,9 +163,12 @@ class LaneTask(_Task):  # type: ignore[misc]
         return before is None or f"{lane.path}/".startswith(f"{before}/{INNER}/")
 
     def add_done_callback(self, callback: Any, /, **given: Any) -> None:
-        """What is added inside a crossing isn't at replay: it has no lane, whosever `context` it is given (anyio's)."""
+        """What is added inside a crossing isn't at replay: it has no lane, whosever `context` it is given (anyio's).
+
+        A task that waits for this one is given its own context, and goes on in it: that is no callback.
+        """
         context: contextvars.Context | None = given.get("context")
-        if context is not None and within():
+        if context is not None and within() and not isinstance(getattr(callback, "__self__", None), _Task):
             given["context"] = context = context.copy()
             context.run(carrier.set, carrier.get())
         super().add_done_callback(callback, **given)  # pyright: ignore[reportUnknownMemberType]

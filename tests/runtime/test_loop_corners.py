@@ -172,6 +172,28 @@ def test_what_a_tool_leaves_to_its_task_is_its_own(tmp_path: Path) -> None:
     replays(tmp_path, source, varies=True)
 
 
+def test_the_body_of_a_tool_goes_on_in_its_own_context(tmp_path: Path) -> None:
+    """Also when it has waited for a task."""
+    source = """
+        import asyncio, contextvars, time, replay
+        name = contextvars.ContextVar("name", default="nobody")
+
+        @replay.tool
+        async def work():
+            await asyncio.create_task(asyncio.sleep(0.001))
+            name.set("ada")
+            await asyncio.sleep(0.001)
+            return name.get(), time.time()
+
+        async def main():
+            print(await asyncio.create_task(work()), name.get())
+
+        asyncio.run(main())
+        """
+    found = replays(tmp_path, source, varies=True)
+    assert found.text.startswith("('ada', "), found.text
+
+
 def test_a_thread_that_has_resolved_a_future_of_the_loop_goes_on(tmp_path: Path) -> None:
     source = """
         import asyncio, concurrent.futures, threading, time
