@@ -30,7 +30,7 @@ def revive(value: Any, stand_ins: list[Named] | None = None) -> Any:
         stand_ins: gets the records that stayed such.
 
     Example:
-        >>> revive(Named("builtins", "ValueError", "exception", {"args": ("no",), "text": "no"}))
+        >>> revive(unpack(pack(ValueError("no"))))
         ValueError('no')
     """
     rebuild = _CONTAINERS.get(class_of(value))

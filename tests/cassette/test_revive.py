@@ -158,3 +158,15 @@ def test_inert_records() -> None:
     assert len({one, Named("shop", "Order", "dataclass", {"id": 7})}) == 1
     same: Callable[[object], bool] = one.__eq__
     assert same(7) is NotImplemented
+
+
+def test_what_stays_a_record_is_told() -> None:
+    missing = Named("gone.module", "Order", "dataclass", {"number": 7})
+    raised = Named("gone.module", "Sold", "exception", {"args": (missing,), "text": "sold"})
+    there = unpack(pack(ValueError("no")))
+    told: list[Named] = []
+    made = revive([there, {"order": (missing, {1: raised})}, 3], told)
+    assert isinstance(made[0], ValueError)
+    assert isinstance(made[1]["order"][1][1], RemoteError)
+    assert told == [missing, missing, raised], "innermost first, each where it stands"
+    assert revive({"order": missing}) == {"order": missing}, "nobody needs to listen"

@@ -15,6 +15,7 @@ import pytest
 from replay.cassette import writer as writing
 from replay.cassette.header import new_id
 from replay.cassette.reader import Reader
+from replay.cassette.redact import Redactor
 from replay.cassette.verify import verify
 from replay.cassette.writer import Writer
 from replay.model.errors import (
@@ -312,3 +313,29 @@ def test_nothing_comes_behind_a_long_outcome(tmp_path: Path, seal: bool) -> None
     with Reader.open(tmp_path / "x.cassette") as reader:
         assert [type_ for type_, _, _ in reader.frames()][-2:] == [10, 11]
         assert reader.outcome == {"result": "y" * 600_000}
+
+
+def test_differences_of_redacted_bodies(path: Path) -> None:
+    """Made between what is stored: a history that grows stays small, and its secrets are in none of its versions."""
+    key = b"sk-proj-Zk93mQx71LpVb82RtYw05NcEjH46uSdA"
+    writer = Writer.create(path, {}, Redactor(bytes(16)))
+    writer.lane(0, "m")
+    writer.site(0, "agent.py", 7, "step")
+    said = [
+        b"turn %d of many; " % turn * 50 + (b"my key is %s ok; " % key if turn in (2, 4) else b"") for turn in range(6)
+    ]
+    bodies = [b"".join(said[: turn + 1]) for turn in range(6)]
+    for body in bodies:
+        add(writer, body=body, chain="chat")
+    writer.flush()
+    writer.close()
+    raw = path.read_bytes()
+    assert key not in raw
+    assert len(raw) < 1.5 * len(bodies[-1])
+    with Reader.open(path) as reader:
+        read = [reader.event(number).body or b"" for number in range(6)]
+    assert read[:2] == bodies[:2]
+    assert all(len(safe) == len(body) for safe, body in zip(read, bodies, strict=True))
+    assert [safe.count(b"my key is ") for safe in read] == [0, 0, 1, 1, 2, 2]
+    assert not any(key in safe for safe in read)
+    assert [read[-1].startswith(safe) for safe in read] == [True] * 6, "the same stand-in each time"

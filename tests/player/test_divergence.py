@@ -10,8 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay.boundary.door import Call
+from replay.cassette.codec import pack, unpack
+from replay.cassette.named import Named
 from replay.model.verdict import Crossing
-from replay.player.divergence import Facts, of_call, of_early_end, of_order, phrase, request_of
+from replay.player.divergence import (
+    Facts,
+    of_body,
+    of_body_left,
+    of_call,
+    of_early_end,
+    of_order,
+    of_stand_in,
+    phrase,
+    request_of,
+)
 from replay.player.tape import CALL, EVENT, LANE, RETURN, SITE, TRACK, Entry, Tape
 from tests.player.recordings import NO_EVENT, SOURCES, Made, recordings
 
@@ -134,6 +146,59 @@ def test_early_end() -> None:
     found = of_early_end(tape, outcome, UNCHANGED)
     assert found.reason.endswith("goes on with the outcome of event 0 in lane m")
     assert (found.recorded_site, found.expected) == (None, Crossing("the outcome of event 0", "m"))
+
+
+def test_a_body_that_ends_otherwise() -> None:
+    tape = tape_of("q")
+    call, outcome = tape.head(), tape.outcome(0)
+    assert call is not None
+    assert outcome is not None
+    outcome.detail = (0, {"found": "cats"})
+    found = of_body(tape, "search", call, outcome, (0, {"found": "dogs"}), Facts(("agent.py",)))
+    assert found.reason == (
+        "tool search, run again, answered {'found': 'dogs'}; in the recording it answered {'found': 'cats'}"
+    )
+    assert (found.event, found.recorded_site) == (0, "then.py:12")
+    assert found.expected == Crossing("tool search answered {'found': 'cats'}", "m")
+    assert found.got == Crossing("tool search answered {'found': 'dogs'}", "m")
+    assert found.changes == ("~ answer.found: 'cats' -> 'dogs'",)
+    assert (found.cause, "agent.py" in found.why) == ("code changed", True)
+
+
+def test_a_body_that_ends_in_another_way() -> None:
+    """An exception for an answer, a stream's end for a piece: nothing to compare, and long values are cut."""
+    raised = unpack(pack(ValueError("no")))
+    for then, now, said in [
+        ((0, "fine"), (1, raised), "raised ValueError('no'); in the recording it answered 'fine'"),
+        ((0, "piece"), (3, None), "had no more; in the recording it answered 'piece'"),
+        ((4, None), (2, None), "opened a stream; in the recording it was closed"),
+    ]:
+        found = of_body(tape_of(), "search", None, Entry("return", "m", 3, then), now, UNCHANGED)
+        assert found.reason == f"tool search, run again, {said}"
+        assert (found.event, found.recorded_site, found.changes) == (3, None, ())
+    found = of_body(tape_of(), "search", None, Entry("return", "m", 3, (0, "a" * 5000)), (0, "b"), UNCHANGED)
+    assert found.reason.endswith("aaa…")
+    assert len(found.reason) < 5000
+
+
+def test_a_body_that_ends_too_early() -> None:
+    tape = tape_of("q")
+    call, outcome = tape.head(), tape.outcome(0)
+    assert call is not None
+    assert outcome is not None
+    found = of_body_left(tape, "buy", call, Facts(("agent.py",)))
+    assert found.reason == "tool buy, run again, ended; in the recording it went on: tool search"
+    assert found.expected == Crossing("tool search", "m", "q", None)
+    assert (found.event, found.got, found.recorded_site) == (0, None, "then.py:12")
+    assert found.cause == "code changed"
+    found = of_body_left(tape, "buy", outcome, UNCHANGED)
+    assert found.reason.endswith("it went on: the outcome of event 0")
+    assert found.expected == Crossing("the outcome of event 0", "m")
+
+
+def test_an_answer_that_cant_be_made() -> None:
+    said = of_stand_in("find", 4, Named("shop", "Order", "dataclass", {}))
+    assert said.startswith("tool find answered with a shop.Order (event 4), a class that isn't imported here")
 
 
 @pytest.mark.parametrize(

@@ -280,3 +280,28 @@ def test_what_happened_inside_tools_whose_bodies_run() -> None:
     assert tape.next_of("m/x") is not None
     assert tape.left_of("m/x", outcome) is None, "it came later"
     assert tape.inside == []
+
+
+def test_what_is_inside_of_something_else_than_a_tool_is_left_out() -> None:
+    """No recorder writes it; it is of no tool then, and no tool's body is missed."""
+    frames: list[Frame] = [
+        (LANE, NO_EVENT, [0, "m"]),
+        (LANE, NO_EVENT, [1, "m/x"]),
+        (CALL, 0, [0, "http", "GET", "read", 1, None, {}, None, None]),
+        (CALL, 1, [1, "http", "GET", "read", 1, None, {}, None, None]),
+        (RETURN, 1, [4, 0, "inner", False]),
+        (RETURN, 0, [5, 0, "outer", False]),
+    ]
+    tape = Tape(iter(frames), SOURCES)
+    assert told(tape.outcome(0)) == ("return", "m", 0, (0, "outer"), 5, False)
+    assert (tape.inside, tape.tools) == ([[1, 2]], set())
+
+
+def test_a_recording_that_stopped_says_why() -> None:
+    """The reason is no event of the program's."""
+    gap = [0, "gap", "recording", "read", 9, None, {"kind": "recording", "reason": "the disk is full"}]
+    frames: list[Frame] = [(LANE, NO_EVENT, [0, "m"]), (EVENT, 0, [*gap, None, None, 0, 0, None])]
+    tape = Tape(iter(frames), SOURCES)
+    assert tape.stopped is None, "not read yet"
+    assert tape.head() is None
+    assert tape.stopped == "the disk is full"
