@@ -158,6 +158,7 @@ class Unopened:
 
     Attributes:
         answers: of the crossing that is repeated: [what, value, state].
+        decisions: of that crossing, about prepared statements; None where the recording has none.
     """
 
     socket = -1
@@ -174,6 +175,7 @@ class Unopened:
         self._parameters: dict[str, Any] = dict(stored["parameters"])
         self.status, self.transaction_status, self.pipeline_status = 0, IDLE, 0
         self.answers: deque[list[Any]] = deque()
+        self.decisions: deque[list[Any]] | None = None
 
     @property
     def _encoding(self) -> str:

@@ -22,6 +22,7 @@ from replay.boundary.door import Call
 from replay.boundary.lanes import nobody, running
 from replay.seams import _psycopg_answers as answers
 from replay.seams import _psycopg_plain as plain
+from replay.seams import _psycopg_prepared as prepared
 from replay.seams._psycopg_answers import Result, Unopened
 from replay.seams._seam import patch
 from replay.seams._sql import address, describe
@@ -48,6 +49,7 @@ def install(module: ModuleType) -> None:
 
     library: Any = module
     plain.install(library)
+    prepared.install(_decisions)
     functions: Any = generators
     for name in _LISTENED:
         original = getattr(functions, name)
@@ -74,6 +76,8 @@ class _Heard:
     def __init__(self, pgconn: Any) -> None:
         self.pgconn = pgconn
         self.parameters: dict[str, Any] | None = None
+        self.before: list[int] | None = None
+        self.decisions: prepared.Decisions = []
         self.answers: list[list[Any]] = []
         self.notices: list[list[Any]] = []
         self.result: Any = None
@@ -91,6 +95,10 @@ class _Hearing(threading.local):
 
 
 _hearing = _Hearing()
+
+
+def _decisions() -> prepared.Decisions | None:
+    return None if _hearing.heard is None else _hearing.heard.decisions
 
 
 def _listening(generator: Generator[Any, Any, Any], heard: _Heard) -> Generator[Any, Any, Any]:
@@ -221,6 +229,9 @@ def _dump(heard: _Heard) -> dict[str, Any]:
             if now != heard.parameters:
                 stored["parameters"] = now
         stored["state"] = answers.state(heard.pgconn)
+    if heard.before is not None:
+        stored["before"] = heard.before
+        stored["prepared"] = heard.decisions
     if heard.notices:
         stored["notices"] = heard.notices
     if heard.error is not None:
@@ -237,6 +248,10 @@ def _repeat(generator: Generator[Any, Any, Any], pgconn: Unopened | None, stored
     left = deque(stored["answers"])
     if pgconn is not None:
         pgconn.answers = left
+        decisions = stored.get("prepared")
+        pgconn.decisions = None if decisions is None else deque(decisions)
+        if "before" in stored:
+            pgconn.become(stored["before"])
         pgconn.report(stored.get("parameters", {}))
     else:
         _hearing.answers = left
@@ -266,6 +281,7 @@ def _crossing(connection: Any, generator: Any) -> tuple[Call[Any], _Heard]:
     heard = _Heard(connection.pgconn)
     if not isinstance(connection.pgconn, Unopened):
         heard.parameters = answers.parameters(connection.pgconn)
+        heard.before = answers.state(connection.pgconn)
 
     def load(stored: Any) -> _Heard:
         return _repeat(generator, connection.pgconn, stored)

@@ -278,7 +278,7 @@ SEAMS: tuple[Seam, ...] = (
             Target("selectors", ("DefaultSelector.select", "DefaultSelector.get_map")),
         ),
         covers="sockets used directly, and pure Python clients and servers on them (websockets, smtplib, http.server)",
-        tried="CPython 3.11, websockets 17.4",
+        tried="CPython 3.11, websockets 16.1 and 17.4",
         ways=("sync", "stream"),
         records="connecting, sending, receiving, accepting, TLS, name look-ups and waiting; no connection at replay",
         limits=(
@@ -376,7 +376,11 @@ SEAMS: tuple[Seam, ...] = (
         ways=("sync",),
         records="each call of a tool, also from an agent's code; calls of managed agents as hand-offs; the agent's "
         "name on every event",
-        limits=("images and sound that a tool returns are gaps", "`final_answer` isn't a crossing"),
+        limits=(
+            "images and sound that a tool returns are gaps",
+            "`final_answer` isn't a crossing",
+            "a managed agent called twice in one turn: a data race in its memory without `max_tool_threads=1`",
+        ),
     ),
     Seam(
         name="ag2",

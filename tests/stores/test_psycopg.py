@@ -103,3 +103,30 @@ def test_what_an_event_says(tmp_path: Path) -> None:
         "UndefinedColumn",
         'column "nothing" does not exist',
     )
+
+
+def test_a_tool_on_the_connection_of_its_program(tmp_path: Path) -> None:
+    """What a tool does to it is done in its body only: preparing statements, forgetting some, opening a transaction."""
+    source = """
+    import os, psycopg, replay
+    with psycopg.connect(os.environ["DSN"], autocommit=True, prepare_threshold=0) as connection:
+        def read(number):
+            return connection.execute("select %s::int + random()", (number,)).fetchall()
+        tool = replay.tool(read)
+        print(tool(1), read(2), read(3))
+        connection.execute("create temp table notes (said text)")
+        forget = replay.tool(lambda: connection.execute("drop table notes").statusmessage, name="forget")
+        print(forget(), read(4), read(5))
+    with psycopg.connect(os.environ["DSN"]) as connection:
+        begin = replay.tool(lambda: connection.execute("create temp table notes ()").statusmessage, name="begin")
+        print(begin(), connection.execute("select count(*) from notes").fetchall())
+        connection.commit()
+        connection.rollback()
+        print(read(6))
+    """
+    with postgres_server() as address:
+        found = replays(tmp_path, source, times=1, varies=True, variables={"DSN": address})
+    for run_tools in (False, True):
+        again = found.again(run_tools=run_tools)
+        assert again.identical, again.divergence
+        assert again.stdout == found.stdout

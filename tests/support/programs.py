@@ -94,7 +94,7 @@ def replays(
     assert found.finished, found.stderr.decode()
     assert found.exit_code == code, found.stderr.decode()
     if varies is not None:
-        plain = plainly(found, more.get("stdin", b""))
+        plain = plainly(found, more.get("stdin", b""), more.get("variables"))
         assert (plain != found.stdout) is varies, plain.decode()
     again: Run | None = None
     for _ in range(times):
@@ -106,9 +106,10 @@ def replays(
     return Recorded(found.path, found.program, found.stdout, found.stderr, code, True, again)
 
 
-def plainly(found: Recorded, stdin: bytes = b"") -> bytes:
+def plainly(found: Recorded, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> bytes:
     """What the program prints when nobody records it."""
-    done = subprocess.run([sys.executable, found.program], capture_output=True, check=False, input=stdin)
+    environ = {**os.environ, **(variables or {})}
+    done = subprocess.run([sys.executable, found.program], capture_output=True, check=False, input=stdin, env=environ)
     assert done.returncode == found.exit_code, done.stderr.decode()
     return done.stdout
 
