@@ -535,8 +535,7 @@ class Player(Door):
         made = revived(value, stand_ins)
         if stand_ins:
             if not self._lenient:
-                with self.mutex:
-                    self._gap(explain.of_stand_in(call.name, entry.event, stand_ins[0]))
+                self._gap(explain.of_stand_in(call.name, entry.event, stand_ins[0]))
             self.verdict.drift += 1
         return made
 
@@ -570,8 +569,9 @@ class Player(Door):
         self.end(None)
 
     def _gap(self, reason: str) -> NoReturn:
-        self.verdict.gap = reason
-        self.end(None)
+        with self.mutex:
+            self.verdict.gap = reason
+            self.end(None)
 
     def end(self, divergence: Divergence | None) -> NoReturn:
         self.stopped = True

@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         path = self.path.partition("?")[0]
         if self.path.startswith("http://"):
-            self._json(proxied=self.path, credentials=self.headers.get("Proxy-Authorization"))
+            self._json(proxied=self.path, credentials="Proxy-Authorization" in self.headers)
         elif path in ("/204", "/304"):
             self.send_response(int(path[1:]))
             self.end_headers()
@@ -152,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _json(self, **value: Any) -> None:
-        self._reply(json.dumps({**value, "token": f"{random.getrandbits(128):032x}"}).encode(), "application/json")
+        self._reply(json.dumps({**value, "nonce": f"{random.getrandbits(128):032x}"}).encode(), "application/json")
 
     def _reply(self, body: bytes, kind: str = "application/octet-stream") -> None:
         self.send_response(200)

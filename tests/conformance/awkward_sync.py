@@ -88,7 +88,7 @@ def framed() -> None:
 def uploaded() -> None:
     session = requests.Session()
     case("big upload", lambda: digest(session.post(BASE + "/echo", data=b"x" * 2_000_000).content))
-    with open(CA, "rb") as file:
+    with CERTIFICATE.with_name("awkward_server.py").open("rb") as file:
         case("file", lambda: digest(session.post(BASE + "/echo", data=file).content))
     case("multipart", lambda: len(session.post(BASE + "/echo", files={"f": ("a.txt", b"hello")}).content))
     case("failing body", lambda: session.post(BASE + "/echo", data=failing_body()))
