@@ -73,7 +73,7 @@ async def with_aiohttp() -> None:
             await case(path, ask, "GET", f"{BASE}/{path}")
         await case("HEAD", ask, "HEAD", BASE + "/head")
         await case("big upload", ask, "POST", BASE + "/echo", data=b"x" * 2_000_000)
-        with CERTIFICATE.with_name("awkward_server.py").open("rb") as file:  # noqa: ASYNC230 - aiohttp takes open files
+        with CERTIFICATE.with_name("awkward_server.py").open("rb") as file:
             await case("file", ask, "POST", BASE + "/echo", data=file)
         form = aiohttp.FormData()
         form.add_field("f", b"hello", filename="a.txt")

@@ -557,7 +557,7 @@ def test_what_cannot_be_stored_is_a_gap(call: str, name: str, tmp_path: Path) ->
 
 
 def test_a_result_that_cannot_be_stored_is_made_again(tmp_path: Path) -> None:
-    """By the body of the tool, which is run once more; of arguments that aren't on the recording nothing can be said."""
+    """By the body of the tool, run once more; of arguments that were not recorded nothing can be said."""
     recorded = record(
         write(tmp_path / "p.py", GAPS.replace("CALL", "type(gives(1)).__name__")), tmp_path / "x.cassette"
     )
