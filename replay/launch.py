@@ -36,6 +36,7 @@ from replay.runtime.environ import PROXY
 
 if TYPE_CHECKING:
     from replay.cassette.reader import Reader
+    from replay.cassette.signing import Signer
     from replay.model.verdict import Divergence, Escape, HoleUse
     from replay.runtime.walls.told import Told
 
@@ -62,11 +63,13 @@ class Recording:
     Attributes:
         path: the cassette. exit_code: the program's own, 128 + n where signal n ended it.
         finished: the program reached its end; otherwise the cassette is open and replays to the cut.
+        unsigned: what was to be signed and couldn't be, with the reasons.
     """
 
     path: str
     exit_code: int
     finished: bool
+    unsigned: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,7 @@ def record_command(
     audit: bool = False,
     trace: str | None = None,
     threads: Threads = "order",
+    sign: str | None = None,
 ) -> Recording:
     """Run `command`, a Python program as one types it, and record it into a new cassette at `path`.
 
@@ -163,8 +167,10 @@ def record_command(
         trace: a file for the values of the program's lines (`replay.runtime.trace`); much slower.
         threads: `strict`: one thread at a time, so that data races in pure memory replay, too (docs/limits.md).
 
+        sign: a file with a private ed25519 key, for the cassettes; the program isn't told of it.
+
     Raises:
-        UsageError: no command. CassetteExists: there is something at `path`.
+        UsageError: no command. CassetteExists: there is something at `path`. KeyUnusable: `sign`.
         NotRecorded: the program ended well, but nothing was recorded.
         NotReplayable: the command can't be found.
     """
@@ -173,6 +179,7 @@ def record_command(
     path = os.path.abspath(path)
     if os.path.exists(path):
         raise CassetteExists(f"{path} exists already", hint="a recording never overwrites; choose another -o")
+    signer = None if sign is None else _signer(sign)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     repository = facts.Git(os.getcwd())
     environ, restore = environment(os.environ if variables is None else variables)
@@ -213,7 +220,19 @@ def record_command(
         own = reader.header.get("pid") == pid  # otherwise the code is that of a shell around it
     if ended:
         finish(path, {"exit_code" if own else "command_exit_code": code, "dirty": dirty})
-    return Recording(path, code, finished=ended)
+    if signer is None:
+        return Recording(path, code, finished=ended)
+    from replay.cassette.resealing import sign_family
+
+    return Recording(path, code, finished=ended, unsigned=sign_family(path, signer))
+
+
+def _signer(path: str) -> Signer:
+    """Made before the program begins: a key that can't be used is no surprise for its end."""
+    from replay.cassette.keys import signing_key
+    from replay.cassette.signing import Signer
+
+    return Signer(signing_key(path))
 
 
 def _take_back(path: str) -> None:

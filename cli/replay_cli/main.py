@@ -24,6 +24,8 @@ COMMANDS: dict[str, str] = {
     "show": "The action path as a timeline; one event whole.",
     "doctor": "What would be captured here; which lines of a program read what isn't.",
     "verify": "Is the cassette whole and unaltered?",
+    "seal": "Sign a cassette.",
+    "keygen": "Make a key for signing.",
     "demo": "A support agent refunds a customer twice: record it, replay it, see why, fix it.",
 }
 

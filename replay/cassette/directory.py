@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,13 @@ def children(path: str | os.PathLike[str]) -> list[Path]:
         return (int(child.stem) if child.stem.isdecimal() else 1 << 60), child.name
 
     return sorted(cassettes(children_of(path)), key=number)
+
+
+def descendants(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """The cassettes of all processes below a recorded one."""
+    for child in children(path):
+        yield child
+        yield from descendants(child)
 
 
 def _age(path: Path) -> tuple[int, str]:

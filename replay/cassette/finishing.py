@@ -23,12 +23,13 @@ from replay.model.errors import CassetteDamaged
 _HEAD: Final = 13
 
 
-def finish(path: str | os.PathLike[str], more: Mapping[str, Any]) -> None:
+def finish(path: str | os.PathLike[str], more: Mapping[str, Any], sign: sealing.Sign | None = None) -> None:
     """Add `more` to the outcome of a recording whose process has ended, and seal it.
 
     Args:
         path: an open cassette that ends with END.
         more: storable, such as `{"exit_code": 3}`.
+        sign: signs it as well.
 
     Raises:
         CassetteDamaged: it is torn or has no END: the recording didn't end; it is left as it is.
@@ -71,7 +72,7 @@ def finish(path: str | os.PathLike[str], more: Mapping[str, Any]) -> None:
             blind=tables.blind,
             gaps=cutter.gaps,
         )
-        fd = sealing.seal(fd, where, footer, last)
+        fd = sealing.seal(fd, where, footer, last, sign)
     finally:
         os.close(fd)
 

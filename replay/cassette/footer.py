@@ -48,6 +48,7 @@ class Footer:
         size: bytes of the unpacked file. events: how many.
         strays: event -> segments with frames of it other than the one it began in.
         gaps: ids of events of kind `gap`.
+        signatures: as they stand there, trusted by nobody (`replay.cassette.signing`).
     """
 
     segments: list[Segment]
@@ -59,6 +60,7 @@ class Footer:
     blind: Blind
     gaps: Sequence[int]
     stored: list[Stored] = field(default_factory=list[Stored])
+    signatures: list[Any] = field(default_factory=list[Any])
 
     def pack(self) -> bytes:
         """The payload of the INDEX frame."""
@@ -66,16 +68,15 @@ class Footer:
         for segment, stored in zip(self.segments, self.stored, strict=True):
             numbers += (*segment, stored.offset, stored.size, int(stored.packed))
         tables = plain([self.lanes, self.sites, self.blind])
-        return plain(
-            {
-                "segments": numbers,
-                "size": self.size,
-                "events": self.events,
-                "strays": self.strays,
-                "gaps": self.gaps,
-                "tables": tables,
-            }
-        )
+        payload: dict[str, Any] = {
+            "segments": numbers,
+            "size": self.size,
+            "events": self.events,
+            "strays": self.strays,
+            "gaps": self.gaps,
+            "tables": tables,
+        }
+        return plain({**payload, "signatures": self.signatures} if self.signatures else payload)
 
 
 @dataclass(slots=True)
@@ -129,6 +130,7 @@ def unpack(payload: bytes) -> tuple[Footer, bytes]:
             blind=(),
             gaps=[int(n) for n in raw["gaps"]],
             stored=[Stored(row[3], row[4], bool(row[5])) for row in rows],
+            signatures=list(raw.get("signatures", ())),
         )
         return footer, bytes(raw["tables"])
     except BAD_INPUT as error:

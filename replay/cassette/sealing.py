@@ -7,12 +7,19 @@ INDEX are envelopes: their own crc is seeded with that of the last frame before 
 from __future__ import annotations
 
 import os
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from replay.cassette import frame as f
 from replay.cassette._msgpack import plain
 from replay.cassette.footer import Footer, Stored, trailer
 from replay.model.errors import CassetteMissing
+
+if TYPE_CHECKING:
+    from replay.cassette.signing import Marks
+
+Sign: TypeAlias = "Callable[[Marks], dict[str, Any]]"
+"""Makes an entry of the footer's `signatures`."""
 
 PACK_UP_TO: Final = 64 << 20
 """A bigger file is sealed by a footer alone: packing it would hold up the program's exit (3 ms per MB)."""
@@ -23,8 +30,8 @@ BLOCK_UP_TO: Final = 16 << 20
 LEVEL: Final = 3
 
 
-def seal(fd: int, path: str, footer: Footer, crc: int) -> int:
-    """Seals the cassette open at `fd`; fills in `footer.stored`.
+def seal(fd: int, path: str, footer: Footer, crc: int, sign: Sign | None = None) -> int:
+    """Seals the cassette open at `fd`; fills in `footer.stored`, and `footer.signatures` where it is to be signed.
 
     Returns:
         the descriptor of the sealed file: another one, if it was packed.
@@ -33,26 +40,50 @@ def seal(fd: int, path: str, footer: Footer, crc: int) -> int:
         CassetteMissing: `path` is another file by now; nothing was done.
         OSError: the unsealed file is untouched.
     """
+    if sign is not None:
+        footer.signatures.append(sign(_marks(fd, footer)))
     if footer.size > PACK_UP_TO:
         _append(fd, footer, crc)
         return fd
     mine = os.fstat(fd)
     if not os.path.exists(path) or not os.path.samestat(mine, os.stat(path)):
         raise CassetteMissing(f"{path} isn't the file that was recorded any more", hint="it was moved while recording")
+    new = put_in_place(path, mine.st_mode, lambda new: write_all(new, _packed(fd, footer, crc)))
+    os.close(fd)
+    return new
+
+
+def put_in_place(path: str, mode: int, write: Callable[[int], None]) -> int:
+    """A file that `write` writes beside, in the place of the one at `path` in one step. Returns its descriptor.
+
+    Raises:
+        OSError: nothing has changed.
+    """
     beside = f"{path}.sealing"
     if os.path.exists(beside):
         os.unlink(beside)  # of a process that died while it sealed
-    new = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mine.st_mode & 0o777)
+    new = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode & 0o777)
     try:
-        write_all(new, _packed(fd, footer, crc))
+        write(new)
         os.fsync(new)  # a rename can reach the disk before the bytes do
         os.replace(beside, path)
     except BaseException:
         os.close(new)
         os.unlink(beside)
         raise
-    os.close(fd)
     return new
+
+
+def _marks(fd: int, footer: Footer) -> Marks:
+    """What a signature is about."""
+    from replay.cassette.signing import Marks
+
+    marks = Marks()
+    ends = [s.offset for s in footer.segments[1:]] + [footer.size]
+    for segment, end in zip(footer.segments, ends, strict=True):
+        raw = read_all(fd, segment.offset, end - segment.offset)
+        marks.add(raw, f.parse(raw, segment.seed).frames)
+    return marks
 
 
 def _packed(fd: int, footer: Footer, crc: int) -> bytes:

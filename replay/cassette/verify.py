@@ -1,15 +1,16 @@
 """Integrity of a cassette: every byte is read, every checksum and every CHAIN is computed again.
 
 What this detects: bytes altered, frames dropped, moved, doubled or cut off, also where the checksums were made to fit
-(the CHAIN frames don't). What it can't detect: someone who rewrites the whole file, CHAIN frames and all; for that,
-keep `chain` elsewhere or sign it. An unsealed file that was cut between two frames looks like a recording that died
-there.
+(the CHAIN frames don't). Someone who rewrites the whole file, CHAIN frames and all, is found out by a signature, where
+its key is known to be right, and by it the first frame that differs; without one, keep `chain` elsewhere. An unsealed
+file that was cut between two frames looks like a recording that died there.
 """
 
 from __future__ import annotations
 
 import operator
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
@@ -18,11 +19,13 @@ from replay.cassette import frame as f
 from replay.cassette import layout
 from replay.cassette.codec import unpack
 from replay.cassette.footer import Footer, unpack_tables
+from replay.cassette.keys import fingerprint, serialization
 from replay.cassette.scan import Damage, Run, Scan
+from replay.cassette.signing import Marks, Signature, check
 from replay.cassette.source import ByteSource, FileSource
 from replay.model.errors import CassetteDamaged
 
-Problem = Literal["altered", "dropped", "reordered", "truncated", "footer"]
+Problem = Literal["altered", "dropped", "reordered", "truncated", "footer", "signature"]
 
 _LOOKAHEAD = 100_000  # frames behind the damage that may tell what happened
 
@@ -35,10 +38,12 @@ class Report:
         path: the file. status: as in Reader.
         intact: nothing is wrong with what is there. A recording that died is intact, though not `sealed`.
         events: how many are readable up to the damage.
-        problem: what is wrong: `altered`, `dropped`, `reordered`, `truncated`, or only the `footer` of a sealed file.
+        problem: what is wrong: `altered`, `dropped`, `reordered`, `truncated`, or only the `footer` of a sealed file,
+            or a `signature`.
         detail: the same in words. offset: where, in bytes. event: the first event that is affected, if one is.
         chains: how many CHAIN frames fit. chain: the sha256 in the last one that does, in hex.
         unchained: events behind that one, which only checksums guard.
+        signatures: what came of each; `intact` says nothing of whose they are.
     """
 
     path: str
@@ -52,12 +57,18 @@ class Report:
     chains: int = 0
     chain: str | None = None
     unchained: int = 0
+    signatures: tuple[Signature, ...] = ()
 
 
-def verify(path: str | os.PathLike[str] | ByteSource) -> Report:
+def verify(path: str | os.PathLike[str] | ByteSource, key: bytes | None = None) -> Report:
     """Reads all of a cassette.
 
+    Args:
+        key: a public key (`replay.cassette.keys.public_key`): the cassette has to be signed by it. Without it a
+            signature only says that nothing has changed since somebody signed.
+
     Raises:
+        KeyUnusable: there is a key, and no `cryptography` to check with.
         CassetteMissing, CassetteUnreadable, CassetteEmpty, CassetteForeign, CassetteNewer: as `Reader.open`.
         CassetteDamaged: not even its header can be read.
 
@@ -67,7 +78,7 @@ def verify(path: str | os.PathLike[str] | ByteSource) -> Report:
     """
     source = FileSource(path) if isinstance(path, (str, os.PathLike)) else path
     try:
-        return _verify(source)
+        return _verify(source, key)
     finally:
         source.close()
 
@@ -104,13 +115,21 @@ class _Chain:
         self._sha.update(run.data[done:])
 
 
-def _verify(source: ByteSource) -> Report:
-    layout.header(source)
+def _verify(source: ByteSource, key: bytes | None) -> Report:
+    if key is not None:
+        serialization()
+    header = layout.header(source)
     found = layout.of(source)
     scan = Scan(source)
     chain = _Chain()
+    entries = found.footer.signatures
+    marks = Marks()
     for run in scan.runs():
         chain.add(run)
+        if entries:
+            marks.add(run.data, run.frames)
+    checked = (check(entry, marks, str(header.get("id"))) for entry in entries)
+    signatures = tuple(sorted(checked, key=lambda each: each.key != key))  # what one's own key says comes first
     problem: Problem | None = None
     detail = ""
     offset: int | None = None
@@ -131,9 +150,17 @@ def _verify(source: ByteSource) -> Report:
             "footer",
             "the footer doesn't describe this file; the events are right",
         )
+    signed = next((each.difference for each in signatures if each.difference is not None), None)
+    if signed is not None and damage is None:  # a signature knows each frame
+        problem, detail, event = signed.kind, signed.detail, signed.event
+    elif signed is not None:
+        event = signed.event
+    elif problem is None:
+        detail = _unsigned(signatures, key)
+        problem = "signature" if detail else None
     return Report(
         path=source.name,
-        status=found.status if problem in (None, "footer") else "torn",
+        status=found.status if damage is None and chain.broken is None else "torn",
         intact=problem is None,
         events=scan.footer.events,
         problem=problem,
@@ -143,7 +170,18 @@ def _verify(source: ByteSource) -> Report:
         chains=chain.count,
         chain=chain.last,
         unchained=scan.footer.events - chain.events_at,
+        signatures=signatures,
     )
+
+
+def _unsigned(signatures: Sequence[Signature], key: bytes | None) -> str:
+    """What is wrong with the signatures of a file that is what they say; nothing: empty."""
+    if any(each.genuine is False for each in signatures):
+        return "a signature isn't by the key that it names"
+    if key is None or any(each.genuine and each.key == key for each in signatures):
+        return ""
+    by = ", ".join(fingerprint(each.key) for each in signatures)
+    return f"it isn't signed by {fingerprint(key)}" + (f", but by {by}" if by else "; it has no signature")
 
 
 def _same(source: ByteSource, found: layout.Layout, scan: Scan) -> bool:

@@ -16,7 +16,7 @@ from hashlib import sha256
 from os import fstat  # bound now: seams patch the module's attributes
 from os import write as os_write
 from struct import Struct
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 from replay.cassette import frame as f
@@ -30,6 +30,9 @@ from replay.cassette.redact import Redactor
 from replay.cassette.redact.bodies import Body
 from replay.cassette.traces import Ours
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable
+
+if TYPE_CHECKING:
+    from replay.cassette.sealing import Sign
 
 INLINE: Final = 256
 """Bodies shorter than this are stored whole."""
@@ -71,6 +74,7 @@ class Writer:
         ours: frames that are left out of stored tracebacks; none by default.
         on_failure: gets what went wrong with the disk; None: it is raised.
         now: microseconds since the recording began, for what the writer itself has to say.
+        sign: signs what `seal` seals.
         broken: nothing more is written, and the file says why: the disk took nothing for too long, or somebody cut or
             removed the file.
 
@@ -91,6 +95,7 @@ class Writer:
         self.broken = False
         self.on_failure: Callable[[OSError], None] | None = None
         self.now: Callable[[], int] = int
+        self.sign: Sign | None = None
         self._failure = OSError(EIO, "nothing was written")
         self._fd = fd
         self._encoder = Encoder()
@@ -463,7 +468,7 @@ class Writer:
             blind=self._blind,
             gaps=self._gaps,
         )
-        self._fd = sealing.seal(self._fd, self.path, footer, self._crc)
+        self._fd = sealing.seal(self._fd, self.path, footer, self._crc, self.sign)
 
     def close(self) -> None:
         """Lets go of the file. Doesn't flush and doesn't seal."""

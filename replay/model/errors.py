@@ -94,6 +94,12 @@ class CassetteDamaged(ReplayError):
         self.good_events = good_events
 
 
+class KeyUnusable(ReplayError):
+    """A key file can't be read, holds no such key, or the package that works with keys isn't installed."""
+
+    slug = "key-unusable"
+
+
 class NotStorable(ReplayError):
     """A value outside the closed set of storable types.
 

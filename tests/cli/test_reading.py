@@ -339,3 +339,45 @@ def test_prices_that_are_none(sealed: Path, tmp_path: Path, content: str, proble
     assert problem in done.stderr
     missing = replay("show", sealed, "--prices", tmp_path / "none.json")
     assert missing.returncode == exits.USAGE
+
+
+# signatures
+
+
+def test_a_signed_recording(tmp_path: Path, sealed: Path) -> None:
+    done = replay("keygen", tmp_path / "mine")
+    assert done.returncode == exits.SAME
+    fingerprint = done.stdout.split()[-1]
+    assert "not signed" in replay("verify", sealed).stdout
+    assert replay("verify", sealed, "--key", tmp_path / "mine.pub").returncode == exits.DIFFERENT
+    assert fingerprint in replay("seal", sealed, "--sign", tmp_path / "mine").stdout
+    assert "--key says whom to trust" in replay("verify", sealed).stdout
+    done = replay("verify", sealed, "--key", tmp_path / "mine.pub")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (
+        exits.SAME,
+        f"signed by {fingerprint}, the key that was given",
+    )
+    found = document("verify", sealed, "--key", tmp_path / "mine.pub")
+    assert found["signatures"] == [{"key": fingerprint, "genuine": True, "trusted": True}]
+    assert replay("seal", sealed, "--sign", tmp_path / "none").returncode == exits.CANNOT_JUDGE
+    assert replay("keygen", tmp_path / "mine").returncode == exits.CANNOT_JUDGE
+
+
+def test_recordings_are_signed_at_their_end(tmp_path: Path) -> None:
+    """The program, its child, and a block recorded from within."""
+    (tmp_path / "program.py").write_text(
+        "import os, subprocess, sys, time\n"
+        "print(time.time(), os.environ.get('REPLAY_SIGN'))\n"
+        "if len(sys.argv) == 1: subprocess.run([sys.executable, 'program.py', 'again'], check=True)\n"
+    )
+    block = "import replay, time\nwith replay.record('block.cassette'): time.time()\n"
+    (tmp_path / "block.py").write_text(block)
+    replay("keygen", tmp_path / "mine")
+    done = replay("record", "--sign", "mine", "-o", "x.cassette", "--", sys.executable, "program.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout.count("None")) == (0, 2)
+    subprocess.run([sys.executable, "block.py"], cwd=tmp_path, env={**os.environ, "REPLAY_SIGN": "mine"}, check=True)
+    for name in ("x.cassette", "x.d/1.cassette", "block.cassette"):
+        done = replay("verify", name, "--key", "mine.pub", cwd=tmp_path)
+        assert done.returncode == exits.SAME, name + done.stderr
+    done = replay("record", "--sign", "none", "--", sys.executable, "-c", "print(1)", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (exits.CANNOT_JUDGE, ""), "known before the program is started"

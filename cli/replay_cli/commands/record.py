@@ -30,6 +30,13 @@ from replay_cli.render.text import one_line, plural
     default="order",
     help="strict: one thread at a time, so that data races in memory replay exactly; slower.",
 )
+@click.option(
+    "--sign",
+    metavar="KEY",
+    envvar="REPLAY_SIGN",
+    type=click.Path(dir_okay=False),
+    help="Sign the cassettes at the end, with this private key (`replay keygen`).",
+)
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)
 @options.common
 def command(
@@ -38,6 +45,7 @@ def command(
     tags: tuple[str, ...],
     audit: bool,
     threads: Literal["order", "strict"],
+    sign: str | None,
     cmd: tuple[str, ...],
 ) -> int:
     """Run a Python program and record everything nondeterministic it reads.
@@ -50,13 +58,17 @@ def command(
     """
     path = output or os.path.join(default_directory(), f"{_new_name()}.cassette")
     try:
-        recording = record_command(cmd, path, name=name, tags=dict(map(_tag, tags)), audit=audit, threads=threads)
+        recording = record_command(
+            cmd, path, name=name, tags=dict(map(_tag, tags)), audit=audit, threads=threads, sign=sign
+        )
     except NotReplayable as error:
         if cmd[0].endswith(".py") and os.path.isfile(cmd[0]) and not error.hint:
             raise NotReplayable(error.what, hint=f"a file, not a command: did you mean python {cmd[0]}?") from error
         raise
     if os.path.exists(recording.path):
         _report(recording.path, finished=recording.finished)
+        for line in recording.unsigned:
+            click.echo(one_line(f"replay: {line}"), err=True)
     else:  # the program failed; its exit code stands
         click.echo(f"replay: {one_line(cmd[0])} failed, and nothing was recorded [{NotRecorded.slug}]", err=True)
     return recording.exit_code
