@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import MemberDescriptorType
 from typing import Any, Final, NamedTuple
 
+from replay.cassette import arrays
 from replay.cassette.named import Form, Named
 from replay.model.errors import NotStorable, UsageError
 
@@ -86,7 +87,12 @@ def register_codec(
 
 def codec_named(name: str) -> Codec | None:
     """The codec that stands in a cassette under `name`, if this process registered one."""
-    return _by_name.get(name)
+    return _by_name.get(name) or _of_numpy(name)
+
+
+def _of_numpy(name: str | None) -> Codec | None:
+    ways = arrays.codec(name)
+    return None if name is None or ways is None else Codec(name, *ways)
 
 
 class_of: Callable[[object], type] = type
@@ -106,7 +112,7 @@ def describe(value: object, part: Callable[[object], object]) -> Named | None:
             half an error beats none.
     """
     cls = type(value)
-    codec = _by_type.get(cls)
+    codec = _by_type.get(cls) or _of_numpy(arrays.name_of(cls))
     if codec is not None:
         return Named("", codec.name, "codec", _encoded(codec, value))
     if isinstance(value, Named):
