@@ -155,6 +155,7 @@ def record_command(
     trace: str | None = None,
     threads: Threads = "order",
     sign: str | None = None,
+    redact: str | None = None,
 ) -> Recording:
     """Run `command`, a Python program as one types it, and record it into a new cassette at `path`.
 
@@ -166,16 +167,21 @@ def record_command(
         audit: name what C extensions open and connect, too, by the interpreter's audit events; slower.
         trace: a file for the values of the program's lines (`replay.runtime.trace`); much slower.
         threads: `strict`: one thread at a time, so that data races in pure memory replay, too (docs/limits.md).
-
+        redact: a file of rules for what is a secret, besides what looks like one (docs/redaction.md).
         sign: a file with a private ed25519 key, for the cassettes; the program isn't told of it.
 
     Raises:
-        UsageError: no command. CassetteExists: there is something at `path`. KeyUnusable: `sign`.
+        UsageError: no command, or no such rules. CassetteExists: there is something at `path`. KeyUnusable: `sign`.
         NotRecorded: the program ended well, but nothing was recorded.
         NotReplayable: the command can't be found.
     """
     if not command:
         raise UsageError("nothing to record", hint="replay record -o x.cassette -- python agent.py")
+    if redact is not None:
+        from replay.cassette.redact.rules import Rules
+
+        redact = os.path.abspath(redact)
+        Rules.load(redact)  # what is wrong with them is said before the program starts
     path = os.path.abspath(path)
     if os.path.exists(path):
         raise CassetteExists(f"{path} exists already", hint="a recording never overwrites; choose another -o")
@@ -194,6 +200,7 @@ def record_command(
         "threads": threads,
         "startup": facts.startup_variables(environ),
         "timezone": facts.timezone(),
+        **({} if redact is None else {"redact": redact}),
     }
     spec: Spec = {
         "mode": "record",

@@ -74,6 +74,7 @@ TABLE = (
         "strict: one thread at a time, so that data races in memory replay exactly; slower.",
     ),
     Option("audit", "REPLAY_AUDIT", _switch, "on, off", False, "--audit", "Name what C extensions open."),
+    Option("redact", "REPLAY_REDACT", _text, "a path", None, "--redact", "A file of redaction rules."),
     Option(
         "linger", "REPLAY_LINGER", _seconds, "seconds", 60.0, None,
         "How long tasks, threads and jobs that outlive a recorded call stay with it.",
@@ -95,6 +96,7 @@ class Options:
     tags: Mapping[str, str]
     threads: str
     audit: bool
+    redact: str | None
     linger: float
     propagate: str
 

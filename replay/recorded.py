@@ -26,7 +26,7 @@ from replay.recorder.start import start_recorder
 from replay.runtime import blindspots, chance, descent, facts, files, inputs, locks, outputs, threads, tracebacks
 from replay.runtime.install import install, trace_to
 
-_PASSED_ON = ("name", "tags", "git", "timezone", "threads")
+_PASSED_ON = ("name", "tags", "git", "timezone", "threads", "redact")
 
 
 class RecordedProcess(descent.Descent):
@@ -171,7 +171,7 @@ class RecordedProcess(descent.Descent):
 
     def _spec(self, how: str, event: int | None, restore: Mapping[str, str | None]) -> dict[str, Any]:
         """What a child is told; one that takes the place of this process takes its cassette's name, too."""
-        known = {name: self._facts.get(name) for name in _PASSED_ON}
+        known = {name: self._facts.get(name) for name in _PASSED_ON if name != "redact" or name in self._facts}
         parent: dict[str, Any] | None = {"cassette": self._id, "event": event, "how": how}
         if self._dormant is not None:
             parent = self._dormant

@@ -28,6 +28,7 @@ from replay.boundary.traceparent import begin as begin_trace
 from replay.cassette.codec import pack
 from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
+from replay.cassette.redact.rules import Given
 from replay.model.errors import NotStorable, ReplayError
 from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
@@ -62,6 +63,7 @@ def record(
     name: str | None = None,
     tags: Mapping[str, str] | None = None,
     threads: Literal["order", "strict"] = "order",
+    redact: Given = None,
 ) -> Generator[Session]:
     """Record what happens in a `with` block, in this thread and in the tasks and threads it starts.
 
@@ -71,10 +73,12 @@ def record(
         path: the cassette, which must not exist; a new one in the cassette directory by default.
         name, tags: for the header.
         threads: `strict`: one thread at a time, so that data races in pure memory replay, too (docs/limits.md).
+        redact: what is a secret besides what looks like one: a file of rules, or a table of them (docs/redaction.md).
 
     Raises:
         CassetteExists, CassetteMissing, CassetteUnreadable: the path. A full disk is no error: a warning, and the block
             runs unrecorded.
+        UsageError: the rules can't be read.
 
     Example:
         with replay.record("incident.cassette", tags={"env": "prod"}):
@@ -94,7 +98,7 @@ def record(
         return
     entry = {"type": "block", "site": site, "ordinal": ordinal}
     header = {"entry": entry, "name": name, "tags": dict(tags or {}), "argv": sys.orig_argv, "threads": threads}
-    with _session(path, header) as session:
+    with _session(path, header, redact or options.current().redact) as session:
         yield session
 
 
@@ -109,6 +113,7 @@ def entrypoint(
     name: str | None = ...,
     tags: Mapping[str, str] | None = ...,
     linger: float | None = ...,
+    redact: Given = ...,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -120,6 +125,7 @@ def entrypoint(
     name: str | None = None,
     tags: Mapping[str, str] | None = None,
     linger: float | None = None,
+    redact: Given = None,
 ) -> Any:
     """Record each call of a function into a cassette of its own; overlapping calls are kept apart.
 
@@ -129,6 +135,7 @@ def entrypoint(
         directory: where the cassettes go; `$REPLAY_DIR`, else `.replay/`.
         name, tags: for the headers; `name` defaults to the function's.
         linger: seconds for which tasks, threads and jobs that outlive the call stay with it; 60 by default.
+        redact: see `record`.
 
     Example:
         @replay.entrypoint
@@ -136,7 +143,7 @@ def entrypoint(
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        return _entrypoint(function, Sessions(directory=directory, name=name, tags=tags, linger=linger))
+        return _entrypoint(function, Sessions(directory=directory, name=name, tags=tags, linger=linger, redact=redact))
 
     return decorate if function is None else decorate(function)
 
@@ -182,6 +189,7 @@ class Sessions:
         name: str | None = None,
         tags: Mapping[str, str] | None = None,
         linger: float | None = None,
+        redact: Given = None,
     ) -> None:
         known = options.current()
         self._directory = Path(directory or known.directory)
@@ -190,6 +198,7 @@ class Sessions:
         self._linger = known.linger if linger is None else linger
         self._propagate = known.propagate
         self._on = known.enabled
+        self._redact = redact or known.redact
         _install()  # now, so that the loop that is going to call it makes handles that know their lane
 
     def wanted(self) -> bool:
@@ -215,7 +224,7 @@ class Sessions:
             "argv": sys.orig_argv,
             "trace": trace.to_header(),
         }
-        recorder = _begin(path, header, explicit=False)
+        recorder = _begin(path, header, self._redact, explicit=False)
         if recorder is None:
             yield Session(None)
             return
@@ -246,12 +255,12 @@ def own_path() -> list[str]:
 
 
 @contextmanager
-def _session(path: str | os.PathLike[str] | None, header: dict[str, Any]) -> Generator[Session]:
+def _session(path: str | os.PathLike[str] | None, header: dict[str, Any], redact: Given) -> Generator[Session]:
     if running.lane is not None:
         yield Session(None)
         return
     where = Path(path) if path is not None else _new_path()
-    recorder = _begin(where, header, explicit=True)
+    recorder = _begin(where, header, redact, explicit=True)
     if recorder is None:
         yield Session(None)
         return
@@ -281,7 +290,7 @@ def _within(recorder: Recorder, session: Session, linger: float | None) -> Gener
             closing.end(recorder, _storable(session.outcome), linger)
 
 
-def _begin(path: Path, header: dict[str, Any], *, explicit: bool) -> Recorder | None:
+def _begin(path: Path, header: dict[str, Any], redact: Given, *, explicit: bool) -> Recorder | None:
     """A recorder, or None with a warning: recording never stops the program, but a wrong `path` is its author's."""
     _install()
     seed = originals.environ_get("PYTHONHASHSEED", "random")
@@ -289,7 +298,7 @@ def _begin(path: Path, header: dict[str, Any], *, explicit: bool) -> Recorder | 
     try:
         if path.parent == default_directory() or not explicit:
             path.parent.mkdir(parents=True, exist_ok=True)
-        recorder = start_recorder(os.fspath(path), {**header, **more}, chance.new_seed())
+        recorder = start_recorder(os.fspath(path), {**header, **more}, chance.new_seed(), redact)
     except OSError as error:
         warn_on_stderr(f"nothing is recorded: {error.strerror}: {path}")
         counters.dropped()

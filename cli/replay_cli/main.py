@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Is the cassette whole and unaltered?",
     "seal": "Sign a cassette.",
     "keygen": "Make a key for signing.",
+    "scan": "Secrets that are still in recordings.",
     "demo": "A support agent refunds a customer twice: record it, replay it, see why, fix it.",
 }
 

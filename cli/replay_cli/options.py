@@ -35,6 +35,11 @@ class Options:
 
 
 def named(_ctx: click.Context, _param: click.Parameter, cassette: str) -> str:
+    """`named_file` for an argument."""
+    return named_file(cassette)
+
+
+def named_file(cassette: str) -> str:
     """A cassette as `replay ls DIRECTORY` lists it: its file may be named without `.cassette`."""
     if not os.path.exists(cassette) and os.path.isfile(cassette + SUFFIX):
         return cassette + SUFFIX

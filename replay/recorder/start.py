@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from replay.boundary import originals
 from replay.boundary.lanes import nobody
 from replay.boundary.traceparent import of_header
-from replay.cassette.redact import Redactor
+from replay.cassette.redact import Redactor, Rules
+from replay.cassette.redact.rules import Given, rules
 from replay.cassette.writer import Writer
 from replay.model.inside import INSIDE
 from replay.recorder.recorder import Recorder
@@ -22,14 +25,20 @@ BEHAVIOUR = ("schedule-1", "locks-1", "draws-1", "output-lines-1", INSIDE)
 behaviour by these flags, not by version numbers."""
 
 
-def start_recorder(path: str, header: Mapping[str, Any], seed: bytes) -> Recorder:
-    """A recorder over a new file. `seed`: of the session's random stream, 16 bytes.
+def start_recorder(path: str, header: Mapping[str, Any], seed: bytes, redact: Given = None) -> Recorder:
+    """A recorder over a new file.
+
+    Args:
+        header: its `redact` names a file of redaction rules, too.
+        seed: of the session's random stream, 16 bytes.
+        redact: rules: a file, or a table of them (`Rules.of`).
 
     Raises:
         CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable: as `Writer.create`.
         KeyUnusable: the one that `REPLAY_SIGN` names.
+        UsageError: the rules can't be read: nothing is recorded without them.
     """
-    redactor = Redactor(originals.urandom(16))
+    redactor = Redactor(originals.urandom(16), _rules(redact or header.get("redact")))
     whole = {"threads": "order", **header, "random_seed": seed, "flags": list(BEHAVIOUR)}
     key = _signing_key()
     writer = Writer.create(path, whole, redactor)
@@ -54,3 +63,13 @@ def _signing_key() -> Callable[[str], Sign] | None:
     with nobody():
         key = keys.signing_key(path)
     return lambda identity: signing.by(key, identity)
+
+
+def _rules(given: Given) -> Rules:
+    return rules(given) if given is None or isinstance(given, Mapping) else _loaded(os.path.abspath(given))
+
+
+@cache
+def _loaded(path: str) -> Rules:
+    with nobody():
+        return Rules.load(path)

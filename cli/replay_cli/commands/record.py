@@ -8,6 +8,7 @@ from typing import Literal
 
 import click
 
+from replay import options as settings
 from replay.boundary import originals
 from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
@@ -37,6 +38,7 @@ from replay_cli.render.text import one_line, plural
     type=click.Path(dir_okay=False),
     help="Sign the cassettes at the end, with this private key (`replay keygen`).",
 )
+@click.option("--redact", metavar="F", help="A TOML file: what is a secret besides what looks like one.")
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)
 @options.common
 def command(
@@ -46,6 +48,7 @@ def command(
     audit: bool,
     threads: Literal["order", "strict"],
     sign: str | None,
+    redact: str | None,
     cmd: tuple[str, ...],
 ) -> int:
     """Run a Python program and record everything nondeterministic it reads.
@@ -59,7 +62,14 @@ def command(
     path = output or os.path.join(default_directory(), f"{_new_name()}.cassette")
     try:
         recording = record_command(
-            cmd, path, name=name, tags=dict(map(_tag, tags)), audit=audit, threads=threads, sign=sign
+            cmd,
+            path,
+            name=name,
+            tags=dict(map(_tag, tags)),
+            audit=audit,
+            threads=threads,
+            sign=sign,
+            redact=redact or settings.current().redact,
         )
     except NotReplayable as error:
         if cmd[0].endswith(".py") and os.path.isfile(cmd[0]) and not error.hint:

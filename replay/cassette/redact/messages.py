@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from replay.cassette.redact.bodies import Body, redacted
 from replay.cassette.redact.pseudonyms import Pseudonyms
+from replay.cassette.redact.rules import Rules
 from replay.cassette.redact.texts import Texts
 from replay.cassette.redact.values import Values
 
@@ -28,6 +29,7 @@ _PASSWORD = re.compile(r"\b((?:ssl)?passw(?:or)?d|pwd)(\s*=\s*)('(?:[^'\\]|\\.)*
 _ASSIGNED = re.compile(rb"^([ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*[\"']?)([^\r\n\"'#]*[^\s\"'#])", re.MULTILINE)
 _ENV_FILE = re.compile(r"(?:^|/)(?:\.env(?:\.[\w.-]*)?|[\w.-]*\.env|\.netrc|credentials|\.pgpass)$")
 _SHORT = 6  # what is shorter (`MAX_TOKENS=5`) is a setting
+_NO_RULES: Final = Rules()
 _PLACES: Final = frozenset(("cwd", "file", "path", "id", "created"))
 """Fields of a header, and of the entry in it, that stay as they are."""
 
@@ -37,6 +39,8 @@ class Redactor:
 
     Args:
         key: secret of this recording, 16 random bytes; never stored.
+        rules: the user's own.
+        texts: instead of what these two make.
 
     Attributes:
         texts: finds them by what they look like.
@@ -46,9 +50,10 @@ class Redactor:
         'Bearer <~a>'
     """
 
-    def __init__(self, key: bytes) -> None:
-        self.texts = Texts(Pseudonyms(key))
-        self._values = Values(self.texts)
+    def __init__(self, key: bytes, rules: Rules = _NO_RULES, texts: Texts | None = None) -> None:
+        self.texts = texts or Texts(Pseudonyms(key), off=rules.off, rules=rules.found)
+        self._values = Values(self.texts, rules.paths)
+        self._headers = SECRET_HEADERS | rules.headers
 
     def packing(self, pack: Callable[[object], bytes]) -> Callable[[object], bytes]:
         """`pack`, whose bytes have no secrets in them."""
@@ -78,7 +83,7 @@ class Redactor:
     def header(self, name: str, value: str) -> str:
         """A header's value as it may be stored; an authentication scheme stays readable."""
         lower = name.lower()
-        if lower not in SECRET_HEADERS:
+        if lower not in self._headers:
             return value
         if lower in ("cookie", "set-cookie"):
             return self._cookies(value, every=lower == "cookie")

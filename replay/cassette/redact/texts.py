@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from replay.cassette.redact.detectors import RUN, TABLE, Detector, Finding
-from replay.cassette.redact.pseudonyms import Pseudonyms
+from replay.cassette.redact.pseudonyms import FORM, Pseudonyms
 
 _SURE: Final = 14
 """Random bytes have addresses of six letters in them, but no longer ones."""
@@ -96,6 +96,8 @@ class Texts:
         """That is a secret wherever it stands from now on; the first 64 of them."""
         if len(secret) < _LEAST or secret in self._learnt or len(self._learnt) == _LEARNT or secret.isalpha():
             return
+        if FORM.fullmatch(secret):
+            return
         self._learnt[secret] = None
         # the longest first: one may begin with another
         self._known = re.compile(b"|".join(map(re.escape, sorted(self._learnt, key=len, reverse=True))))
@@ -137,7 +139,7 @@ class Texts:
         for rule in self.rules:
             for secret in {each for each in rule.find(readable) if each}:
                 raw = secret.encode("utf-8", "surrogateescape")
-                at = text.find(raw)
+                at = -1 if FORM.fullmatch(raw) else text.find(raw)
                 while at >= 0:
                     found.append(Finding(at, at + len(raw), rule.name, "secret"))
                     at = text.find(raw, at + len(raw))

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from replay.cassette import _msgpack as msgpack
 from replay.cassette.redact.detectors import KEY_NAME, PASSWORD_NAME, RUN
+from replay.cassette.redact.rules import Path, fits
 from replay.cassette.redact.texts import Texts
 
 _type: Callable[[Any], Any] = type
@@ -27,17 +28,19 @@ class Values:
 
     Args:
         texts: finds and replaces.
+        paths: places in a value whose texts are secrets.
     """
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, paths: tuple[Path, ...] = ()) -> None:
         self._texts = texts
+        self._paths = paths
 
     def packed(self, data: bytes) -> bytes:
         """The packed value without its secrets; `data` itself where there are none."""
         if not self._texts.suspect(data):
             return data
         value = msgpack.unpack(data, msgpack.ext)
-        safe = self.value(value)
+        safe = self.value(self._placed(value, ()) if self._paths else value)
         return data if safe is value else msgpack.plain(safe)
 
     def fields(self, packed: bytes, kept: Collection[str]) -> bytes:
@@ -46,6 +49,21 @@ class Values:
             return packed
         found = msgpack.unpack(packed, msgpack.ext)
         return msgpack.plain({key: self._kept(key, value, kept) for key, value in found.items()})
+
+    def _placed(self, value: Any, at: Path) -> Any:
+        """The value without the texts at the user's paths; they are secrets elsewhere, too."""
+        kind = _type(value)
+        if kind is dict:
+            return {key: self._placed(item, (*at, str(key))) for key, item in value.items()}
+        if kind is list:
+            return [self._placed(item, (*at, str(index))) for index, item in enumerate(value)]
+        if kind is msgpack.Ext and value.code in _CONTAINERS:
+            return msgpack.ext(value.code, msgpack.plain(self._placed(msgpack.unpack(value.data, msgpack.ext), at)))
+        if kind is str and fits(at, self._paths):
+            raw = value.encode("utf-8", "surrogatepass")
+            self._texts.learn(raw)
+            return self._texts.pseudonyms.secret(raw).decode()
+        return value
 
     def _kept(self, key: str, value: Any, kept: Collection[str]) -> Any:
         if key in kept:
