@@ -101,8 +101,7 @@ def open_(name: str) -> Cassette:
 def read(cassette: Cassette) -> Contents:
     """All of it. Damage is no error here: it is in the result."""
     found = Contents(cassette.path, cassette.header, cassette.status, events=Events(cassette.events))
-    if cassette.damage is not None:
-        found.damage = _damaged(cassette.path, cassette.damage)
+    found.damage = damage_of(cassette)
     tools = Tools()
     sockets, said, mcp_events = websocket.Reader(), list[websocket.Message](), list[Event]()
     try:
@@ -180,6 +179,11 @@ def gap(event: Event) -> str | None:
     if event.error is not None and "gap" in mapping(event.error.value):
         return str(mapping(event.error.value)["gap"])
     return None
+
+
+def damage_of(cassette: Cassette) -> CassetteDamaged | None:
+    """Where a torn cassette ends, as an error."""
+    return None if cassette.damage is None else _damaged(cassette.path, cassette.damage)
 
 
 def _damaged(path: Path, damage: Damage) -> CassetteDamaged:

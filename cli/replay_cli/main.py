@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "run": "Re-execute a recording: offline, touching nothing, the same execution or the first difference.",
     "ls": "Cassettes: when, program, outcome, events, blind spots.",
     "show": "The action path as a timeline; one event whole.",
+    "diff": "What differs between two recordings, and which of it is a cause.",
     "doctor": "What would be captured here; which lines of a program read what isn't.",
     "verify": "Is the cassette whole and unaltered?",
     "seal": "Sign a cassette.",

@@ -60,7 +60,6 @@ class Lane:
     """
 
     __slots__ = (
-        "__weakref__",
         "_spawned",
         "agent",
         "door",

@@ -20,7 +20,7 @@ _SHAPES = (
     ("address", r"\b0x[0-9a-fA-F]{6,16}\b"),
     ("temporary path", r"/(?:var/folders/[\w/+-]+|tmp)/[\w.-]+"),
     ("random number", r"\b0\.\d{9,}(?:e-?\d+)?\b"),
-    ("id", r"\b[A-Za-z]{2,12}[_-](?=[A-Za-z0-9]*\d)[A-Za-z0-9]{8,}\b|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{16,}\b"),
+    ("id", r"\b[A-Za-z]{2,12}[_-](?=[A-Za-z0-9]*\d)[A-Za-z0-9]{8,}\b|\b[A-Za-z]?(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{16,}\b"),
 )
 _ANY = re.compile("|".join(f"(?P<s{i}>{pattern})" for i, (_, pattern) in enumerate(_SHAPES)))
 

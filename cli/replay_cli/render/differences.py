@@ -1,0 +1,129 @@
+"""What differs between two recordings, for people: the causes, then both runs side by side around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from replay.diff.compare import Change, Diff
+from replay.diff.roots import Pair, Root
+from replay.diff.steps import Step
+from replay.diff.window import Shift
+from replay.matching import words
+from replay_cli.render.describe import describe
+from replay_cli.render.text import block, one_line, plural
+
+_CONTEXT = 1
+"""Equal steps shown before and after one that differs."""
+
+_SHOWN = 6
+"""Parts of a cause that are shown."""
+
+
+def print_diff(console: Console, found: Diff, *, verbose: bool) -> None:
+    """Causes first, since there are few; then where they stand in both runs."""
+    if found.identical:
+        console.print(f"✓ the same: {plural(len(found.pairs), 'step')}{_also(found)}", soft_wrap=True)
+        return
+    follows = f", and {plural(found.inherited, 'later difference')} that follow{'' if found.inherited != 1 else 's'}"
+    console.print(
+        f"✗ {plural(len(found.roots), 'cause')}{follows if found.inherited else ''}{_also(found)}", soft_wrap=True
+    )
+    for number, root in enumerate(found.roots, 1):
+        for line in _root(number, root, verbose=verbose):
+            console.print(line, soft_wrap=True)
+    for window in found.windows if verbose else found.windows[:1]:
+        console.print(f"  the model's window, a:{window.a} b:{window.b}:", soft_wrap=True)
+        for shift in window.shifts:
+            console.print(Text(f"     {_shift(shift)}"), soft_wrap=True)
+    for name, (one, other) in _shown_surroundings(found, verbose=verbose):
+        console.print(Text(f"  {one_line(name)}: {_value(one)} -> {_value(other)}", style="dim"), soft_wrap=True)
+    for name, (one, other) in found.ends.items():
+        console.print(f"  ended otherwise: {one_line(name)} {_value(one)} -> {_value(other)}", soft_wrap=True)
+    console.print(_table(found, verbose=verbose))
+
+
+def _also(found: Diff) -> str:
+    return f" ({found.drawn} differ only in times, ids or random numbers)" if found.drawn else ""
+
+
+def _root(number: int, root: Root, *, verbose: bool) -> Iterator[Text]:
+    where = {(True, True): "before the first event", (True, False): f"b:{root.b}", (False, True): f"a:{root.a}"}.get(
+        (root.a is None, root.b is None), f"a:{root.a} b:{root.b}"
+    )
+    follows = f"; {plural(root.inherited, 'step')} follow{'' if root.inherited != 1 else 's'}" if root.inherited else ""
+    yield Text(f"{number}  {root.kind:<6} {where}  {one_line(root.what)}{follows}", style="bold")
+    changes = list(root.changes.items())
+    for name, (one, other) in changes if verbose else changes[:_SHOWN]:
+        text = f"{one_line(name)}: {_change(one, other)}"
+        for line in text.split("\n"):
+            yield Text(f"     {line}")
+    if len(changes) > _SHOWN and not verbose:
+        yield Text(f"     and {len(changes) - _SHOWN} more (--verbose)", style="dim")
+
+
+def _change(one: Any, other: Any) -> str:
+    if one is None or other is None:
+        return f"{_value(one)} -> {_value(other)}"
+    if isinstance(one, str) and isinstance(other, str) and max(len(one), len(other)) > 60:
+        return block(words.compare(one, other))
+    return f"{_value(one)} -> {_value(other)}"
+
+
+def _value(value: Any) -> str:
+    return "nothing" if value is None else one_line(words.clip(repr(value), 200))
+
+
+def _shift(shift: Shift) -> str:
+    where = " ".join(f"{side}:{number}" for side, number in (("a", shift.a), ("b", shift.b)) if number is not None)
+    if shift.what in ("injected", "dropped", "moved"):
+        return f"{shift.what} message {where}: {one_line(words.clip(shift.after or shift.before, 160))}"
+    return f"{shift.what} message {where}: {block(words.compare(shift.before, shift.after))}"
+
+
+def _shown_surroundings(found: Diff, *, verbose: bool) -> list[tuple[str, Change]]:
+    rest = [(name, change) for name, change in found.surroundings.items() if name != "arguments"]
+    return rest if verbose else rest[:_SHOWN]
+
+
+def _table(found: Diff, *, verbose: bool) -> Table:
+    """Both runs, side by side; what is the same is folded."""
+    table = Table(box=None, pad_edge=False, expand=True)
+    for name in ("a", "b"):
+        table.add_column(name, ratio=1, overflow="fold")
+    causes = {(root.a, root.b): number for number, root in enumerate(found.roots, 1)}
+    marks = [causes.get((_id(pair.a), _id(pair.b)), 0) or ("≠" if _differs(pair) else "") for pair in found.pairs]
+    near = [any(marks[max(i - _CONTEXT, 0) : i + _CONTEXT + 1]) for i in range(len(marks))]
+    folded = 0
+    for pair, mark, show in zip(found.pairs, marks, near, strict=True):
+        if not show and not verbose:
+            folded += 1
+            continue
+        if folded:
+            table.add_row(Text(f"… {plural(folded, 'step')} the same", style="dim"), "")
+            folded = 0
+        table.add_row(_step(pair.a, mark), _step(pair.b, mark))
+    if folded:
+        table.add_row(Text(f"… {plural(folded, 'step')} the same", style="dim"), "")
+    return table
+
+
+def _differs(pair: Pair) -> bool:
+    return pair.a is None or pair.b is None or pair.a.ask != pair.b.ask or pair.a.answer != pair.b.answer
+
+
+def _step(step: Step | None, mark: int | str) -> Text:
+    if step is None:
+        return Text("—", style="dim")
+    text = describe(step.event, step.call)[0].text
+    return Text(
+        f"{mark!s:>2} {step.event.id:>4} {one_line(text, 160)}", style="bold" if isinstance(mark, int) and mark else ""
+    )
+
+
+def _id(step: Step | None) -> int | None:
+    return None if step is None else step.event.id
