@@ -25,8 +25,8 @@ COMMANDS: dict[str, str] = {
     "diff": "What differs between two recordings, and which of it is a cause.",
     "doctor": "What would be captured here; which lines of a program read what isn't.",
     "verify": "Is the cassette whole and unaltered?",
-    "seal": "Sign a cassette.",
-    "keygen": "Make a key for signing.",
+    "seal": "Sign a cassette, so that `replay verify --key` proves that nothing in it has changed since.",
+    "keygen": "Make a key for signing cassettes: the private part in FILE (0600), the public one in FILE.pub.",
     "scan": "Secrets that are still in recordings.",
     "demo": "A support agent refunds a customer twice: record it, replay it, see why, fix it.",
 }
