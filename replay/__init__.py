@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from replay.model.errors import ReplayError as ReplayError
     from replay.model.event import Event as Event
     from replay.model.verdict import Divergence as Divergence
+    from replay.recorder.dumping import dump as dump
     from replay.seams.function import tool as tool
     from replay.seams.memory import memory as memory
     from replay.servers.asgi import asgi as asgi
@@ -45,6 +46,7 @@ _WHERE = {
     "asgi": ("replay.servers.asgi", "asgi"),
     "codec": ("replay.cassette.objects", "register_codec"),
     "entrypoint": ("replay.session", "entrypoint"),
+    "dump": ("replay.recorder.dumping", "dump"),
     "flush": ("replay.closing", "flush"),
     "load": ("replay.cassette.cassette", "load"),
     "memory": ("replay.seams.memory", "memory"),
@@ -65,6 +67,7 @@ __all__ = [
     "agent",
     "asgi",
     "codec",
+    "dump",
     "entrypoint",
     "flush",
     "load",

@@ -30,7 +30,8 @@ class Spec(TypedDict):
     A replay of a child goes the way of `descend` ([event, cassette], …), from its first ancestor's `cassette`.
     `bodies`: the bodies of tools are run.
     `allow`: holes in the sandbox; `channel`: descriptor to whoever answers for the kernel's walls;
-    `audit`: listen to the interpreter's audit events; `trace`: where the values of the program's lines go.
+    `audit`: listen to the interpreter's audit events; `trace`: where the values of the program's lines go;
+    `keeping`: what becomes of the recording.
     """
 
     mode: str
@@ -49,6 +50,7 @@ class Spec(TypedDict):
     allow: NotRequired[list[str]]
     channel: NotRequired[int | None]
     audit: NotRequired[bool]
+    keeping: NotRequired[dict[str, Any]]
     trace: NotRequired[str | None]
 
 

@@ -23,6 +23,9 @@ BACKLOG = 256
 _LOOK = 0.05
 """Seconds between two looks at what goes on."""
 
+_RETAIN_EVERY = 30.0
+"""Seconds between two looks through a directory for what is too old or too much."""
+
 
 @dataclass(slots=True, eq=False)
 class _Ending:
@@ -58,6 +61,7 @@ class _Closer:
                 self.busy = True
             if recorder is not None:
                 recorder.close(seal=True)
+                retain(recorder)
             self.look(originals.monotonic())
 
     def look(self, now: float) -> None:
@@ -117,6 +121,18 @@ def end(recorder: Recorder, outcome: dict[str, Any], linger: float) -> None:
 def flush(timeout: float = 30.0) -> bool:
     """Wait until the sessions that have ended are sealed; False where that takes longer than `timeout` seconds."""
     return _closer.drain(timeout)
+
+
+_retained: dict[str, float] = {}
+
+
+def retain(recorder: Recorder) -> None:
+    """Let old cassettes beside that one go, now and then: looking through a directory takes its time."""
+    keeping, directory = recorder.keeping, os.path.dirname(os.path.abspath(recorder.path))
+    now = originals.monotonic()
+    if (keeping.retain_age or keeping.retain_size) and now >= _retained.get(directory, 0.0):
+        _retained[directory] = now + _RETAIN_EVERY
+        keeping.retain(directory, originals.wall_ns() / 1e9)
 
 
 def _finish(recorder: Recorder, outcome: dict[str, Any]) -> None:

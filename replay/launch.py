@@ -16,11 +16,16 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from replay import process
 from replay.bootstrap import STOPPED, Spec
+from replay.boundary import originals
+from replay.cassette.directory import ring_of
+from replay.cassette.keeping import ALWAYS, Keeping, all_well, remove
 from replay.model.errors import (
+    BeginningLost,
     CassetteDamaged,
     CassetteExists,
     InsideNotRecorded,
@@ -64,12 +69,14 @@ class Recording:
         path: the cassette. exit_code: the program's own, 128 + n where signal n ended it.
         finished: the program reached its end; otherwise the cassette is open and replays to the cut.
         unsigned: what was to be signed and couldn't be, with the reasons.
+        kept: whether there is a cassette: what ended well may not be wanted.
     """
 
     path: str
     exit_code: int
     finished: bool
     unsigned: Sequence[str] = ()
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +163,7 @@ def record_command(
     threads: Threads = "order",
     sign: str | None = None,
     redact: str | None = None,
+    keeping: Keeping = ALWAYS,
 ) -> Recording:
     """Run `command`, a Python program as one types it, and record it into a new cassette at `path`.
 
@@ -169,6 +177,7 @@ def record_command(
         threads: `strict`: one thread at a time, so that data races in pure memory replay, too (docs/limits.md).
         redact: a file of rules for what is a secret, besides what looks like one (docs/redaction.md).
         sign: a file with a private ed25519 key, for the cassettes; the program isn't told of it.
+        keeping: whether it is recorded, and what becomes of it (docs/production.md).
 
     Raises:
         UsageError: no command, or no such rules. CassetteExists: there is something at `path`. KeyUnusable: `sign`.
@@ -186,9 +195,14 @@ def record_command(
     if os.path.exists(path):
         raise CassetteExists(f"{path} exists already", hint="a recording never overwrites; choose another -o")
     signer = None if sign is None else _signer(sign)
+    variables = os.environ if variables is None else variables
+    identity = variables.get("TRACEPARENT", "")[3:35] or os.path.basename(path).removesuffix(".cassette")
+    if not keeping.samples(identity):
+        _, code, _, _ = process.start(command, variables, output)
+        return Recording(path, code, finished=False, kept=False)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     repository = facts.Git(os.getcwd())
-    environ, restore = environment(os.environ if variables is None else variables)
+    environ, restore = environment(variables)
     header = {
         "command": list(command),
         "cwd": os.getcwd(),
@@ -211,27 +225,43 @@ def record_command(
         "verdict": "",
         "audit": audit,
         "trace": trace,
+        "keeping": asdict(keeping),
     }
     pid, code, _, _ = process.start(command, {**environ, "REPLAY_BOOT": json.dumps(spec)}, output, meanwhile=_get_ready)
+    dirty = repository.dirty()
+    try:
+        recording = _ended(path, command[0], pid, code, keeping, {"dirty": dirty})
+        if signer is None or not os.path.exists(recording.path):
+            return recording
+        from replay.cassette.resealing import sign_family
+
+        return replace(recording, unsigned=sign_family(recording.path, signer))
+    finally:
+        keeping.retain(os.path.dirname(path), originals.wall_ns() / 1e9)
+
+
+def _ended(path: str, program: str, pid: int, code: int, keeping: Keeping, more: Mapping[str, Any]) -> Recording:
+    """What came of it."""
     from replay.cassette.finishing import finish
     from replay.cassette.reader import Reader
 
-    dirty = repository.dirty()
     _take_back(path)
+    if keeping.flight_recorder and os.path.isdir(ring_of(path)):
+        return _landed(path, code, keeping, more)
     if not os.path.exists(path):
         if code == 0:
-            raise NotRecorded(f"{command[0]} ran, but nothing was recorded", hint=_WHY_NOTHING)
+            raise NotRecorded(f"{program} ran, but nothing was recorded", hint=_WHY_NOTHING)
         return Recording(path, code, finished=False)
     with Reader.open(path) as reader:
-        ended = reader.outcome is not None
+        outcome = reader.outcome
+        ended = outcome is not None
         own = reader.header.get("pid") == pid  # otherwise the code is that of a shell around it
     if ended:
-        finish(path, {"exit_code" if own else "command_exit_code": code, "dirty": dirty})
-    if signer is None:
-        return Recording(path, code, finished=ended)
-    from replay.cassette.resealing import sign_family
-
-    return Recording(path, code, finished=ended, unsigned=sign_family(path, signer))
+        finish(path, {"exit_code" if own else "command_exit_code": code, **more})
+        if keeping.forgets({**(outcome or {}), "exit_code": code}) and all_well(path):
+            remove(Path(path))
+            return Recording(path, code, finished=True, kept=False)
+    return Recording(path, code, finished=ended)
 
 
 def _signer(path: str) -> Signer:
@@ -240,6 +270,20 @@ def _signer(path: str) -> Signer:
     from replay.cassette.signing import Signer
 
     return Signer(signing_key(path))
+
+
+def _landed(path: str, code: int, keeping: Keeping, more: Mapping[str, Any]) -> Recording:
+    """The program with a flight recorder has ended: well, or so that its ring is saved."""
+    from replay.cassette import merging
+
+    folder = ring_of(path)
+    outcome = merging.outcome(folder)
+    kept = outcome is None or not keeping.forgets({**outcome, "exit_code": code})
+    if kept:
+        how = "was killed" if code > 128 or outcome is None else "failed" if code else "asked for it"
+        path = merging.merge(folder, path, f"the program {how}", {"exit_code": code, **more})
+    shutil.rmtree(folder, ignore_errors=True)
+    return Recording(path, code, finished=outcome is not None, kept=kept or os.path.exists(path))
 
 
 def _take_back(path: str) -> None:
@@ -345,12 +389,14 @@ def _attempt(
 
     with Reader.open(path) as reader:
         _check_whole(reader, path)
+        _check_beginning(reader.header, path)
         recorded = reader.outcome
         blind = len(reader.blind_spots)
         total = len(reader)
         origin, way = _way(path, reader.header)
     with Reader.open(origin) as reader:
         _check_whole(reader, origin)
+        _check_beginning(reader.header, origin)
         header = reader.header
         variables = environment_of(reader)
     argv = list(command) if command else _recorded_command(header, path)
@@ -538,6 +584,16 @@ def _name_of(path: str | os.PathLike[str], event: int) -> str:
 
     with Reader.open(path) as reader:
         return reader.event(event).name
+
+
+def _check_beginning(header: Mapping[str, Any], path: str) -> None:
+    """A flight recorder that went round has lost what the program did first, and with it the way to the rest."""
+    ring: Mapping[str, Any] = dict(header.get("ring") or {})
+    if not ring.get("whole", True):
+        raise BeginningLost(
+            f"{path} is a flight recorder's, and its first {ring['dropped']} events are gone: it can't run again",
+            hint="replay show reads it; a larger --flight-recorder keeps more",
+        )
 
 
 def _check_whole(reader: Reader, path: str) -> None:

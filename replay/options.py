@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import os
+import re
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,35 @@ def _switch(text: str) -> bool:
 def _seconds(text: str) -> float:
     value = float(text)
     return value if 0 <= value < float("inf") else _wrong("a number of seconds")
+
+
+_SIZES = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
+_AGES = {"": 1, "S": 1, "M": 60, "H": 3600, "D": 86400, "W": 7 * 86400}
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?) *([a-z]*)", re.IGNORECASE)
+
+
+def _amount(text: str, units: Mapping[str, int], form: str) -> float:
+    found = _AMOUNT.fullmatch(text.strip())
+    unit = None if found is None else units.get(found[2].upper())
+    return _wrong(form) if found is None or unit is None else float(found[1]) * unit
+
+
+def _size(text: str) -> int:
+    return int(_amount(text, _SIZES, "a size such as 64MB"))
+
+
+def _age(text: str) -> float:
+    return _amount(text, _AGES, "an age such as 7d or 12h")
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    return value if 0 <= value <= 1 else _wrong("a number from 0 to 1")
+
+
+def _signal(text: str) -> str:
+    name = f"SIG{text.upper().removeprefix('SIG')}"
+    return name if name in signal.Signals.__members__ else _wrong("a signal such as SIGUSR2")
 
 
 def _text(text: str) -> str | None:
@@ -83,6 +114,27 @@ TABLE = (
         "propagate", "REPLAY_PROPAGATE", _one_of("auto", "always", "off"), "auto, always, off", "auto", None,
         "Whether requests and child processes are told the trace (`traceparent`); auto: where this process was told.",
     ),
+    Option(
+        "flight_recorder", "REPLAY_FLIGHT_RECORDER", _size, "a size (64MB)", 0, "--flight-recorder",
+        "Keep the newest events only, and save them on failure, by signal or `replay.dump`.",
+    ),
+    Option("sample", "REPLAY_SAMPLE", _share, "0 to 1", 1.0, "--sample", "Record this share, by trace id."),
+    Option(
+        "keep", "REPLAY_KEEP", _one_of("always", "on-failure"), "always, on-failure", "always", "--keep",
+        "on-failure: what ends well is removed.",
+    ),
+    Option(
+        "retain_age", "REPLAY_RETAIN_AGE", _age, "an age (7d, 12h)", 0.0, "--retain-age",
+        "Remove sealed cassettes of the directory that are older.",
+    ),
+    Option(
+        "retain_size", "REPLAY_RETAIN_SIZE", _size, "a size (2GB)", 0, "--retain-size",
+        "Remove the oldest sealed cassettes of the directory beyond this much in all.",
+    ),
+    Option(
+        "dump_signal", "REPLAY_DUMP_SIGNAL", _signal, "a signal", "SIGUSR2", None,
+        "The signal that saves flight recorders."
+    ),
 )  # fmt: skip
 
 
@@ -99,6 +151,12 @@ class Options:
     redact: str | None
     linger: float
     propagate: str
+    flight_recorder: int
+    sample: float
+    keep: str
+    retain_age: float
+    retain_size: int
+    dump_signal: str
 
 
 def current(environ: Mapping[str, str] | None = None, directory: str | None = None) -> Options:
@@ -122,6 +180,16 @@ def current(environ: Mapping[str, str] | None = None, directory: str | None = No
             found[option.name] = option.default
     found["directory"] = found["directory"] or ".replay"
     return Options(**found)
+
+
+def read(name: str, value: object) -> Any:
+    """The value of an option that somebody gives as a text or a value.
+
+    Raises:
+        UsageError: it can't be read.
+    """
+    option = next(option for option in TABLE if option.name == name)
+    return _read(option, _as_text(value), name.replace("_", "-"))
 
 
 def _read(option: Option, text: str, where: str) -> Any:

@@ -16,10 +16,13 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from replay.boundary import originals
 from replay.boundary.lanes import become, nobody, running
+from replay.cassette.directory import ring_of
+from replay.cassette.keeping import Keeping
 from replay.model.errors import CassetteExists, ReplayError
 from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
@@ -52,6 +55,8 @@ class RecordedProcess(descent.Descent):
             "environment": facts.environment(),
         }
         self._path = self._id = ""
+        rules: dict[str, Any] = dict(spec.get("keeping") or {})
+        self._keeping = Keeping(**rules)
         self._parent: Mapping[str, Any] | None = None
         self._gone = False
         self._dormant = dict(spec["parent"]) if dormant else None
@@ -132,10 +137,15 @@ class RecordedProcess(descent.Descent):
         empty = self._recorder is not None and self._recorder.events <= 1  # that it replaced itself
         self._outcome["exec"] = True
         self.finish()
-        if empty:
-            os.unlink(self._path)
-        elif self._parent is None:
-            os.rename(self._path, _free(self._path))
+        if not self._keeping.flight_recorder:
+            if empty:
+                os.unlink(self._path)
+            elif self._parent is None:
+                os.rename(self._path, _free(self._path))
+        elif empty or self._parent is None:
+            import shutil  # a recording begins sooner without it
+
+            shutil.rmtree(ring_of(self._path), ignore_errors=True)  # it replaced itself: it ended well
         self._gone = empty or self._parent is None
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -155,10 +165,10 @@ class RecordedProcess(descent.Descent):
             if parent["how"] in ("fork", "forkserver"):
                 header |= {"entry": {"type": "fork"}}
         if not take:
-            recorder = _claim(path, header, seed)
+            recorder = _claim(path, header, seed, self._keeping)
         else:
             try:
-                recorder = start_recorder(path, header, seed)
+                recorder = start_recorder(path, header, seed, keeping=self._keeping)
             except CassetteExists:  # another Python of the same command has it
                 if parent is not None:
                     raise
@@ -178,6 +188,7 @@ class RecordedProcess(descent.Descent):
         elif self._gone:
             parent = None if self._parent is None else {**self._parent, "how": how}
         spec = {"mode": "record", "cassette": self._path, "parent": parent, "take": self._gone}
+        spec["keeping"] = asdict(self._keeping)
         return {**spec, "environ": dict(restore), "header": known, "scratch": "", "verdict": ""}
 
     def _detach(self) -> None:
@@ -191,11 +202,11 @@ class RecordedProcess(descent.Descent):
             self._recorder.blind(what, detail)
 
 
-def _claim(beside: str, header: Mapping[str, Any], seed: bytes) -> Recorder:
+def _claim(beside: str, header: Mapping[str, Any], seed: bytes, keeping: Keeping) -> Recorder:
     """A recorder on the first free number in the folder of `beside`'s children."""
     while True:
         try:
-            return start_recorder(_free(beside), header, seed)
+            return start_recorder(_free(beside), header, seed, keeping=replace(keeping, keep="always"))
         except CassetteExists:
             continue  # another child was faster
 
@@ -206,7 +217,7 @@ def _free(beside: str) -> str:
     folder = children_of(beside)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     number = 1
-    while os.path.exists(folder / f"{number}.cassette"):
+    while os.path.exists(folder / f"{number}.cassette") or os.path.exists(folder / f"{number}.ring"):
         number += 1
     return os.fspath(folder / f"{number}.cassette")
 

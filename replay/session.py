@@ -19,15 +19,17 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, TypeVar, Unpack, overload
 
 from replay import closing, counters, options, otel
 from replay.boundary import interrupts, lanes, originals, sites
 from replay.boundary.lanes import become, running
 from replay.boundary.traceparent import begin as begin_trace
+from replay.boundary.traceparent import parse as parse_trace
 from replay.cassette.codec import pack
 from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
+from replay.cassette.keeping import Keeping, Kept
 from replay.cassette.redact.rules import Given
 from replay.model.errors import NotStorable, ReplayError
 from replay.recorder.recorder import Recorder
@@ -64,6 +66,7 @@ def record(
     tags: Mapping[str, str] | None = None,
     threads: Literal["order", "strict"] = "order",
     redact: Given = None,
+    **keep: Unpack[Kept],
 ) -> Generator[Session]:
     """Record what happens in a `with` block, in this thread and in the tasks and threads it starts.
 
@@ -74,6 +77,8 @@ def record(
         name, tags: for the header.
         threads: `strict`: one thread at a time, so that data races in pure memory replay, too (docs/limits.md).
         redact: what is a secret besides what looks like one: a file of rules, or a table of them (docs/redaction.md).
+        keep: what becomes of the recording: `flight_recorder="64MB"`, `sample=0.01`, `keep="on-failure"`,
+            `retain_age="7d"`, `retain_size="2GB"` (docs/production.md).
 
     Raises:
         CassetteExists, CassetteMissing, CassetteUnreadable: the path. A full disk is no error: a warning, and the block
@@ -98,7 +103,7 @@ def record(
         return
     entry = {"type": "block", "site": site, "ordinal": ordinal}
     header = {"entry": entry, "name": name, "tags": dict(tags or {}), "argv": sys.orig_argv, "threads": threads}
-    with _session(path, header, redact or options.current().redact) as session:
+    with _session(path, header, redact or options.current().redact, keep) as session:
         yield session
 
 
@@ -114,6 +119,7 @@ def entrypoint(
     tags: Mapping[str, str] | None = ...,
     linger: float | None = ...,
     redact: Given = ...,
+    **keep: Unpack[Kept],
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -126,6 +132,7 @@ def entrypoint(
     tags: Mapping[str, str] | None = None,
     linger: float | None = None,
     redact: Given = None,
+    **keep: Unpack[Kept],
 ) -> Any:
     """Record each call of a function into a cassette of its own; overlapping calls are kept apart.
 
@@ -136,6 +143,7 @@ def entrypoint(
         name, tags: for the headers; `name` defaults to the function's.
         linger: seconds for which tasks, threads and jobs that outlive the call stay with it; 60 by default.
         redact: see `record`.
+        keep: as for `record`.
 
     Example:
         @replay.entrypoint
@@ -143,7 +151,8 @@ def entrypoint(
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        return _entrypoint(function, Sessions(directory=directory, name=name, tags=tags, linger=linger, redact=redact))
+        sessions = Sessions(directory=directory, name=name, tags=tags, linger=linger, redact=redact, **keep)
+        return _entrypoint(function, sessions)
 
     return decorate if function is None else decorate(function)
 
@@ -179,7 +188,7 @@ class Sessions:
     """The sessions of one entry point or application: one per call.
 
     Args:
-        directory, name, tags, linger: see `entrypoint`.
+        directory, name, tags, linger, keep: see `entrypoint`.
     """
 
     def __init__(
@@ -190,8 +199,10 @@ class Sessions:
         tags: Mapping[str, str] | None = None,
         linger: float | None = None,
         redact: Given = None,
+        **keep: Unpack[Kept],
     ) -> None:
         known = options.current()
+        self._keeping = Keeping.of(known, **keep)
         self._directory = Path(directory or known.directory)
         self._name = name or known.name
         self._tags = {**known.tags, **(tags or {})}
@@ -217,6 +228,9 @@ class Sessions:
         path = self._directory / f"{new_id(milliseconds, originals.urandom(10))}.cassette"
         incoming = traceparent or otel.current() or originals.environ_get("TRACEPARENT")
         trace = begin_trace(incoming, originals.urandom(24), self._propagate)
+        if not self._keeping.samples(trace.id):
+            yield Session(None)
+            return
         header = {
             "entry": {**entry, "thread": "main" if interrupts.on_main_thread() else "worker"},
             "name": self._name or name,
@@ -224,7 +238,7 @@ class Sessions:
             "argv": sys.orig_argv,
             "trace": trace.to_header(),
         }
-        recorder = _begin(path, header, self._redact, explicit=False)
+        recorder = _begin(path, header, self._redact, self._keeping, explicit=False)
         if recorder is None:
             yield Session(None)
             return
@@ -255,12 +269,19 @@ def own_path() -> list[str]:
 
 
 @contextmanager
-def _session(path: str | os.PathLike[str] | None, header: dict[str, Any], redact: Given) -> Generator[Session]:
+def _session(
+    path: str | os.PathLike[str] | None, header: dict[str, Any], redact: Given, keep: Kept
+) -> Generator[Session]:
     if running.lane is not None:
         yield Session(None)
         return
     where = Path(path) if path is not None else _new_path()
-    recorder = _begin(where, header, redact, explicit=True)
+    keeping = Keeping.of(options.current(), **keep)
+    told = parse_trace(otel.current() or originals.environ_get("TRACEPARENT"))
+    if not keeping.samples(told.trace if told else where.stem):
+        yield Session(None)
+        return
+    recorder = _begin(where, header, redact, keeping, explicit=True)
     if recorder is None:
         yield Session(None)
         return
@@ -286,11 +307,12 @@ def _within(recorder: Recorder, session: Session, linger: float | None) -> Gener
         if linger is None:
             recorder.finish(_storable(session.outcome), seal=True)
             counters.ended(recorder)
+            closing.retain(recorder)
         else:
             closing.end(recorder, _storable(session.outcome), linger)
 
 
-def _begin(path: Path, header: dict[str, Any], redact: Given, *, explicit: bool) -> Recorder | None:
+def _begin(path: Path, header: dict[str, Any], redact: Given, keeping: Keeping, *, explicit: bool) -> Recorder | None:
     """A recorder, or None with a warning: recording never stops the program, but a wrong `path` is its author's."""
     _install()
     seed = originals.environ_get("PYTHONHASHSEED", "random")
@@ -298,7 +320,7 @@ def _begin(path: Path, header: dict[str, Any], redact: Given, *, explicit: bool)
     try:
         if path.parent == default_directory() or not explicit:
             path.parent.mkdir(parents=True, exist_ok=True)
-        recorder = start_recorder(os.fspath(path), {**header, **more}, chance.new_seed(), redact)
+        recorder = start_recorder(os.fspath(path), {**header, **more}, chance.new_seed(), redact, keeping)
     except OSError as error:
         warn_on_stderr(f"nothing is recorded: {error.strerror}: {path}")
         counters.dropped()

@@ -60,6 +60,7 @@ class Lane:
     """
 
     __slots__ = (
+        "__weakref__",
         "_spawned",
         "agent",
         "door",

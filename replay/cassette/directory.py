@@ -30,6 +30,11 @@ def children_of(path: str | os.PathLike[str]) -> Path:
     return Path(os.fspath(path).removesuffix(SUFFIX) + ".d")
 
 
+def ring_of(path: str) -> str:
+    """Where the parts are of the flight recorder that is saved as `path`."""
+    return path.removesuffix(SUFFIX) + ".ring"
+
+
 def parent_of(path: str | os.PathLike[str]) -> Path | None:
     """The cassette whose child that one is, by where it lies; None where it is nobody's."""
     folder = Path(os.path.abspath(path)).parent

@@ -38,6 +38,11 @@ class Recent(Generic[K, V]):
         while len(self._items) > 1 and (len(self._items) > self._count or self._left < 0):
             self._drop(next(iter(self._items)))
 
+    def pop(self, key: K) -> None:
+        """Forgets it, if it is there."""
+        if key in self._items:
+            self._drop(key)
+
     def _drop(self, key: K) -> None:
         value = self._items.pop(key)
         if self._size is not None:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from errno import EIO, ENOENT
 from hashlib import sha256
-from os import fstat  # bound now: seams patch the module's attributes
+from os import fstat, unlink  # bound now: seams patch the module's attributes
 from os import write as os_write
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
@@ -50,11 +50,13 @@ BACKLOG: Final = 8 << 20
 """How many bytes wait for a disk that takes none, before the writer gives up."""
 
 _ERROR: Final = 1
+_TYPE: Final = 8  # where the type stands in a frame
 
 _cover: Final = Struct(">IBI").pack
 
 
-def _nobodys(_: str) -> bool:
+def nobodys(_: str) -> bool:
+    """No frame is left out."""
     return False
 
 
@@ -73,6 +75,7 @@ class Writer:
         size: bytes so far, pending ones too.
         ours: frames that are left out of stored tracebacks; none by default.
         on_failure: gets what went wrong with the disk; None: it is raised.
+        aside, on_turn, asked: for flight recorders.
         now: microseconds since the recording began, for what the writer itself has to say.
         sign: signs what `seal` seals.
         broken: nothing more is written, and the file says why: the disk took nothing for too long, or somebody cut or
@@ -96,13 +99,16 @@ class Writer:
         self.on_failure: Callable[[OSError], None] | None = None
         self.now: Callable[[], int] = int
         self.sign: Sign | None = None
+        self.aside: object = None
+        self.on_turn: object = None
+        self.asked: str | None = None
         self._failure = OSError(EIO, "nothing was written")
         self._fd = fd
         self._encoder = Encoder()
         self._redactor = redactor
         self._bare = self._encoder.pack
         self._pack = self._bare if redactor is None else redactor.packing(self._bare)
-        self.ours: Ours = _nobodys
+        self.ours: Ours = nobodys
         self._pending: list[bytes] = [f.PREAMBLE]
         self._stuck = False  # the last write failed
         self._written = 0
@@ -254,6 +260,18 @@ class Writer:
         self._emit(f.CALL, event, payload)
         return event
 
+    def again(self, payload: bytes) -> int:
+        """A CALL whose payload is packed already. Returns its id."""
+        event = self.events
+        self.events = event + 1
+        self._emit(f.CALL, event, payload)
+        return event
+
+    def last(self) -> bytes:
+        """The payload of the event that was added last, before the next `flush`."""
+        added = next(frame for frame in reversed(self._pending) if frame[_TYPE] in (f.CALL, f.EVENT))
+        return added[f.HEAD.size :]
+
     def content(self, event_id: int, content: bytes, digest: bytes, chain: Hashable) -> None:
         """The large part of an event's outcome, between `call` and `ret`. What the cassette has already isn't stored
         again, and what is like the last one with the same key is stored as a difference.
@@ -313,8 +331,8 @@ class Writer:
         """A piece of the schedule, flat."""
         self._emit(f.TRACK, f.NO_EVENT, self._bare(list(entries)))
 
-    def lane(self, number: int, path: str) -> None:
-        """Announces a lane, before its first use."""
+    def lane(self, number: int, path: str, holder: object = None) -> None:
+        """Announces a lane, before its first use. holder: lives as long as the lane may be used; no matter here."""
         self._emit(f.LANE, f.NO_EVENT, self._bare([number, path]))
         self._lanes.append((number, path))
 
@@ -348,6 +366,11 @@ class Writer:
         self.flush()
 
     # To the disk.
+
+    @property
+    def waits(self) -> bool:
+        """The disk took not everything so far."""
+        return self._stuck
 
     def flush(self) -> None:
         """Writes what is pending.
@@ -396,6 +419,9 @@ class Writer:
         except OSError:
             pass  # a reader copes with what a crash leaves
         self._fail(error)
+
+    def save(self, reason: str) -> None:
+        """It is all here. A flight recorder (`replay.cassette.ring`) saves what it has."""
 
     def settle(self) -> bool:
         """Nothing more comes: whether all of it is on the disk. What isn't is given up for the reason."""
@@ -469,6 +495,11 @@ class Writer:
             gaps=self._gaps,
         )
         self._fd = sealing.seal(self._fd, self.path, footer, self._crc, self.sign)
+
+    def discard(self) -> None:
+        """Removes the file: nobody wants what is in it."""
+        self.close()
+        unlink(self.path)
 
     def close(self) -> None:
         """Lets go of the file. Doesn't flush and doesn't seal."""

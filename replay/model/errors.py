@@ -131,6 +131,12 @@ class InsideNotRecorded(ReplayError):
     slug = "inside-not-recorded"
 
 
+class BeginningLost(ReplayError):
+    """A flight recorder's cassette, whose beginning made room for what came later: it can be read, not executed."""
+
+    slug = "beginning-lost"
+
+
 class NotRecorded(ReplayError):
     """The program ran, but nothing was recorded (another interpreter, `-I`, the package missing there)."""
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from replay.cassette.writer import Writer
+
+if TYPE_CHECKING:
+    from replay.cassette.ring import Ring
 
 
 class BlindSpots:
     """Of one recording; called with its lock held."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer | Ring) -> None:
         self._writer = writer
         self._counts: dict[tuple[str, str, int | None], int] = {}
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from replay.boundary.door import Call
 from replay.cassette.redact import Redactor
 from replay.cassette.writer import INLINE, Writer
+
+if TYPE_CHECKING:
+    from replay.cassette.ring import Ring
 
 
 class Contents:
@@ -17,7 +20,7 @@ class Contents:
         writer: of the cassette. redactor: takes secrets out.
     """
 
-    def __init__(self, writer: Writer, redactor: Redactor) -> None:
+    def __init__(self, writer: Writer | Ring, redactor: Redactor) -> None:
         self._writer = writer
         self._redactor = redactor
         self._stored: dict[bytes, tuple[bytes, bool]] = {}  # digest as read: digest as stored, whether it was redacted
@@ -41,6 +44,11 @@ class Contents:
         if body is not None and call.kind == "file" and call.event is not None:
             self._writer.remember(sha256(body).digest(), call.event, len(body))
 
+    def forget(self) -> None:
+        """A flight recorder begins another part, which can't refer to what is in the others."""
+        self._stored.clear()
+        self._events.clear()
+
     def found(self, call: Call[Any], content: bytes | int, value: dict[str, Any]) -> dict[str, Any]:
         """Writes the content of the call's outcome; the value with its digest in it.
 
@@ -49,7 +57,10 @@ class Contents:
         """
         assert call.event is not None
         if isinstance(content, int):
-            digest, redacted = self._events[content]
+            known = self._events.get(content)
+            if known is None:
+                return value  # a flight recorder has lost it
+            digest, redacted = known
             self._writer.content(call.event, b"", digest, call.chain)
             return _described(value, digest, redacted=redacted)
         raw = sha256(content).digest()

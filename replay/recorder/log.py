@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from replay.boundary import sites
 from replay.boundary.door import Call
@@ -12,6 +12,9 @@ from replay.boundary.sources import SOURCES
 from replay.cassette.writer import Writer
 from replay.model.errors import NotStorable
 from replay.recorder.places import Places
+
+if TYPE_CHECKING:
+    from replay.cassette.ring import Ring
 
 HELD: Final = -1
 """A mark in the log (lane, call, at, site), and the event id of that call until it has one."""
@@ -27,7 +30,7 @@ class Log:
         entries: the list stays the same one.
     """
 
-    def __init__(self, writer: Writer, places: Places, now: Callable[[], int]) -> None:
+    def __init__(self, writer: Writer | Ring, places: Places, now: Callable[[], int]) -> None:
         self.entries: list[tuple[Any, ...]] = []
         self._writer = writer
         self._places = places

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from types import CodeType, FrameType
+from typing import TYPE_CHECKING
 
 from replay.cassette.writer import Writer
+
+if TYPE_CHECKING:
+    from replay.cassette.ring import Ring
 
 
 class Places:
@@ -14,7 +18,7 @@ class Places:
         known: (number, code) by the code's id and the instruction's offset; the code is kept, so its id stays its own.
     """
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer | Ring) -> None:
         self.known: dict[tuple[int, int], tuple[int, CodeType]] = {}
         self._numbers: dict[tuple[str, int], int] = {}
         self._writer = writer

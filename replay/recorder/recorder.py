@@ -19,15 +19,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from replay.boundary import interrupts, originals, sites
 from replay.boundary.acting import acting, labelled
 from replay.boundary.awaiting import Watched
 from replay.boundary.door import LOG_LIMIT, Call, Door
-from replay.boundary.lanes import TOOL, Lane, carrier, forget_inside, running, step_inside, step_out
+from replay.boundary.lanes import TOOL, Lane, carrier, forget_inside, nobody, running, step_inside, step_out
 from replay.boundary.schedule import ACQUIRE, DRAW
 from replay.boundary.sources import NUMBER
+from replay.cassette.keeping import ALWAYS, Keeping
 from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
 from replay.model.errors import CassetteMissing
@@ -37,6 +38,9 @@ from replay.recorder.log import HELD, Log
 from replay.recorder.outcomes import CLOSED, ERROR, RESULT, STREAM, ended, is_fixed
 from replay.recorder.places import Places
 from replay.recorder.trouble import Trouble
+
+if TYPE_CHECKING:
+    from replay.cassette.ring import Ring
 
 R = TypeVar("R")
 
@@ -54,14 +58,27 @@ class Recorder(Door):
         seed: of the session's random stream; the header has it too.
         redactor: takes secrets out of what is written; the program sees the real values.
         warn: called once, with one line, when something could not be recorded.
+        keeping: whether it stays when it has ended.
     """
 
-    def __init__(self, writer: Writer, *, seed: bytes, redactor: Redactor, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        writer: Writer | Ring,
+        *,
+        seed: bytes,
+        redactor: Redactor,
+        warn: Callable[[str], None],
+        keeping: Keeping = ALWAYS,
+    ) -> None:
         super().__init__(seed)
         self._writer = writer
         writer.ours, writer.now, writer.on_failure = sites.is_ours, self._now, self._disk
         self._redactor = redactor
         self._contents = Contents(writer, redactor)
+        self.keeping = keeping
+        self._wanted = False
+        self._ended: dict[str, Any] = {}
+        writer.aside, writer.on_turn = nobody, self._contents.forget
         self._on = True
         trouble = self._troubles = Trouble(warn)
         self._trouble, self._guard, self._say = trouble.note, trouble.guard, trouble.say
@@ -109,9 +126,10 @@ class Recorder(Door):
         with self._lock:
             number = self._lanes
             self._lanes += 1
+            lane = Lane(path, number, self)
             if self._on:
-                self._guard(self._writer.lane, number, path)
-        return Lane(path, number, self)
+                self._guard(self._writer.lane, number, path, lane)
+        return lane
 
     def step(self, lane: Lane, mark: int, number: int) -> None:
         self._append((mark, lane.number, number))
@@ -326,33 +344,59 @@ class Recorder(Door):
         self._on = False
         self._writer.close()
 
+    def dump(self, reason: str, *, soon: bool = False) -> None:
+        """Save what a flight recorder has, and keep this recording in any case.
+
+        Args:
+            soon: whoever asks may have interrupted anything: if it can't be done now, the next event does it.
+        """
+        if not self._lock.acquire(blocking=not soon):
+            self._wanted, self._writer.asked = True, reason
+            return
+        try:
+            if self._on:
+                self._guard(self._save, reason)
+        finally:
+            self._lock.release()
+
     def finish(self, outcome: dict[str, Any], *, seal: bool | None) -> None:
         """Write what is pending, the blind spots and the program's outcome; seal or just close the cassette.
 
         Args:
-            seal: None: `close` follows, from whatever thread.
+            seal: None: `close` follows, from whatever thread. False: whoever started the program decides what stays.
         """
         with self._lock:
             if not self._on:
                 return
             self._guard(self._drain)
             self._guard(self._spots.write)
-            self._guard(self._writer.end, {**outcome, "took": self._now(), "gaps": self.gaps})
+            whole = {**outcome, "took": self._now(), "gaps": self.gaps, **({"wanted": True} if self._wanted else {})}
+            self._guard(self._writer.end, whole)
             self._on = False
+            self._ended = whole
             if seal is not None:
-                self._guard(self._close, seal)
+                self._guard(self._close, seal, seal)
 
     def close(self, *, seal: bool) -> None:
-        """After `finish`: seal the cassette, and let go of it."""
+        """After `finish`: seal the cassette, or remove it where it isn't kept, and let go of it."""
         with self._lock:
-            self._guard(self._close, seal)
+            self._guard(self._close, seal, True)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _close(self, seal: bool) -> None:
+    def _save(self, reason: str) -> None:
+        self._wanted = True
+        self._drain()
+        self._writer.flush()
+        self._writer.save(reason)
+
+    def _close(self, seal: bool, last: bool) -> None:
+        """`last`: nobody else decides whether it is kept."""
         whole = self._writer.settle()
         try:
-            if whole and seal:
+            if whole and last and self.keeping.forgets(self._ended):
+                self._writer.discard()
+            elif whole and (seal or (last and self.keeping.flight_recorder)):
                 self._writer.seal()
         except (OSError, CassetteMissing) as error:
             self._say(f"not sealed: {error}")

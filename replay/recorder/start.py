@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from replay.boundary import originals
 from replay.boundary.lanes import nobody
 from replay.boundary.traceparent import of_header
+from replay.cassette.keeping import ALWAYS, Keeping
 from replay.cassette.redact import Redactor, Rules
 from replay.cassette.redact.rules import Given, rules
 from replay.cassette.writer import Writer
 from replay.model.inside import INSIDE
+from replay.recorder.dumping import watch
 from replay.recorder.recorder import Recorder
 from replay.recorder.trouble import warn_on_stderr
 
@@ -25,13 +27,16 @@ BEHAVIOUR = ("schedule-1", "locks-1", "draws-1", "output-lines-1", INSIDE)
 behaviour by these flags, not by version numbers."""
 
 
-def start_recorder(path: str, header: Mapping[str, Any], seed: bytes, redact: Given = None) -> Recorder:
-    """A recorder over a new file.
+def start_recorder(
+    path: str, header: Mapping[str, Any], seed: bytes, redact: Given = None, keeping: Keeping = ALWAYS
+) -> Recorder:
+    """A recorder over a new file, or over a flight recorder beside it.
 
     Args:
         header: its `redact` names a file of redaction rules, too.
         seed: of the session's random stream, 16 bytes.
         redact: rules: a file, or a table of them (`Rules.of`).
+        keeping: what becomes of it.
 
     Raises:
         CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable: as `Writer.create`.
@@ -41,16 +46,21 @@ def start_recorder(path: str, header: Mapping[str, Any], seed: bytes, redact: Gi
     redactor = Redactor(originals.urandom(16), _rules(redact or header.get("redact")))
     whole = {"threads": "order", **header, "random_seed": seed, "flags": list(BEHAVIOUR)}
     key = _signing_key()
-    writer = Writer.create(path, whole, redactor)
-    if key is not None:
-        writer.sign = key(writer.header["id"])
+    if keeping.flight_recorder:
+        from replay.cassette.ring import Ring
+
+        writer: Writer | Ring = Ring(path, whole, keeping.flight_recorder, redactor, key)
+    else:
+        writer = Writer.create(path, whole, redactor)
+        writer.sign = None if key is None else key(writer.header["id"])
     kind = Recorder
     if header.get("threads") == "strict":
         from replay.recorder.strict import StrictRecorder
 
         kind = StrictRecorder
-    recorder = kind(writer, seed=seed, redactor=redactor, warn=warn_on_stderr)
+    recorder = kind(writer, seed=seed, redactor=redactor, warn=warn_on_stderr, keeping=keeping)
     recorder.trace = of_header(header.get("trace"))
+    watch(recorder)
     return recorder
 
 

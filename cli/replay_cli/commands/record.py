@@ -12,6 +12,7 @@ from replay import options as settings
 from replay.boundary import originals
 from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
+from replay.cassette.keeping import Keeping, Kept
 from replay.launch import record_command
 from replay.model.errors import NotRecorded, NotReplayable
 from replay_cli import options
@@ -39,6 +40,13 @@ from replay_cli.render.text import one_line, plural
     help="Sign the cassettes at the end, with this private key (`replay keygen`).",
 )
 @click.option("--redact", metavar="F", help="A TOML file: what is a secret besides what looks like one.")
+@click.option(
+    "--flight-recorder", metavar="SIZE", help="Keep the newest events only (64MB), saved on failure or signal."
+)
+@click.option("--sample", metavar="SHARE", help="Record this share of the runs, from 0 to 1, by trace id.")
+@click.option("--keep", metavar="RULE", help="always, or on-failure: what ends well is removed.")
+@click.option("--retain-age", metavar="AGE", help="Remove sealed cassettes of the directory that are older (7d).")
+@click.option("--retain-size", metavar="SIZE", help="Remove the oldest ones beyond this much in all (2GB).")
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)
 @options.common
 def command(
@@ -49,6 +57,11 @@ def command(
     threads: Literal["order", "strict"],
     sign: str | None,
     redact: str | None,
+    flight_recorder: str | None,
+    sample: str | None,
+    keep: str | None,
+    retain_age: str | None,
+    retain_size: str | None,
     cmd: tuple[str, ...],
 ) -> int:
     """Run a Python program and record everything nondeterministic it reads.
@@ -59,23 +72,31 @@ def command(
         \b
         replay record -o incident.cassette -- python agent.py
     """
+    rules: Kept = {"flight_recorder": flight_recorder, "sample": sample, "keep": keep}
+    rules |= {"retain_age": retain_age, "retain_size": retain_size}
+    keeping = Keeping.of(settings.current(), **rules)
     path = output or os.path.join(default_directory(), f"{_new_name()}.cassette")
     try:
+        labels = dict(map(_tag, tags))
         recording = record_command(
             cmd,
             path,
             name=name,
-            tags=dict(map(_tag, tags)),
+            tags=labels,
             audit=audit,
             threads=threads,
             sign=sign,
             redact=redact or settings.current().redact,
+            keeping=keeping,
         )
     except NotReplayable as error:
         if cmd[0].endswith(".py") and os.path.isfile(cmd[0]) and not error.hint:
             raise NotReplayable(error.what, hint=f"a file, not a command: did you mean python {cmd[0]}?") from error
         raise
-    if os.path.exists(recording.path):
+    if not recording.kept:
+        if not options.current().quiet:
+            click.echo("replay: nothing is kept of it, as asked", err=True)
+    elif os.path.exists(recording.path):
         _report(recording.path, finished=recording.finished)
         for line in recording.unsigned:
             click.echo(one_line(f"replay: {line}"), err=True)

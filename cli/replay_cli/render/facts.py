@@ -108,7 +108,21 @@ def _duration(found: Contents) -> str:
 
 
 def unfinished(found: Contents) -> str:
-    """Why this recording isn't whole, as a sentence; empty when it is."""
+    """Why this recording isn't whole, in a sentence or two; empty when it is."""
+    return " ".join(filter(None, (_beginning(mapping(found.header.get("ring"))), _end(found))))
+
+
+def _beginning(ring: Mapping[Any, Any]) -> str:
+    """Of a flight recorder."""
+    if not ring:
+        return ""
+    said = f"FLIGHT RECORDER, saved because: {ring.get('reason')}."
+    if ring.get("whole"):
+        return f"{said} It has everything from the beginning."
+    return f"{said} The {ring.get('dropped')} events before these are gone: it can be read, but not executed again."
+
+
+def _end(found: Contents) -> str:
     if found.damage is not None:
         return "DAMAGED: this is what can be read before the damage."
     if found.stopped is not None:
