@@ -21,10 +21,11 @@ _PLAIN = frozenset((str, int, float, bool, bytes, type(None)))
 
 def plainly_same(one: Any, other: Any) -> bool:
     """Quickly, for the commonest request: the same dict of texts and numbers in the same order. False says nothing."""
-    if type(one) is not dict or type(other) is not dict or one != other:
+    if type(one) is not dict or type(other) is not dict or not _TEXT.issuperset(map(type, one)):  # pyright: ignore[reportUnknownArgumentType]
         return False
     kinds = [*map(type, one.values())]  # pyright: ignore[reportUnknownArgumentType]
-    return _PLAIN.issuperset(kinds) and kinds == [*map(type, other.values())] and _TEXT.issuperset(map(type, one))  # pyright: ignore[reportUnknownArgumentType]
+    # What isn't plain isn't compared here: arrays have no truth.
+    return _PLAIN.issuperset(kinds) and kinds == [*map(type, other.values())] and one == other  # pyright: ignore[reportUnknownArgumentType]
 
 
 def revived(value: Any, stand_ins: list[Named] | None = None) -> Any:

@@ -35,7 +35,6 @@ NATIVE: dict[str, str] = {
     "lancedb": "reads, writes and downloads in Rust",
     "deltalake": "reads, writes and downloads in Rust",
     "obstore": "connections are made in Rust",
-    "chromadb_rust_bindings": "reads and writes files in Rust",
     "qdrant_edge": "reads and writes files in Rust",
     "polars": "reads and writes files in Rust",
     "pyarrow.dataset": "reads and writes files in C++",

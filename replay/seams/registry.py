@@ -222,6 +222,20 @@ SEAMS: tuple[Seam, ...] = (
         ),
     ),
     Seam(
+        name="chromadb",
+        module="replay.seams.chromadb",
+        targets=(Target("chromadb_rust_bindings", ("Bindings.add", "Bindings.query", "Bindings.get")),),
+        covers="chromadb, embedded (PersistentClient, EphemeralClient); a client of its server is recorded as HTTP",
+        tried="chromadb 1.5",
+        ways=("sync",),
+        records="each operation on the database with collection, ids, vectors, documents and metadata, and its answer; "
+        "embedding functions run again; the database isn't opened at replay",
+        limits=(
+            "an embedding function that computes locally computes again: its model has to be there",
+            "how much of a database was there before the recording is known only as far as it was read",
+        ),
+    ),
+    Seam(
         name="multiprocessing",
         module="replay.seams.multiprocessing",
         targets=(

@@ -1,7 +1,7 @@
 """Memory events of all stores as accesses, and what a store held at any event. Pure: reads events, touches nothing.
 
     for access in accesses(cassette.events): print(access.event, access.store, access.key, access.op, access.value)
-    held = stores(cassette.events, until=120)   # before event 120; store -> key -> value
+    held = stores(cassette.events, until=120)   # before event 120; store -> key -> value; Chroma: -> collection -> id
 
 How a store is rebuilt depends on what it is (`semantics.stores`): keys that were set and deleted; Redis' commands;
 statements of a database, which run on an empty one in memory. What was there before the recording is known where
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from replay.model.event import Event
+from replay.semantics import vectors
 from replay.semantics.stores import Database, Keyed, RedisStore, is_read
 
 _TABLE = re.compile(r"\b(?:into|update|from|join|table(?:\s+if\s+(?:not\s+)?exists)?)\s+([\w.\"]+)", re.IGNORECASE)
@@ -32,7 +33,8 @@ class Access:
 
     Attributes:
         event: id of the event. store: its address or name.
-        key: of a database the table, and the row's key where the statement says so (`notes[policy]`).
+        key: of a database the table, and the row's key where the statement says so (`notes[policy]`); of Chroma the
+            collection, and the id.
         op: what was done, such as `get`. value: what was read, or written.
         request: all that was asked: of a database the statement and its parameters.
     """
@@ -88,6 +90,9 @@ def _of(event: Event) -> Iterator[Access]:
             yield from _command(event, request["store"], command["op"], command, answer)
     elif library == "redis" and "store" in request:
         yield from _command(event, request["store"], op, request, event.response)
+    elif library == "chromadb":
+        for key, value in vectors.touched(event):
+            yield Access(event.id, request["store"], key, op, _effect(event), value, request)
     elif isinstance(request, dict) and "query" in request:
         yield _statement(event, request["store"], op, request["query"], request.get("params"), _rows(event.response))
     elif isinstance(request, dict) and "args" in request:
@@ -158,6 +163,8 @@ def _apply(held: dict[str, Any], event: Event) -> None:
                 store.run(command["op"], command, answer)
         elif event.status == "done":
             store.run(op, request, event.response)
+    elif library == "chromadb":
+        held.setdefault(request["store"], vectors.Collections()).run(event)
     elif library == "psycopg" and isinstance(request, dict) and "store" in request:
         held.setdefault(request["store"], Database(None, None)).answered(event)
     elif isinstance(request, dict) and "args" in request and event.status == "done":
