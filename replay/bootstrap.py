@@ -32,6 +32,7 @@ class Spec(TypedDict):
     `allow`: holes in the sandbox; `channel`: descriptor to whoever answers for the kernel's walls;
     `audit`: listen to the interpreter's audit events; `trace`: where the values of the program's lines go;
     `keeping`: what becomes of the recording.
+    `protection`: for whom the recording is encrypted (`replay.recorder.protection`).
     """
 
     mode: str
@@ -49,6 +50,7 @@ class Spec(TypedDict):
     descend: NotRequired[list[tuple[int, str]]]
     allow: NotRequired[list[str]]
     channel: NotRequired[int | None]
+    protection: NotRequired[dict[str, Any]]
     audit: NotRequired[bool]
     keeping: NotRequired[dict[str, Any]]
     trace: NotRequired[str | None]

@@ -12,8 +12,8 @@ import shutil
 import sys
 import tempfile
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -35,13 +35,14 @@ from replay.model.errors import (
 )
 from replay.model.inside import INSIDE
 from replay.process import Output
+from replay.recorder.protection import Protection, protection
 from replay.runtime import facts
 from replay.runtime.descent import environment
 from replay.runtime.environ import PROXY
 
 if TYPE_CHECKING:
     from replay.cassette.reader import Reader
-    from replay.cassette.signing import Signer
+    from replay.cassette.sealing import Sign
     from replay.model.verdict import Divergence, Escape, HoleUse
     from replay.runtime.walls.told import Told
 
@@ -164,6 +165,7 @@ def record_command(
     sign: str | None = None,
     redact: str | None = None,
     keeping: Keeping = ALWAYS,
+    encrypt: Sequence[str] = (),
 ) -> Recording:
     """Run `command`, a Python program as one types it, and record it into a new cassette at `path`.
 
@@ -178,9 +180,11 @@ def record_command(
         redact: a file of rules for what is a secret, besides what looks like one (docs/redaction.md).
         sign: a file with a private ed25519 key, for the cassettes; the program isn't told of it.
         keeping: whether it is recorded, and what becomes of it (docs/production.md).
+        encrypt: age recipients, or files of them: nobody else can read the cassettes when the program has ended.
 
     Raises:
-        UsageError: no command, or no such rules. CassetteExists: there is something at `path`. KeyUnusable: `sign`.
+        UsageError: no command, or no such rules. CassetteExists: there is something at `path`.
+        KeyUnusable: `sign`, `encrypt`.
         NotRecorded: the program ended well, but nothing was recorded.
         NotReplayable: the command can't be found.
     """
@@ -194,7 +198,10 @@ def record_command(
     path = os.path.abspath(path)
     if os.path.exists(path):
         raise CassetteExists(f"{path} exists already", hint="a recording never overwrites; choose another -o")
-    signer = None if sign is None else _signer(sign)
+    guard = protection(sign, list(encrypt))
+    signer = guard.signer()  # a key that can't be used is no surprise for the program's end
+    if guard.encrypt and keeping.flight_recorder:
+        raise UsageError("a flight recorder can't be encrypted", hint="leave out --encrypt or --flight-recorder")
     variables = os.environ if variables is None else variables
     identity = variables.get("TRACEPARENT", "")[3:35] or os.path.basename(path).removesuffix(".cassette")
     if not keeping.samples(identity):
@@ -227,27 +234,34 @@ def record_command(
         "trace": trace,
         "keeping": asdict(keeping),
     }
-    pid, code, _, _ = process.start(command, {**environ, "REPLAY_BOOT": json.dumps(spec)}, output, meanwhile=_get_ready)
-    dirty = repository.dirty()
     try:
-        recording = _ended(path, command[0], pid, code, keeping, {"dirty": dirty})
-        if signer is None or not os.path.exists(recording.path):
+        with _encrypting(guard) as spec["protection"]:
+            boot = {**environ, "REPLAY_BOOT": json.dumps(spec)}
+            pid, code, _, _ = process.start(command, boot, output, meanwhile=_get_ready)
+            recording = _ended(path, command[0], pid, code, keeping, {"dirty": repository.dirty()}, signer)
+        if sign is None or not os.path.exists(recording.path):
             return recording
-        from replay.cassette.resealing import sign_family
-
-        return replace(recording, unsigned=sign_family(recording.path, signer))
+        return replace(recording, unsigned=_sign_children(recording.path, sign))
     finally:
         keeping.retain(os.path.dirname(path), originals.wall_ns() / 1e9)
 
 
-def _ended(path: str, program: str, pid: int, code: int, keeping: Keeping, more: Mapping[str, Any]) -> Recording:
-    """What came of it."""
+def _ended(
+    path: str,
+    program: str,
+    pid: int,
+    code: int,
+    keeping: Keeping,
+    more: Mapping[str, Any],
+    signer: Callable[[str], Sign] | None,
+) -> Recording:
+    """What came of it: how the program ended is added, and the cassette is sealed."""
     from replay.cassette.finishing import finish
     from replay.cassette.reader import Reader
 
     _take_back(path)
     if keeping.flight_recorder and os.path.isdir(ring_of(path)):
-        return _landed(path, code, keeping, more)
+        return _landed(path, code, keeping, more, signer)
     if not os.path.exists(path):
         if code == 0:
             raise NotRecorded(f"{program} ran, but nothing was recorded", hint=_WHY_NOTHING)
@@ -256,23 +270,40 @@ def _ended(path: str, program: str, pid: int, code: int, keeping: Keeping, more:
         outcome = reader.outcome
         ended = outcome is not None
         own = reader.header.get("pid") == pid  # otherwise the code is that of a shell around it
+        sign = None if signer is None else signer(reader.header["id"])
     if ended:
-        finish(path, {"exit_code" if own else "command_exit_code": code, **more})
+        finish(path, {"exit_code" if own else "command_exit_code": code, **more}, sign)
         if keeping.forgets({**(outcome or {}), "exit_code": code}) and all_well(path):
             remove(Path(path))
             return Recording(path, code, finished=True, kept=False)
     return Recording(path, code, finished=ended)
 
 
-def _signer(path: str) -> Signer:
-    """Made before the program begins: a key that can't be used is no surprise for its end."""
+@contextmanager
+def _encrypting(guard: Protection) -> Generator[dict[str, Any]]:
+    """What the recorded processes are told. What they write is readable to this one, until it has sealed it."""
+    if not guard.encrypt:
+        yield {}
+        return
+    from replay.cassette import keyring
+
+    with keyring.lent() as identity:
+        yield {"encrypt": guard.encrypt, "also": [identity.recipient]}
+
+
+def _sign_children(path: str, key: str) -> list[str]:
+    """They have sealed themselves, without the key. Returns what couldn't be signed."""
+    from replay.cassette.directory import descendants
     from replay.cassette.keys import signing_key
+    from replay.cassette.resealing import sign_all
     from replay.cassette.signing import Signer
 
-    return Signer(signing_key(path))
+    return sign_all(descendants(path), Signer(signing_key(key)))
 
 
-def _landed(path: str, code: int, keeping: Keeping, more: Mapping[str, Any]) -> Recording:
+def _landed(
+    path: str, code: int, keeping: Keeping, more: Mapping[str, Any], signer: Callable[[str], Sign] | None
+) -> Recording:
     """The program with a flight recorder has ended: well, or so that its ring is saved."""
     from replay.cassette import merging
 
@@ -281,7 +312,7 @@ def _landed(path: str, code: int, keeping: Keeping, more: Mapping[str, Any]) -> 
     kept = outcome is None or not keeping.forgets({**outcome, "exit_code": code})
     if kept:
         how = "was killed" if code > 128 or outcome is None else "failed" if code else "asked for it"
-        path = merging.merge(folder, path, f"the program {how}", {"exit_code": code, **more})
+        path = merging.merge(folder, path, f"the program {how}", {"exit_code": code, **more}, signer)
     shutil.rmtree(folder, ignore_errors=True)
     return Recording(path, code, finished=outcome is not None, kept=kept or os.path.exists(path))
 

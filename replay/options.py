@@ -79,6 +79,10 @@ def _text(text: str) -> str | None:
     return text or None
 
 
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def _pairs(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for pair in filter(None, (part.strip() for part in text.split(","))):
@@ -135,6 +139,11 @@ TABLE = (
         "dump_signal", "REPLAY_DUMP_SIGNAL", _signal, "a signal", "SIGUSR2", None,
         "The signal that saves flight recorders."
     ),
+    Option("sign", "REPLAY_SIGN", _text, "a path", None, "--sign", "Sign cassettes with this private ed25519 key."),
+    Option(
+        "encrypt", "REPLAY_ENCRYPT", _list, "age1…,age1… or a path", (), "--encrypt",
+        "Encrypt cassettes for these age recipients: the host that records can't read them any more.",
+    ),
 )  # fmt: skip
 
 
@@ -157,6 +166,8 @@ class Options:
     retain_age: float
     retain_size: int
     dump_signal: str
+    sign: str | None
+    encrypt: tuple[str, ...]
 
 
 def current(environ: Mapping[str, str] | None = None, directory: str | None = None) -> Options:
@@ -202,6 +213,9 @@ def _read(option: Option, text: str, where: str) -> Any:
 def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, list):
+        several: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return ",".join(map(str, several))
     if isinstance(value, Mapping):
         known: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
         return ",".join(f"{key}={each}" for key, each in known.items())

@@ -24,6 +24,7 @@ from replay.boundary.lanes import become, nobody, running
 from replay.cassette.directory import ring_of
 from replay.cassette.keeping import Keeping
 from replay.model.errors import CassetteExists, ReplayError
+from replay.recorder.protection import Protection
 from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
 from replay.runtime import blindspots, chance, descent, facts, files, inputs, locks, outputs, threads, tracebacks
@@ -57,6 +58,8 @@ class RecordedProcess(descent.Descent):
         self._path = self._id = ""
         rules: dict[str, Any] = dict(spec.get("keeping") or {})
         self._keeping = Keeping(**rules)
+        guard: dict[str, Any] = spec.get("protection") or {}
+        self._protection = Protection(None, tuple(guard.get("encrypt", ())), tuple(guard.get("also", ())))
         self._parent: Mapping[str, Any] | None = None
         self._gone = False
         self._dormant = dict(spec["parent"]) if dormant else None
@@ -165,10 +168,10 @@ class RecordedProcess(descent.Descent):
             if parent["how"] in ("fork", "forkserver"):
                 header |= {"entry": {"type": "fork"}}
         if not take:
-            recorder = _claim(path, header, seed, self._keeping)
+            recorder = _claim(path, header, seed, self._keeping, self._protection)
         else:
             try:
-                recorder = start_recorder(path, header, seed, keeping=self._keeping)
+                recorder = start_recorder(path, header, seed, keeping=self._keeping, protection=self._protection)
             except CassetteExists:  # another Python of the same command has it
                 if parent is not None:
                     raise
@@ -189,6 +192,8 @@ class RecordedProcess(descent.Descent):
             parent = None if self._parent is None else {**self._parent, "how": how}
         spec = {"mode": "record", "cassette": self._path, "parent": parent, "take": self._gone}
         spec["keeping"] = asdict(self._keeping)
+        if self._protection.encrypt:
+            spec["protection"] = {"encrypt": self._protection.encrypt, "also": self._protection.also}
         return {**spec, "environ": dict(restore), "header": known, "scratch": "", "verdict": ""}
 
     def _detach(self) -> None:
@@ -202,11 +207,12 @@ class RecordedProcess(descent.Descent):
             self._recorder.blind(what, detail)
 
 
-def _claim(beside: str, header: Mapping[str, Any], seed: bytes, keeping: Keeping) -> Recorder:
+def _claim(beside: str, header: Mapping[str, Any], seed: bytes, keeping: Keeping, protection: Protection) -> Recorder:
     """A recorder on the first free number in the folder of `beside`'s children."""
+    always = replace(keeping, keep="always")
     while True:
         try:
-            return start_recorder(_free(beside), header, seed, keeping=replace(keeping, keep="always"))
+            return start_recorder(_free(beside), header, seed, keeping=always, protection=protection)
         except CassetteExists:
             continue  # another child was faster
 

@@ -32,6 +32,7 @@ from replay.cassette.header import new_id
 from replay.cassette.keeping import Keeping, Kept
 from replay.cassette.redact.rules import Given
 from replay.model.errors import NotStorable, ReplayError
+from replay.recorder.protection import protection
 from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
 from replay.recorder.trouble import warn_on_stderr
@@ -320,7 +321,9 @@ def _begin(path: Path, header: dict[str, Any], redact: Given, keeping: Keeping, 
     try:
         if path.parent == default_directory() or not explicit:
             path.parent.mkdir(parents=True, exist_ok=True)
-        recorder = start_recorder(os.fspath(path), {**header, **more}, chance.new_seed(), redact, keeping)
+        chosen = options.current()
+        guard = protection(chosen.sign, chosen.encrypt)
+        recorder = start_recorder(os.fspath(path), {**header, **more}, chance.new_seed(), redact, keeping, guard)
     except OSError as error:
         warn_on_stderr(f"nothing is recorded: {error.strerror}: {path}")
         counters.dropped()

@@ -78,6 +78,29 @@ def _no_color(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
         ctx.ensure_object(Options).color = False
 
 
+def _identity(ctx: click.Context, _param: click.Parameter, path: str | None) -> None:
+    """In the environment, where replayed processes find it, too."""
+    if path is not None:
+        known = [os.environ[IDENTITY]] if os.environ.get(IDENTITY) else []
+        os.environ[IDENTITY] = os.pathsep.join([*known, os.path.abspath(path)])
+
+
+def reads(command: F) -> F:
+    """For commands that read cassettes: `--identity`, and what `common` has."""
+    flag = click.option(
+        "--identity",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        expose_value=False,
+        callback=_identity,
+        help="An age identity that opens encrypted cassettes.",
+    )
+    return flag(common(command))
+
+
+IDENTITY = "REPLAY_IDENTITY"
+
+
 def common(command: F) -> F:
     """The flags that every command takes. Read them with `current()`; the command gets no parameters for them."""
     flags = (

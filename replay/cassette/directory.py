@@ -100,11 +100,10 @@ def resolve(name: str | os.PathLike[str], directory: str | os.PathLike[str] | No
 
 def _id(path: Path) -> str:
     """The id in the header; empty if it can't be read."""
-    from replay.cassette import layout  # a recording begins sooner without a reader
-    from replay.cassette.source import FileSource
+    from replay.cassette import layout, opening  # a recording begins sooner without a reader
 
     try:
-        source = FileSource(path)
+        source = opening.source(path)
         try:
             return str(layout.header(source).get("id", "")).upper()
         finally:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from replay.cassette import layout
+from replay.cassette import layout, opening
 from replay.cassette.directory import children, parent_of
-from replay.cassette.source import FileSource
 from replay.model.errors import ReplayError
 
 
@@ -58,7 +57,7 @@ def ancestry(path: str | os.PathLike[str], header: Mapping[str, Any]) -> Path | 
 def header_at(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """The header of the cassette at `path`; None where it can't be read."""
     try:
-        source = FileSource(path)
+        source = opening.source(path)
         try:
             return dict(layout.header(source))
         finally:

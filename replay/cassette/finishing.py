@@ -12,11 +12,12 @@ from hashlib import sha256
 from typing import Any, Final
 
 from replay.cassette import frame as f
-from replay.cassette import sealing
+from replay.cassette import layout, opening, sealing
 from replay.cassette.codec import pack, unpack
+from replay.cassette.disk import Ending, Plain
 from replay.cassette.footer import Footer, Segment
 from replay.cassette.scan import Run, Scan
-from replay.cassette.source import FileSource
+from replay.cassette.source import ByteSource, FileSource
 from replay.cassette.writer import SEGMENT_BYTES, SEGMENT_EVENTS
 from replay.model.errors import CassetteDamaged
 
@@ -36,45 +37,57 @@ def finish(path: str | os.PathLike[str], more: Mapping[str, Any], sign: sealing.
         OSError: the disk is full; what was there is whole.
     """
     where = os.fspath(path)
-    source = FileSource(where)
+    source = opening.source(where)
     try:
         scan = Scan(source)
         cutter = _Cutter()
         for run in scan.runs():
             cutter.add(run)
+        if scan.outcome is None or scan.damage is not None:
+            raise CassetteDamaged(
+                f"{where} didn't end",
+                offset=scan.footer.size,
+                good_events=scan.footer.events,
+                hint="it replays to the cut",
+            )
+        disk = _disk(where, source)
+        try:
+            _end(disk, where, scan, cutter, pack({**unpack(scan.outcome), **more}), sign)
+        finally:
+            disk.close()
     finally:
         source.close()
-    if scan.outcome is None or scan.damage is not None:
-        raise CassetteDamaged(
-            f"{where} didn't end", offset=scan.footer.size, good_events=scan.footer.events, hint="it replays to the cut"
-        )
-    outcome = pack({**unpack(scan.outcome), **more})
-    fd = os.open(where, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
-    try:
-        digest = sha256(sealing.read_all(fd, 0, cutter.size)).digest()
-        chain, crc = f.encode(f.CHAIN, f.NO_EVENT, pack([digest]), cutter.crc)
-        end, last = f.encode(f.END, f.NO_EVENT, outcome, crc)
-        cutter.cut()
-        cutter.segments[-1] = Segment(cutter.size, cutter.crc, cutter.events)
-        sealing.write_all(fd, chain + end)
-        tables = scan.tables
-        footer = Footer(
-            segments=[
-                *cutter.segments[:-1],
-                cutter.segments[-1],
-                Segment(cutter.size + len(chain), crc, cutter.events),
-            ],
-            size=cutter.size + len(chain) + len(end),
-            events=cutter.events,
-            strays=cutter.strays,
-            lanes=list(tables.lanes.items()),
-            sites=[(number, site.file, site.line, site.function) for number, site in tables.sites.items()],
-            blind=tables.blind,
-            gaps=cutter.gaps,
-        )
-        fd = sealing.seal(fd, where, footer, last, sign)
-    finally:
-        os.close(fd)
+
+
+def _disk(path: str, source: ByteSource) -> Ending:
+    if isinstance(source, FileSource):
+        return Plain(os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)))
+    from replay.cassette.journal import Ended
+
+    return Ended(path, source, layout.header(source).get("recipients"))
+
+
+def _end(disk: Ending, path: str, scan: Scan, cutter: _Cutter, outcome: bytes, sign: sealing.Sign | None) -> None:
+    digest = sha256(disk.read(0, cutter.size)).digest()
+    chain, crc = f.encode(f.CHAIN, f.NO_EVENT, pack([digest]), cutter.crc)
+    end, last = f.encode(f.END, f.NO_EVENT, outcome, crc)
+    cutter.cut()
+    cutter.segments[-1] = Segment(cutter.size, cutter.crc, cutter.events)
+    data = chain + end
+    while data:
+        data = data[disk.put(data) :]
+    tables = scan.tables
+    footer = Footer(
+        segments=[*cutter.segments[:-1], cutter.segments[-1], Segment(cutter.size + len(chain), crc, cutter.events)],
+        size=cutter.size + len(chain) + len(end),
+        events=cutter.events,
+        strays=cutter.strays,
+        lanes=list(tables.lanes.items()),
+        sites=[(number, site.file, site.line, site.function) for number, site in tables.sites.items()],
+        blind=tables.blind,
+        gaps=cutter.gaps,
+    )
+    sealing.seal(disk, path, footer, last, sign)
 
 
 class _Cutter:

@@ -20,6 +20,11 @@ replay."""
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
+def entropy(count: int) -> bytes:
+    """Random bytes, also where the program's own are recorded."""
+    return urandom(count)
+
+
 def new_id(milliseconds: int, entropy: bytes) -> str:
     """A ULID: 26 characters that sort by time.
 

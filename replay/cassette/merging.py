@@ -16,10 +16,11 @@ from replay.cassette import header as head
 from replay.cassette import layout
 from replay.cassette._msgpack import BAD_INPUT, ext, plain, unplain
 from replay.cassette.codec import EXT_DELTA, pack
+from replay.cassette.disk import write_all
 from replay.cassette.finishing import finish
 from replay.cassette.reader import Reader
 from replay.cassette.scan import Scan
-from replay.cassette.sealing import Sign, write_all
+from replay.cassette.sealing import Sign
 from replay.cassette.source import FileSource
 from replay.model.errors import CassetteDamaged, CassetteEmpty, CassetteMissing
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Self
 from replay.cassette import footer as foot
 from replay.cassette import frame as f
 from replay.cassette import header as head
-from replay.cassette import layout, records
+from replay.cassette import layout, opening, records
 from replay.cassette.codec import unpack
 from replay.cassette.delta import Delta, rebuild
 from replay.cassette.footer import Tables
@@ -22,7 +22,7 @@ from replay.cassette.layout import Record
 from replay.cassette.lru import Recent
 from replay.cassette.named import Named, text_of
 from replay.cassette.scan import Damage
-from replay.cassette.source import ByteSource, FileSource
+from replay.cassette.source import ByteSource
 from replay.model.errors import CassetteDamaged
 from replay.model.event import BlindSpot, Event, Failure, Piece, PieceStatus, Site
 
@@ -72,7 +72,7 @@ class Reader:
             CassetteEmpty, CassetteForeign, CassetteNewer: its first bytes.
             CassetteDamaged: not even its header can be read. Damage behind that is no error here: see `damage`.
         """
-        source = FileSource(path) if isinstance(path, (str, os.PathLike)) else path
+        source = opening.source(path) if isinstance(path, (str, os.PathLike)) else path
         try:
             return cls(source, known_flags)
         except BaseException:

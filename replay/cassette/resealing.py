@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from replay.cassette import footer as foot
 from replay.cassette import frame as f
-from replay.cassette import layout, sealing
+from replay.cassette import layout, opening
 from replay.cassette._msgpack import plain, unplain
-from replay.cassette.directory import descendants
+from replay.cassette.disk import put_in_place
+from replay.cassette.journal import Ended
 from replay.cassette.scan import Scan
 from replay.cassette.signing import Marks, Signer
 from replay.cassette.source import FileSource
@@ -33,7 +35,7 @@ def sign(path: str | os.PathLike[str], signer: Signer) -> None:
         raise CassetteDamaged(what, offset=report.offset or 0, good_events=report.events)
     if report.status != "sealed":
         raise UsageError(f"{where} isn't sealed: its recording goes on, or was killed")
-    source = FileSource(where)
+    source = opening.source(where)
     try:
         end = source.size - f.TRAILER.size
         index_at, seed = foot.find(source.read_at(end, f.TRAILER.size)) or (end, 0)
@@ -46,20 +48,23 @@ def sign(path: str | os.PathLike[str], signer: Signer) -> None:
         known["signatures"] = [*known.get("signatures", ()), entry]
         index, _ = f.encode(f.INDEX, f.NO_EVENT, plain(known), seed)
 
-        def write(new: int) -> None:
+        def pieces() -> Iterator[bytes]:
             for at in range(0, index_at, _PIECE):
-                sealing.write_all(new, source.read_at(at, min(_PIECE, index_at - at)))
-            sealing.write_all(new, index + foot.trailer(index_at, seed))
+                yield source.read_at(at, min(_PIECE, index_at - at))
+            yield index + foot.trailer(index_at, seed)
 
-        os.close(sealing.put_in_place(where, os.stat(where).st_mode, write))
+        if isinstance(source, FileSource):
+            os.close(put_in_place(where, os.stat(where).st_mode, pieces()))
+        else:
+            Ended(where, source, layout.header(source).get("recipients")).replace(where, pieces())
     finally:
         source.close()
 
 
-def sign_family(path: str | os.PathLike[str], signer: Signer) -> list[str]:
-    """Sign a cassette and those of its child processes, as far as they are sealed. Returns what couldn't be signed."""
+def sign_all(paths: Iterable[str | os.PathLike[str]], signer: Signer) -> list[str]:
+    """Sign those cassettes, as far as they are sealed. Returns what couldn't be signed."""
     unsigned: list[str] = []
-    for each in (path, *(child for child in descendants(path))):
+    for each in paths:
         try:
             sign(each, signer)
         except (ReplayError, OSError) as error:

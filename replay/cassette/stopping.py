@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from os import fstat, ftruncate, pread, pwrite  # bound now: seams patch the module's attributes
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from replay.cassette import frame as f
 from replay.cassette.codec import pack
 from replay.model.errors import ReplayError
+
+if TYPE_CHECKING:
+    from replay.cassette.source import ByteSource
 
 STOPPED: Final = "recording"
 """Name, and `kind` in the request, of the gap with which a recording stops before its program did."""
@@ -54,15 +57,15 @@ def stop(
         crc = int.from_bytes(data[frames[-1][2] - 13 : frames[-1][2] - 9], "big") if frames else seed
         count = events + sum(frame[0] in (f.CALL, f.EVENT) for frame in frames)
         lanes = offset > len(f.PREAMBLE) or any(frame[0] == f.LANE for frame in frames)
-        last = _gap(count, crc, at, reason, announced=lanes)
+        last = gap(count, crc, at, reason, announced=lanes)
         if offset + end + len(last) <= there or not frames or frames[-1][0] == f.HEADER:
             break
         frames.pop()
-    _overwrite(fd, offset + end, last)
+    overwrite(fd, offset + end, last)
     return True
 
 
-class _Open:
+class Open:
     """The file as a `ByteSource`."""
 
     def __init__(self, fd: int, size: int) -> None:
@@ -82,7 +85,7 @@ def _found(fd: int, size: int) -> list[tuple[int, int, int]]:
     from replay.cassette.scan import Scan  # a recording begins sooner without a reader
 
     try:
-        scan = Scan(_Open(fd, size))
+        scan = Scan(Open(fd, size))
         for _ in scan.runs():
             pass
     except ReplayError:
@@ -90,12 +93,25 @@ def _found(fd: int, size: int) -> list[tuple[int, int, int]]:
     return [(segment.offset, segment.seed, segment.first) for segment in scan.footer.segments]
 
 
+def state(source: ByteSource) -> tuple[int, int]:
+    """The crc of the last whole frame, and how many events there are."""
+    from replay.cassette.scan import Scan
+
+    scan = Scan(source)
+    crc = 0
+    for run in scan.runs():
+        last = run.frames[-1][2] - f.HEAD.size
+        crc = int.from_bytes(run.data[last : last + 4], "big")
+    return crc, scan.footer.events
+
+
 def is_stop(kind: str, request: Any) -> bool:
     """Whether an event says that the recording stopped there."""
     return kind == "gap" and isinstance(request, dict) and cast("dict[str, Any]", request).get("kind") == STOPPED
 
 
-def _gap(event: int, seed: int, at: int, reason: str, *, announced: bool) -> bytes:
+def gap(event: int, seed: int, at: int, reason: str, *, announced: bool) -> bytes:
+    """The event with the reason, and where no lane was announced, one before it."""
     lane = b""
     if not announced:
         lane, seed = f.encode(f.LANE, f.NO_EVENT, pack([0, "m"]), seed)
@@ -107,11 +123,11 @@ def _gap(event: int, seed: int, at: int, reason: str, *, announced: bool) -> byt
 def _anew(fd: int, header: dict[str, Any], at: int, reason: str) -> bool:
     """Nothing of it is left that could be read."""
     first, crc = f.encode(f.HEADER, f.NO_EVENT, pack(header), 0)
-    _overwrite(fd, 0, f.PREAMBLE + first + _gap(0, crc, at, reason, announced=False))
+    overwrite(fd, 0, f.PREAMBLE + first + gap(0, crc, at, reason, announced=False))
     return True
 
 
-def _overwrite(fd: int, offset: int, data: bytes) -> None:
+def overwrite(fd: int, offset: int, data: bytes) -> None:
     """`data` from there to the file's end. First the bytes, into room that the file has already."""
     _to_append(fd, False)
     view = memoryview(data)

@@ -16,13 +16,13 @@ from hashlib import sha256
 from typing import Literal
 
 from replay.cassette import frame as f
-from replay.cassette import layout
+from replay.cassette import layout, opening
 from replay.cassette.codec import unpack
 from replay.cassette.footer import Footer, unpack_tables
 from replay.cassette.keys import fingerprint, serialization
 from replay.cassette.scan import Damage, Run, Scan
 from replay.cassette.signing import Marks, Signature, check
-from replay.cassette.source import ByteSource, FileSource
+from replay.cassette.source import ByteSource
 from replay.model.errors import CassetteDamaged
 
 Problem = Literal["altered", "dropped", "reordered", "truncated", "footer", "signature"]
@@ -76,7 +76,7 @@ def verify(path: str | os.PathLike[str] | ByteSource, key: bytes | None = None) 
         >>> verify("x.cassette").intact
         True
     """
-    source = FileSource(path) if isinstance(path, (str, os.PathLike)) else path
+    source = opening.source(path) if isinstance(path, (str, os.PathLike)) else path
     try:
         return _verify(source, key)
     finally:

@@ -13,23 +13,22 @@ import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from errno import EIO, ENOENT
 from hashlib import sha256
-from os import fstat, unlink  # bound now: seams patch the module's attributes
-from os import write as os_write
+from os import unlink  # bound now: seams patch the module's attributes
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 from replay.cassette import frame as f
 from replay.cassette import header as head
-from replay.cassette import stopping
 from replay.cassette._msgpack import ext, plain
 from replay.cassette.codec import EXT_DELTA, Encoder
 from replay.cassette.delta import difference
+from replay.cassette.disk import Disk, Plain
 from replay.cassette.lru import Recent
 from replay.cassette.redact import Redactor
 from replay.cassette.redact.bodies import Body
 from replay.cassette.traces import Ours
-from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable
+from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, KeyUnusable, NotStorable
 
 if TYPE_CHECKING:
     from replay.cassette.sealing import Sign
@@ -89,7 +88,14 @@ class Writer:
         >>> writer.flush(); writer.end({"exit_code": 0}); writer.seal(); writer.close()
     """
 
-    def __init__(self, fd: int, path: str, header: dict[str, Any], redactor: Redactor | None = None) -> None:
+    def __init__(
+        self,
+        fd: int,
+        path: str,
+        header: dict[str, Any],
+        redactor: Redactor | None = None,
+        journal: Callable[[int], Disk] | None = None,
+    ) -> None:
         """Takes over `fd`, an empty file. Use `create`."""
         self.path = path
         self.header = header
@@ -103,7 +109,7 @@ class Writer:
         self.on_turn: object = None
         self.asked: str | None = None
         self._failure = OSError(EIO, "nothing was written")
-        self._fd = fd
+        self._disk: Disk = Plain(fd) if journal is None else journal(fd)
         self._encoder = Encoder()
         self._redactor = redactor
         self._bare = self._encoder.pack
@@ -134,7 +140,11 @@ class Writer:
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str], header: Mapping[str, Any], redactor: Redactor | None = None
+        cls,
+        path: str | os.PathLike[str],
+        header: Mapping[str, Any],
+        redactor: Redactor | None = None,
+        journal: Callable[[int], Disk] | None = None,
     ) -> Writer:
         """A new file, 0600, with its header on the disk.
 
@@ -142,12 +152,13 @@ class Writer:
             path: in a directory that exists.
             header: storable; `format`, `writer`, `created`, `id`, `flags` are added.
             redactor: takes secrets out of whatever is written.
+            journal: makes an encrypted file of an empty one (`replay.cassette.journal`).
 
         Raises:
             CassetteExists: there is something at `path`; it is left as it is.
             CassetteMissing: the directory isn't there.
             CassetteUnreadable: no permission to create it.
-            NotStorable: the header.
+            NotStorable: the header. KeyUnusable: what `journal` raises.
             OSError: the disk is full.
         """
         where = os.fspath(path)
@@ -166,10 +177,10 @@ class Writer:
             raise CassetteMissing(f"no directory for {where}", hint="create it first") from None
         except (PermissionError, NotADirectoryError) as error:
             raise CassetteUnreadable(f"can't create {where}: {error.strerror}") from None
-        writer = cls(fd, where, whole, redactor)
         try:
+            writer = cls(fd, where, whole, redactor, journal)
             writer.flush()
-        except OSError:
+        except (OSError, KeyUnusable):
             os.close(fd)
             os.unlink(where)  # ours, and without a header: a cassette that says nothing
             raise
@@ -388,10 +399,11 @@ class Writer:
             return
         data = pending[0] if len(pending) == 1 else b"".join(pending)
         done = 0
+        put = self._disk.put
         try:
-            done = os_write(self._fd, data)
+            done = put(data)
             while done < len(data):
-                done += os_write(self._fd, data[done:])
+                done += put(data[done:])
         except OSError as error:
             self._pending = [data[done:]]
             self._written += done
@@ -414,7 +426,7 @@ class Writer:
         segments = None if changed else self._segments
         reason = f"the recording stopped here: {error.strerror or error}"
         try:
-            if not stopping.stop(self._fd, self.header, segments, self.now(), reason):
+            if not self._disk.stop(self.header, segments, self.now(), reason):
                 error = OSError(ENOENT, "the cassette was removed while it was recorded")
         except OSError:
             pass  # a reader copes with what a crash leaves
@@ -441,7 +453,7 @@ class Writer:
             return
         try:
             while pending:
-                done = os_write(self._fd, pending[0])
+                done = self._disk.put(pending[0])
                 self._written += done
                 pending[0] = pending[0][done:]
                 if not pending[0]:
@@ -462,11 +474,11 @@ class Writer:
 
     def _look(self) -> None:
         """Whether the file is still what was written. Asked once in a segment: it costs a call."""
-        status = fstat(self._fd)
-        if not status.st_nlink:
+        names, size, due = self._disk.look(self._written)
+        if not names:
             self._lost(OSError(ENOENT, "the cassette was removed while it was recorded"))
-        elif status.st_size < self._written:
-            self._lost(OSError(EIO, f"somebody cut the cassette to {status.st_size} bytes while it was recorded"))
+        elif size < due:
+            self._lost(OSError(EIO, f"somebody cut the cassette to {size} bytes while it was recorded"))
 
     def _lost(self, error: OSError) -> None:
         self._stuck = True
@@ -494,7 +506,7 @@ class Writer:
             blind=self._blind,
             gaps=self._gaps,
         )
-        self._fd = sealing.seal(self._fd, self.path, footer, self._crc, self.sign)
+        sealing.seal(self._disk, self.path, footer, self._crc, self.sign)
 
     def discard(self) -> None:
         """Removes the file: nobody wants what is in it."""
@@ -503,9 +515,7 @@ class Writer:
 
     def close(self) -> None:
         """Lets go of the file. Doesn't flush and doesn't seal."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self._disk.close()
 
     # Inside.
 

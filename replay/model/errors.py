@@ -78,6 +78,12 @@ class CassetteNewer(ReplayError):
     slug = "cassette-newer"
 
 
+class CassetteEncrypted(ReplayError):
+    """The cassette is encrypted, and no identity at hand opens it."""
+
+    slug = "cassette-encrypted"
+
+
 class CassetteDamaged(ReplayError):
     """Bytes were altered, dropped or cut. `good_events` events before the damage are readable.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from replay.boundary import originals
 from replay.boundary.lanes import nobody
@@ -14,13 +14,12 @@ from replay.cassette.keeping import ALWAYS, Keeping
 from replay.cassette.redact import Redactor, Rules
 from replay.cassette.redact.rules import Given, rules
 from replay.cassette.writer import Writer
+from replay.model.errors import UsageError
 from replay.model.inside import INSIDE
 from replay.recorder.dumping import watch
+from replay.recorder.protection import NONE, Protection
 from replay.recorder.recorder import Recorder
 from replay.recorder.trouble import warn_on_stderr
-
-if TYPE_CHECKING:
-    from replay.cassette.sealing import Sign
 
 BEHAVIOUR = ("schedule-1", "locks-1", "draws-1", "output-lines-1", INSIDE)
 """What this recorder does in a way that a later one may do differently: a replay of an old cassette chooses the old
@@ -28,7 +27,12 @@ behaviour by these flags, not by version numbers."""
 
 
 def start_recorder(
-    path: str, header: Mapping[str, Any], seed: bytes, redact: Given = None, keeping: Keeping = ALWAYS
+    path: str,
+    header: Mapping[str, Any],
+    seed: bytes,
+    redact: Given = None,
+    keeping: Keeping = ALWAYS,
+    protection: Protection = NONE,
 ) -> Recorder:
     """A recorder over a new file, or over a flight recorder beside it.
 
@@ -40,19 +44,21 @@ def start_recorder(
 
     Raises:
         CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable: as `Writer.create`.
-        KeyUnusable: the one that `REPLAY_SIGN` names.
-        UsageError: the rules can't be read: nothing is recorded without them.
+        KeyUnusable: what `protection` names.
+        UsageError: the rules can't be read: nothing is recorded without them. A flight recorder is to be encrypted.
     """
     redactor = Redactor(originals.urandom(16), _rules(redact or header.get("redact")))
-    whole = {"threads": "order", **header, "random_seed": seed, "flags": list(BEHAVIOUR)}
-    key = _signing_key()
+    whole = {"threads": "order", **header, **protection.header(), "random_seed": seed, "flags": list(BEHAVIOUR)}
+    signer = protection.signer()
     if keeping.flight_recorder:
         from replay.cassette.ring import Ring
 
-        writer: Writer | Ring = Ring(path, whole, keeping.flight_recorder, redactor, key)
+        if protection.encrypt:
+            raise UsageError("a flight recorder can't be encrypted")
+        writer: Writer | Ring = Ring(path, whole, keeping.flight_recorder, redactor, signer)
     else:
-        writer = Writer.create(path, whole, redactor)
-        writer.sign = None if key is None else key(writer.header["id"])
+        writer = Writer.create(path, whole, redactor, protection.journal())
+        writer.sign = None if signer is None else signer(writer.header["id"])
     kind = Recorder
     if header.get("threads") == "strict":
         from replay.recorder.strict import StrictRecorder
@@ -62,17 +68,6 @@ def start_recorder(
     recorder.trace = of_header(header.get("trace"))
     watch(recorder)
     return recorder
-
-
-def _signing_key() -> Callable[[str], Sign] | None:
-    path = originals.environ_get("REPLAY_SIGN")
-    if not path:
-        return None
-    from replay.cassette import keys, signing
-
-    with nobody():
-        key = keys.signing_key(path)
-    return lambda identity: signing.by(key, identity)
 
 
 def _rules(given: Given) -> Rules:

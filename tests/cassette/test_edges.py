@@ -16,6 +16,7 @@ from replay.cassette import directory, footer, sealing
 from replay.cassette import frame as f
 from replay.cassette.cassette import load
 from replay.cassette.codec import pack, unpack
+from replay.cassette.disk import Plain
 from replay.cassette.explain import explain
 from replay.cassette.finishing import finish
 from replay.cassette.reader import Reader
@@ -111,10 +112,10 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
     os.truncate(path, 4)
     assert source.read_at(0, 10) == b"0123"
     source.close()
-    fd = os.open(path, os.O_RDONLY)
+    disk = Plain(os.open(path, os.O_RDONLY))
     with pytest.raises(OSError, match="shorter"):
-        sealing.read_all(fd, 0, 10)
-    os.close(fd)
+        disk.read(0, 10)
+    disk.close()
 
 
 def test_a_cassette_that_is_gone_sorts_first(tmp_path: Path) -> None:

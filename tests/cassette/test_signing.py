@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.cassette import directory, keys, resealing, signing, writer
 from replay.cassette import frame as f
-from replay.cassette import keys, resealing, signing, writer
 from replay.cassette.signing import Marks, Signer, check
 from replay.cassette.verify import verify
 from replay.model.errors import CassetteDamaged, CassetteExists, KeyUnusable, UsageError
@@ -265,7 +265,7 @@ def test_a_family(tmp_path: Path, path: Path, signer: tuple[Signer, bytes]) -> N
     folder.mkdir()
     record(folder / "1.cassette", [1], seal=True)
     record(folder / "2.cassette", [1])
-    (unsigned,) = resealing.sign_family(path, signer[0])
+    (unsigned,) = resealing.sign_all(directory.descendants(path), signer[0])
     assert "2.cassette: not signed" in unsigned
     assert verify(folder / "1.cassette", signer[1]).intact
 

@@ -16,7 +16,7 @@ from replay_cli.render import facts
 
 @click.command("ls")
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
-@options.common
+@options.reads
 def command(directory: Path | None) -> int:
     """Cassettes: when, program, outcome, events, blind spots.
 

@@ -14,7 +14,7 @@ from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
 from replay.cassette.keeping import Keeping, Kept
 from replay.launch import record_command
-from replay.model.errors import NotRecorded, NotReplayable
+from replay.model.errors import CassetteEncrypted, NotRecorded, NotReplayable
 from replay_cli import options
 from replay_cli.render.text import one_line, plural
 
@@ -35,7 +35,6 @@ from replay_cli.render.text import one_line, plural
 @click.option(
     "--sign",
     metavar="KEY",
-    envvar="REPLAY_SIGN",
     type=click.Path(dir_okay=False),
     help="Sign the cassettes at the end, with this private key (`replay keygen`).",
 )
@@ -47,6 +46,12 @@ from replay_cli.render.text import one_line, plural
 @click.option("--keep", metavar="RULE", help="always, or on-failure: what ends well is removed.")
 @click.option("--retain-age", metavar="AGE", help="Remove sealed cassettes of the directory that are older (7d).")
 @click.option("--retain-size", metavar="SIZE", help="Remove the oldest ones beyond this much in all (2GB).")
+@click.option(
+    "--encrypt",
+    metavar="RECIPIENT",
+    multiple=True,
+    help="Encrypt for this age recipient (age1…), or those in a file; may be repeated. This host can't read it then.",
+)
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)
 @options.common
 def command(
@@ -62,6 +67,7 @@ def command(
     keep: str | None,
     retain_age: str | None,
     retain_size: str | None,
+    encrypt: tuple[str, ...],
     cmd: tuple[str, ...],
 ) -> int:
     """Run a Python program and record everything nondeterministic it reads.
@@ -76,6 +82,7 @@ def command(
     rules |= {"retain_age": retain_age, "retain_size": retain_size}
     keeping = Keeping.of(settings.current(), **rules)
     path = output or os.path.join(default_directory(), f"{_new_name()}.cassette")
+    known = settings.current()
     try:
         labels = dict(map(_tag, tags))
         recording = record_command(
@@ -85,8 +92,9 @@ def command(
             tags=labels,
             audit=audit,
             threads=threads,
-            sign=sign,
-            redact=redact or settings.current().redact,
+            sign=sign or known.sign,
+            encrypt=encrypt or known.encrypt,
+            redact=redact or known.redact,
             keeping=keeping,
         )
     except NotReplayable as error:
@@ -97,7 +105,10 @@ def command(
         if not options.current().quiet:
             click.echo("replay: nothing is kept of it, as asked", err=True)
     elif os.path.exists(recording.path):
-        _report(recording.path, finished=recording.finished)
+        try:
+            _report(recording.path, finished=recording.finished)
+        except CassetteEncrypted:  # as it was wanted
+            click.echo(one_line(f"replay: {recording.path}: recorded, and encrypted"), err=True)
         for line in recording.unsigned:
             click.echo(one_line(f"replay: {line}"), err=True)
     else:  # the program failed; its exit code stands

@@ -36,7 +36,7 @@ from replay_cli.render.verdict import again_line, verdict_lines
     help="Run the bodies of tools again, inside the sandbox; or only answer their calls. Default: answer, and run "
     "where answers alone don't lead to the same execution.",
 )
-@options.common
+@options.reads
 def command(
     cassette: str,
     cmd: tuple[str, ...],

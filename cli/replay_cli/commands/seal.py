@@ -15,7 +15,7 @@ from replay_cli.render.text import one_line
 @click.command("seal")
 @click.argument("cassette", callback=options.named)
 @click.option("--sign", "key", required=True, type=click.Path(dir_okay=False), help="A private ed25519 key.")
-@options.common
+@options.reads
 def command(cassette: str, key: str) -> int:
     """Sign a cassette, so that `replay verify --key` proves that nothing in it has changed since.
 

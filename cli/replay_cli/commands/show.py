@@ -20,7 +20,7 @@ from replay_cli.render import plain
 @click.argument("cassette", callback=options.named)
 @click.argument("event", type=click.IntRange(min=0), required=False)
 @click.option("--prices", metavar="FILE", help="What calls cost: JSON.")
-@options.common
+@options.reads
 def command(cassette: str, event: int | None, prices: str | None) -> int:
     """The action path as a timeline; one event whole.
 

@@ -20,7 +20,7 @@ from replay_cli.render.text import one_line, plural
 @click.option(
     "--key", metavar="FILE", type=click.Path(dir_okay=False), help="A public key: it has to be signed by that one."
 )
-@options.common
+@options.reads
 def command(cassette: str, key: str | None) -> int:
     """Is the cassette whole and unaltered?
 
