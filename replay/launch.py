@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from replay import process
 from replay.bootstrap import STOPPED, Spec
-from replay.boundary import originals
+from replay.boundary import originals, traceparent
 from replay.cassette.directory import ring_of
 from replay.cassette.keeping import ALWAYS, Keeping, all_well, remove
 from replay.model.errors import (
@@ -166,6 +166,7 @@ def record_command(
     redact: str | None = None,
     keeping: Keeping = ALWAYS,
     encrypt: Sequence[str] = (),
+    propagate: str = "auto",
 ) -> Recording:
     """Run `command`, a Python program as one types it, and record it into a new cassette at `path`.
 
@@ -178,6 +179,7 @@ def record_command(
         trace: a file for the values of the program's lines (`replay.runtime.trace`); much slower.
         threads: `strict`: one thread at a time, so that data races in pure memory replay, too (docs/limits.md).
         redact: a file of rules for what is a secret, besides what looks like one (docs/redaction.md).
+        propagate: whether its requests and child processes are told its trace (docs/configuration.md).
         sign: a file with a private ed25519 key, for the cassettes; the program isn't told of it.
         keeping: whether it is recorded, and what becomes of it (docs/production.md).
         encrypt: age recipients, or files of them: nobody else can read the cassettes when the program has ended.
@@ -222,6 +224,7 @@ def record_command(
         "startup": facts.startup_variables(environ),
         "timezone": facts.timezone(),
         **({} if redact is None else {"redact": redact}),
+        "trace": traceparent.begin(environ.get("TRACEPARENT"), originals.urandom(24), propagate).to_header(),
     }
     spec: Spec = {
         "mode": "record",
@@ -575,13 +578,19 @@ def _read_verdict(path: str) -> dict[str, Any] | None:
         return None
 
 
+def _like(recorded: Any) -> str:
+    """This interpreter, by the name that the recorded process had for it (`python3` in a console script)."""
+    same = isinstance(recorded, str) and os.path.dirname(recorded) == os.path.dirname(sys.executable)
+    return recorded if same and os.path.exists(recorded) else sys.executable
+
+
 def _recorded_command(header: Mapping[str, Any], path: str) -> list[str]:
     """The Python process that was recorded; a wrapper that started it (a shell, say) is left out."""
     entry = header["entry"]
     if "gap" in entry:
         raise NotReplayable(f"{path}: {entry['gap']}")
     if entry["type"] in ("call", "asgi", "wsgi"):
-        return [sys.executable, "-c", "import replay.reenter; replay.reenter.main()"]
+        return [_like(header.get("executable")), "-c", "import replay.reenter; replay.reenter.main()"]
     argv = list(header["argv"])
     return argv if process.found(argv[0]) is not None else [sys.executable, *argv[1:]]
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from replay.boundary import originals
 from replay.boundary.lanes import become, nobody, running
+from replay.boundary.traceparent import of_header
 from replay.cassette.directory import ring_of
 from replay.cassette.keeping import Keeping
 from replay.model.errors import CassetteExists, ReplayError
@@ -30,7 +31,7 @@ from replay.recorder.start import start_recorder
 from replay.runtime import blindspots, chance, descent, facts, files, inputs, locks, outputs, threads, tracebacks
 from replay.runtime.install import install, trace_to
 
-_PASSED_ON = ("name", "tags", "git", "timezone", "threads", "redact")
+_PASSED_ON = ("name", "tags", "git", "timezone", "threads", "redact", "trace")
 
 
 class RecordedProcess(descent.Descent):
@@ -164,7 +165,9 @@ class RecordedProcess(descent.Descent):
         seed = originals.urandom(16)
         header = {**self._facts, "pid": originals.getpid()}
         if parent is not None:
-            header |= {"parent": dict(parent)}
+            above = of_header(self._facts.get("trace"))
+            self._facts["trace"] = None if above is None else above.below(originals.urandom(8)).to_header()
+            header |= {"parent": dict(parent), "trace": self._facts["trace"]}
             if parent["how"] in ("fork", "forkserver"):
                 header |= {"entry": {"type": "fork"}}
         if not take:

@@ -22,6 +22,7 @@ from replay.cassette.revive import revive
 from replay.matching.compare import alike
 from replay.model.errors import NotReplayable, NotStorable
 from replay.player.player import Player
+from replay.runtime import warm
 
 
 class Part:
@@ -49,6 +50,8 @@ class Part:
         player.active = False
         if entry["type"] != "block":
             player.offspring = []
+        if entry.get("warm"):
+            warm.install()
 
     @property
     def begun(self) -> bool:

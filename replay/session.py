@@ -37,7 +37,7 @@ from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
 from replay.recorder.trouble import warn_on_stderr
 from replay.reenter import prepared
-from replay.runtime import blindspots, chance, facts
+from replay.runtime import blindspots, chance, facts, warm
 from replay.runtime.install import install
 
 P = ParamSpec("P")
@@ -212,6 +212,7 @@ class Sessions:
         self._on = known.enabled
         self._redact = redact or known.redact
         _install()  # now, so that the loop that is going to call it makes handles that know their lane
+        warm.install()
 
     def wanted(self) -> bool:
         """Whether a call that begins here and now is to be recorded."""
@@ -233,10 +234,11 @@ class Sessions:
             yield Session(None)
             return
         header = {
-            "entry": {**entry, "thread": "main" if interrupts.on_main_thread() else "worker"},
+            "entry": {**entry, "thread": "main" if interrupts.on_main_thread() else "worker", "warm": True},
             "name": self._name or name,
             "tags": self._tags,
             "argv": sys.orig_argv,
+            "executable": sys.executable,
             "trace": trace.to_header(),
         }
         recorder = _begin(path, header, self._redact, self._keeping, explicit=False)
@@ -368,8 +370,14 @@ def _new_path() -> Path:
     return default_directory() / f"{name}.cassette"
 
 
+@functools.lru_cache(maxsize=1)
+def _sources(_modules: int) -> dict[str, str]:
+    """Of what is imported: a server asks at the end of each request."""
+    return facts.program_sources(sys.orig_argv)
+
+
 def _storable(outcome: dict[str, Any]) -> dict[str, Any]:
-    whole = {"exception": None, "sources": facts.program_sources(sys.orig_argv), **outcome}
+    whole = {"exception": None, "sources": _sources(len(sys.modules)), **outcome}
     try:
         pack(whole)
     except NotStorable as error:

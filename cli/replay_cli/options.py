@@ -34,9 +34,9 @@ class Options:
         return self.verbosity > 0
 
 
-def named(_ctx: click.Context, _param: click.Parameter, cassette: str) -> str:
+def named(_ctx: click.Context, _param: click.Parameter, cassette: str | None) -> str | None:
     """`named_file` for an argument."""
-    return named_file(cassette)
+    return None if cassette is None else named_file(cassette)
 
 
 def named_file(cassette: str) -> str:

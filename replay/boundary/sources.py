@@ -63,3 +63,12 @@ SOURCES: tuple[tuple[str, str], ...] = (
 
 NUMBER = {name: number for number, (name, _) in enumerate(SOURCES)}
 KIND = dict(SOURCES)
+
+FIXED = frozenset(
+    (
+        "os.cpu_count", "os.sched_getaffinity", "os.uname", "socket.gethostname", "uuid.getnode",
+        "os.getlogin", "os.ids", "pwd.entry", "getpass.getuser", "ctypes.find_library",
+    )
+)  # fmt: skip
+"""What a machine and a user are: what a process asks once and keeps, in whichever request comes first. Where the
+replayed request was a later one, the machine answers."""

@@ -42,6 +42,10 @@ class Trace(NamedTuple):
     flags: str
     sends: bool
 
+    def below(self, entropy: bytes) -> Trace:
+        """That of a child process. `entropy`: 8 random bytes."""
+        return self._replace(span=entropy.hex(), parent=self.span)
+
     def to_header(self) -> dict[str, Any]:
         """For the cassette's header."""
         return dict(self._asdict())

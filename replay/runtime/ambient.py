@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import datetime
+import functools
 import gc
 import os
 import random
@@ -285,8 +286,14 @@ def _asker(source: str, real: Callable[..., Any]) -> Callable[..., Any]:
     return _dress(read, real)
 
 
-def early_bound() -> list[tuple[str, str]]:
+def early_bound() -> tuple[tuple[str, str], ...]:
     """(module, name) of program modules that had bound a real clock before recording began: reads nobody sees."""
+    return _early_bound(len(sys.modules))
+
+
+@functools.lru_cache(maxsize=1)
+def _early_bound(_modules: int) -> tuple[tuple[str, str], ...]:
+    """It takes 10 ms where a thousand modules are: a server asks at the end of each request."""
     real = {id(getattr(originals.REAL_TIME, name)): name for name in _CLOCKS}
     found: list[tuple[str, str]] = []
     for module_name, module in list(sys.modules.items()):
@@ -295,4 +302,4 @@ def early_bound() -> list[tuple[str, str]]:
         for name, value in list(getattr(module, "__dict__", {}).items()):
             if id(value) in real:
                 found.append((module_name, name))
-    return found
+    return tuple(found)

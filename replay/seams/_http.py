@@ -12,6 +12,7 @@ from typing import Any
 
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane
+from replay.boundary.traceparent import NAME, outgoing
 from replay.model.effect import Effect
 
 Head = dict[str, Any]
@@ -49,6 +50,13 @@ def call_of(
     if version is not None:
         request["version"] = version
     return Call("http", name, effect_of(method), request, body, chain=(lane.path, name), streams=True)
+
+
+def tell(lane: Lane, headers: Any) -> None:
+    """Tell whoever is about to be asked which trace this is part of, in a mapping of headers without case."""
+    told = outgoing(lane)
+    if told is not None and NAME not in headers:
+        headers[NAME] = told
 
 
 def pairs(headers: Iterable[tuple[bytes, bytes]]) -> list[list[str]]:

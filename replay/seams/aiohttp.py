@@ -19,6 +19,7 @@ from replay.boundary.door import Call
 from replay.boundary.lanes import nobody, running
 from replay.seams._aiohttp_body import reader_class
 from replay.seams._aiohttp_front import Front, Library, Protocol
+from replay.seams._http import tell
 from replay.seams._seam import patch
 
 _INNER_SIGNALS = (
@@ -52,6 +53,7 @@ class _Seam:
                 return await original(_alone(connector), req, traces, timeout)
             if any(_has_inner_signals(trace) for trace in traces):
                 lane.door.blind("callback", "aiohttp trace signals about connections and name look-up")
+            tell(lane, req.headers)
             if req.proxy:
                 connector._update_proxy_auth_header_and_build_proxy_req(req)
 

@@ -21,9 +21,11 @@ from types import ModuleType
 from typing import Any
 
 from replay.boundary.lanes import running
+from replay.boundary.traceparent import NAME, outgoing
 from replay.seams._seam import aside, patch
 from replay.seams._socket import Wire
 
+_NAME = f"{NAME}:".encode()
 _POOLS = {
     "urllib3.connectionpool": ("HTTPConnectionPool", ("_get_conn", "_put_conn")),
     "urllib3.poolmanager": ("PoolManager", ("connection_from_pool_key", "clear")),
@@ -44,6 +46,8 @@ def install(module: ModuleType) -> None:
         if hasattr(kind, "connect"):
             patch(kind, "connect", _wrap_connect)
             patch(kind, "send", _wrap_send)
+        if hasattr(kind, "endheaders"):
+            patch(kind, "endheaders", _wrap_endheaders)
         if hasattr(kind, "is_connected"):
             patch(kind, "is_connected", _wrap_is_connected)
 
@@ -68,6 +72,17 @@ def _wrap_send(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], Non
         original(self, data)
 
     return send
+
+
+def _wrap_endheaders(original: Callable[..., None]) -> Callable[..., None]:
+    def endheaders(self: Any, *args: Any, **kwargs: Any) -> None:
+        lane = running.lane
+        told = None if lane is None else outgoing(lane)
+        if told is not None and not any(line.lower().startswith(_NAME) for line in self._buffer):
+            self.putheader(NAME, told)
+        original(self, *args, **kwargs)
+
+    return endheaders
 
 
 def _wrap_is_connected(original: Callable[[Any], bool]) -> Callable[[Any], bool]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane, running
-from replay.seams._http import Head, call_of, pairs, raw
+from replay.seams._http import Head, call_of, pairs, raw, tell
 from replay.seams._httpx_streams import AsyncPieces, NetworkStream, Parts, Pieces
 from replay.seams._seam import aside, patch
 
@@ -81,6 +81,7 @@ class _Library:
     def _call(self, lane: Lane, request: Any, parts: list[bytes], pieces: Any) -> Call[Any]:
         if "trace" in request.extensions:
             lane.door.blind("callback", "the request's extensions['trace'] is called by the transport")
+        tell(lane, request.headers)
         call = call_of(lane, request.method, str(request.url), request.headers.raw, b"".join(parts))
         call.dump = _head
 

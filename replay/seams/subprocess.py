@@ -20,6 +20,7 @@ from typing import Any
 from replay.boundary import originals
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane, nobody, running
+from replay.boundary.traceparent import outgoing
 from replay.model.effect import Effect
 from replay.seams._process import described, program_of
 from replay.seams._seam import aside, patch
@@ -73,14 +74,25 @@ def _wrap_start(original: Callable[..., None]) -> Callable[..., None]:
             self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
             return pid
 
+        told = outgoing(lane)
+        if told is not None:
+            request["traceparent"] = told
+
         def perform() -> int:
-            original(self, args, executable, *rest)
+            original(self, args, executable, *rest[:4], _telling(env, told), *rest[5:])
             return int(self.pid)
 
         call: Call[int] = Call("process", name, "write", request, load=load)
         _children.add(lane.door.cross(lane, call, perform))
 
     return execute_child
+
+
+def _telling(env: Any, told: str | None) -> Any:
+    """The child's environment; the program's own `TRACEPARENT` in one that it made itself stays."""
+    if told is None:
+        return env
+    return {**os.environ, "TRACEPARENT": told} if env is None else {"TRACEPARENT": told, **env}
 
 
 _children: set[int] = set()

@@ -18,7 +18,7 @@ from typing import Any
 
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane, running
-from replay.seams._http import Head, call_of
+from replay.seams._http import Head, call_of, tell
 from replay.seams._seam import patch
 
 _fetching: ContextVar[Any] = ContextVar("replay_tornado_fetch", default=None)
@@ -96,6 +96,7 @@ class _Fetch:
 
     def _call(self, lane: Lane) -> Call[Head]:
         request = self._request
+        tell(lane, request.headers)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.get_all()]
         return call_of(lane, request.method, self.url, headers, request.body or b"")
 

@@ -13,24 +13,35 @@ from replay.cassette.cassette import Cassette
 from replay.model.errors import UsageError
 from replay.model.inside import caller
 from replay_cli import console, contents, exits, options
+from replay_cli.incidents import print_incident
 from replay_cli.render import plain
 
 
 @click.command("show")
-@click.argument("cassette", callback=options.named)
+@click.argument("cassette", callback=options.named, required=False)
 @click.argument("event", type=click.IntRange(min=0), required=False)
+@click.option(
+    "--incident", metavar="TRACE", help="All cassettes of that trace, in one timeline; CASSETTE is a directory."
+)
 @click.option("--prices", metavar="FILE", help="What calls cost: JSON.")
 @options.reads
-def command(cassette: str, event: int | None, prices: str | None) -> int:
+def command(cassette: str | None, event: int | None, incident: str | None, prices: str | None) -> int:
     """The action path as a timeline; one event whole.
 
     CASSETTE is a path, the beginning of a name or id in the cassette directory, or `latest`. With EVENT, that event
     alone is shown, with everything that was recorded of it. --verbose shows every draw, every call site, and long
     lines whole.
 
+    TRACE is a trace id, or the beginning of one: what all processes and agents that called one another recorded, read
+    from the directory CASSETTE ($REPLAY_DIR by default).
+
     FILE has the prices of a million tokens: {"gpt-4o*": {"input": 2.5, "cached": 1.25, "output": 10}, ...}.
     """
     known: semantics.Prices = {} if prices is None else _prices(prices)
+    if incident is not None:
+        return print_incident(incident, cassette, known)
+    if cassette is None:
+        raise click.UsageError("Missing argument 'CASSETTE'.")
     with contents.open_(cassette) as opened:
         return _path(opened, known) if event is None else _event(opened, event, known)
 

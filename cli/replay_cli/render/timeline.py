@@ -86,12 +86,12 @@ def timeline(events: Sequence[Event], prices: Prices | None = None, *, verbose: 
         if lanes:
             cells.append(Text(one_line(row.first.lane), style="dim"))
         cells.append(Text(one_line(row.kind), style=_KINDS.get(row.kind, "")))
-        table.add_row(*cells, _lines(row, verbose=verbose))
+        table.add_row(*cells, cell(row, verbose=verbose))
     return table
 
 
-def _lines(row: Row, *, verbose: bool) -> Text:
-    """What happened inside a tool is indented below it."""
+def cell(row: Row, *, verbose: bool) -> Text:
+    """What a row says. What happened inside a tool is indented below it."""
     margin = "  " * depth(row.first.lane)
     text = Text(margin)
     if _agent(row.first):

@@ -30,8 +30,8 @@ _ASSIGNED = re.compile(rb"^([ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*[\"']?)
 _ENV_FILE = re.compile(r"(?:^|/)(?:\.env(?:\.[\w.-]*)?|[\w.-]*\.env|\.netrc|credentials|\.pgpass)$")
 _SHORT = 6  # what is shorter (`MAX_TOKENS=5`) is a setting
 _NO_RULES: Final = Rules()
-_PLACES: Final = frozenset(("cwd", "file", "path", "id", "created"))
-"""Fields of a header, and of the entry in it, that stay as they are."""
+_PLACES: Final = frozenset(("cwd", "file", "path", "id", "created", "distributions"))
+"""Fields of a header, and of the entry and environment in it, that stay as they are."""
 
 
 class Redactor:

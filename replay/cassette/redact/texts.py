@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
@@ -85,7 +86,7 @@ class Texts:
         self.pseudonyms = pseudonyms
         self.rules = tuple(rules)
         self._table: tuple[Detector, ...] = tuple(detector for detector in TABLE if detector.name not in off)
-        marks = {mark for detector in self._table for mark in detector.marks}
+        marks = frozenset(mark for detector in self._table for mark in detector.marks)
         self._plain = tuple(detector for detector in self._table if detector.marks)
         self._numbers = tuple(detector for detector in self._table if not detector.marks)
         self._suspect = re.compile(_any_of(marks) + (b"|" + _DIGITS.pattern if self._numbers else b""))
@@ -192,7 +193,8 @@ def _start(finding: Finding) -> int:
 _SELDOM: Final = b"%@=/zqxj_+-:kvbwygpfmucldrhsnioate0123456789. "
 
 
-def _any_of(marks: Collection[bytes]) -> bytes:
+@functools.cache
+def _any_of(marks: frozenset[bytes]) -> bytes:
     """A pattern that finds any mark, in any case. It is looked for by its rarest character, because the engine skips
     what can't begin a match many times faster than it tries to match."""
     by_rarest: dict[bytes, list[bytes]] = {}

@@ -89,6 +89,8 @@ class Values:
 
     def _text(self, text: str) -> str:
         raw = text.encode("utf-8", "surrogatepass")
+        if not self._texts.suspect(raw):  # one of a hundred short ones is
+            return text
         safe = self._texts.redact(raw).text
         return text if safe is raw else safe.decode("utf-8", "surrogatepass")
 
