@@ -120,6 +120,7 @@ def end(recorder: Recorder, outcome: dict[str, Any], linger: float) -> None:
 
 def flush(timeout: float = 30.0) -> bool:
     """Wait until the sessions that have ended are sealed; False where that takes longer than `timeout` seconds."""
+    _closer.look(originals.monotonic())
     return _closer.drain(timeout)
 
 

@@ -30,7 +30,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from replay.boundary import originals, sites, turns
-from replay.boundary.lanes import Lane, become, carrier, crossing_of, running
+from replay.boundary.lanes import Lane, become, carrier, crossing_of, nobody, running
 from replay.boundary.schedule import SIGNAL
 
 Handler = Callable[[int, FrameType | None], Any]
@@ -44,6 +44,8 @@ _CROSSINGS = ("cross", "pull")
 
 handlers: dict[int, Any] = {}
 """What the program installed, by signal number; the interpreter has `arrive` in their place."""
+owners: dict[int, Any] = {}
+"""In which session (door) it did, by signal number. A server's own handlers are none of a request's business."""
 pending: dict[int, int] = {}
 """Postponed signals, and when they have waited too long. Doors look at it before each operation: `deliver`."""
 between: set[CodeType] = set()
@@ -134,6 +136,9 @@ def deliver(lane: Lane, place: int = NEXT) -> None:
 def _handle(lane: Lane, place: int, signum: int, frame: FrameType | None) -> None:
     global waiting
     pending.pop(signum, None)
+    if lane.door.offspring is not None and owners.get(signum) is not lane.door:
+        _serve(lane, signum, frame)
+        return
     wait, waiting = waiting, None
     before, carried = running.lane, carrier.get()
     acting = lane.outer or lane
@@ -148,6 +153,18 @@ def _handle(lane: Lane, place: int, signum: int, frame: FrameType | None) -> Non
         running.lane = before
         carrier.set(carried)
         waiting = wait
+
+
+def _serve(lane: Lane, signum: int, frame: FrameType | None) -> None:
+    """The handler of the server in which `lane` is a request: nobody's."""
+    handler = handlers.get(signum)
+    try:
+        if callable(handler):
+            with nobody():
+                handler(signum, frame)
+    except BaseException as error:
+        lane.door.blind("signal", f"the server's handler of signal {signum} raised {type(error).__name__} here")
+        raise
 
 
 def _whereabouts(frame: FrameType | None) -> tuple[Lane | None, int]:

@@ -71,6 +71,7 @@ def _setter(real: Callable[[Any, Any], Any]) -> Any:
         before = handlers.get(signalnum)
         if stands_in:
             handlers[int(signalnum)] = handler  # first: the signal may come at once
+            interrupts.owners[int(signalnum)] = None if running.lane is None else running.lane.door
         try:
             found = real(signalnum, arrive if stands_in else handler)
         except BaseException:

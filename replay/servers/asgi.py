@@ -54,10 +54,7 @@ class asgi:  # noqa: N801 - it is used like a function, and frameworks want a cl
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         part = prepared()
         if scope["type"] == "lifespan" and part is None:
-            try:
-                await self.app(scope, receive, send)
-            finally:  # servers end by the signal that stopped them, past every exit handler
-                await asyncio.to_thread(closing.at_exit)
+            await self.app(scope, receive, _closer(send))
         elif scope["type"] not in ("http", "websocket") or (part is None and not self._sessions.wanted()):
             await self.app(scope, receive, send)
         elif part is not None:
@@ -87,6 +84,16 @@ class asgi:  # noqa: N801 - it is used like a function, and frameworks want a cl
         if self._place is None:
             self._place = place_of((self, scope.get("app", self)), self._where)
         return {"type": "asgi", "protocol": scope["type"], **self._place}
+
+
+def _closer(send: Send) -> Send:
+    async def closed(message: Message) -> None:
+        """Servers end by the signal that stopped them, past every exit handler, as soon as they are told this."""
+        if message["type"].startswith("lifespan.shutdown"):
+            await asyncio.to_thread(closing.at_exit)
+        await send(message)
+
+    return closed
 
 
 def _receiver(receive: Receive) -> Receive:
