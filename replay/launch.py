@@ -98,6 +98,7 @@ class Run:
         tools: whether the calls of tools were `answered` from the recording, or their bodies `run` again.
         answered: how many there were. inside: how many events of their bodies were left out; `bodies`: of how many.
         by_answers: how a first attempt, without bodies, differed.
+        command, directory: what was run, and where.
     """
 
     cassette: str
@@ -122,6 +123,8 @@ class Run:
     inside: int = 0
     bodies: int = 0
     by_answers: Divergence | None = None
+    command: tuple[str, ...] = ()
+    directory: str = ""
 
     @property
     def differs(self) -> bool:
@@ -356,7 +359,7 @@ def run(
         match: `lenient` answers a differing request at the same place, and counts it as drift.
         until: stop before that event.
         output: what becomes of the program's output.
-        cwd: where to run it; where it was recorded, if that directory exists here.
+        cwd: where to run it; by default here if there is a `command`, else where it was recorded, if that exists.
         allow: holes in the sandbox, such as `connect:127.0.0.1:8080` or `write:/var/log/agent`
             (`replay.runtime.holes`); each use of one is in `Run.holes`.
         trace: a file for the values of the program's lines (`replay.runtime.trace`).
@@ -434,7 +437,8 @@ def _attempt(
         header = reader.header
         variables = environment_of(reader)
     argv = list(command) if command else _recorded_command(header, path)
-    directory = cwd or header.get("cwd") or os.getcwd()
+    # what is typed here means the program that lies here, not one of that name where it was recorded
+    directory = cwd or (os.getcwd() if command else header.get("cwd")) or os.getcwd()
     if not os.path.isdir(directory):
         directory = os.getcwd()
     process.check_replayable(argv, directory)
@@ -487,7 +491,7 @@ def _attempt(
         how = f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
         raise NotReplayable(f"the replayed program {how} before it could say what it saw")
     found = _judge(path, verdict, told, code, recorded, blind, total, out, err)
-    return replace(found, tools="run") if bodies else found
+    return replace(found, tools="run" if bodies else "answered", command=tuple(argv), directory=directory)
 
 
 def _judge(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Literal
 
@@ -91,7 +92,22 @@ def command(
     else:
         for line in verdict_lines(result, agreed, lenient=match == "lenient", verbose=chosen.verbose, until=until):
             click.echo(line if line.startswith("    ") else one_line(line))
+    other = None if cmd else _other_program(result)
+    if other is not None and not chosen.quiet:
+        ran = os.path.join(result.directory, other)
+        click.echo(
+            one_line(f"replay: {ran} was run, where it was recorded; the {other} here: -- python {other}"), err=True
+        )
     return _code(result, lenient=match == "lenient")
+
+
+def _other_program(result: Run) -> str | None:
+    """The recorded program's name, where another file of that name lies in the current directory."""
+    name = next((word for word in result.command[1:] if not word.startswith("-")), "")
+    here, there = os.path.abspath(name), os.path.join(result.directory, name)
+    if not os.path.isfile(here) or not os.path.isfile(there) or os.path.samefile(here, there):
+        return None
+    return name
 
 
 def _code(result: Run, *, lenient: bool = False) -> int:
