@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test torture bench check lint types mypy pyright layers cover format clean
+.PHONY: help setup demo test torture fuzz bench check lint types mypy pyright layers cover format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -56,6 +56,9 @@ torture: $(STAMP) ## the tests that take minutes
 $(VENV)/.bench: $(STAMP)
 	@$(PIP) install --quiet --editable '.[dev,frameworks,sdks,bench]'
 	@touch $@
+
+fuzz: $(STAMP) ## ten minutes of altered cassettes for everything that reads them
+	@$(BIN)/python -m tests.fuzz.fuzzing $(ARGS)
 
 bench: $(VENV)/.bench ## every performance promise, measured beside its floor and its peer
 	@$(BIN)/python -m benchmarks $(ARGS)

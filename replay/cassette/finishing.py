@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from replay.cassette import frame as f
 from replay.cassette import layout, opening, sealing
@@ -19,7 +19,7 @@ from replay.cassette.footer import Footer, Segment
 from replay.cassette.scan import Run, Scan
 from replay.cassette.source import ByteSource, FileSource
 from replay.cassette.writer import SEGMENT_BYTES, SEGMENT_EVENTS
-from replay.model.errors import CassetteDamaged
+from replay.model.errors import CassetteDamaged, UsageError
 
 _HEAD: Final = 13
 
@@ -34,6 +34,7 @@ def finish(path: str | os.PathLike[str], more: Mapping[str, Any], sign: sealing.
 
     Raises:
         CassetteDamaged: it is torn or has no END: the recording didn't end; it is left as it is.
+        UsageError: it is sealed.
         OSError: the disk is full; what was there is whole.
     """
     where = os.fspath(path)
@@ -50,9 +51,14 @@ def finish(path: str | os.PathLike[str], more: Mapping[str, Any], sign: sealing.
                 good_events=scan.footer.events,
                 hint="it replays to the cut",
             )
+        if scan.index_at is not None:
+            raise UsageError(f"{where} is sealed already")
+        outcome: Any = unpack(scan.outcome)
+        if not isinstance(outcome, dict):
+            raise CassetteDamaged(f"{where}: END holds no map", offset=scan.footer.size, good_events=scan.footer.events)
         disk = _disk(where, source)
         try:
-            _end(disk, where, scan, cutter, pack({**unpack(scan.outcome), **more}), sign)
+            _end(disk, where, scan, cutter, pack({**cast("dict[str, Any]", outcome), **more}), sign)
         finally:
             disk.close()
     finally:

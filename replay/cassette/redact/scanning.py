@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from replay.cassette import frame as f
 from replay.cassette import records
+from replay.cassette._msgpack import BAD_INPUT
 from replay.cassette.directory import SUFFIX
 from replay.cassette.reader import Reader
 from replay.cassette.redact.detectors import Finding
@@ -64,7 +65,12 @@ def scan(path: str | os.PathLike[str], rules: Rules | None = None) -> Iterator[L
     with reader:
         for type_, event, payload in reader.frames():
             name = _NAMES.get(type_, "frame")
-            yield from notes.packed(None if event == f.NO_EVENT else event, name, payload)
+            number = None if event == f.NO_EVENT else event
+            try:
+                found = list(notes.packed(number, name, payload))
+            except BAD_INPUT:  # of a later format, or damage, which is told below
+                found = list(notes.text(number, name, payload))
+            yield from found
             if type_ in (f.CALL, f.EVENT):
                 yield from _in_places(
                     notes, event, records.call(payload) if type_ == f.CALL else records.whole(payload)

@@ -1,0 +1,55 @@
+"""What the fuzzer found, each as the smallest case of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from replay.cassette import frame as f
+from replay.cassette.finishing import finish
+from replay.cassette.redact.scanning import scan
+from replay.model.errors import CassetteDamaged, UsageError
+from tests.cassette import forging
+from tests.cassette.recordings import record
+
+
+def test_a_sealed_one_isnt_finished_again(tmp_path: Path) -> None:
+    """It read the file as if it weren't packed; and a large one, which isn't, got frames behind its trailer."""
+    path = tmp_path / "x.cassette"
+    record(path, [1, 2], seal=True)
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="sealed already"):
+        finish(path, {})
+    assert path.read_bytes() == before
+
+
+def test_an_end_that_holds_no_map(tmp_path: Path) -> None:
+    path = tmp_path / "x.cassette"
+    record(path, [1])
+    data, seed = path.read_bytes(), f.parse(path.read_bytes(), 0, len(f.PREAMBLE)).crc
+    path.write_bytes(data + f.encode(f.END, f.NO_EVENT, b"\x90", seed)[0])
+    with pytest.raises(CassetteDamaged, match="no map"):
+        finish(path, {})
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x93", b"\xa2\xff\xff", b"\x91" * 3000 + b"\x90"])
+def test_looking_for_secrets_in_frames_of_a_later_format(payload: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.cassette"
+    record(path, [1, 2], seal=True)
+    frames, signatures = forging.taken(path)
+    frames[4:4] = [(17, f.NO_EVENT, payload), (17, f.NO_EVENT, b"\x93 AKIAIOSFODNN7EXAMPLF ")]
+    forging.put(path, frames, signatures)
+    assert len(list(scan(path))) == 1
+
+
+@pytest.mark.parametrize("type_", [f.EVENT, f.RETURN])
+def test_looking_for_secrets_in_frames_that_are_none(type_: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.cassette"
+    record(path, [1, 2], seal=True)
+    frames, signatures = forging.taken(path)
+    at = next(at for at, frame in enumerate(frames) if frame[0] == type_)
+    frames[at] = (type_, frames[at][1], b"\x93")
+    forging.put(path, frames, signatures)
+    with pytest.raises(CassetteDamaged):
+        list(scan(path))
