@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 HELD: Final = -1
 """A mark in the log (lane, call, at, site), and the event id of that call until it has one."""
 
+_SHOWN: Final = frozenset(number for number, (_, kind) in enumerate(SOURCES) if kind == "memory")
+"""Sources whose reads are events whoever reads: a memory's statements, also those of a library's own threads."""
+
 
 class Log:
     """The log of one recording. Entries are added without a lock; the rest is called with the recorder's lock held.
@@ -85,7 +88,7 @@ class Log:
         for entry in entries:
             mark = entry[0]
             if mark == DRAW:
-                if library[entry[4].co_filename]:
+                if library[entry[4].co_filename] and entry[2] not in _SHOWN:
                     if run:
                         run = self._write_run(run)
                     track += entry[:4]

@@ -341,6 +341,25 @@ SEAMS: tuple[Seam, ...] = (
         limits=("a prebuilt agent made before the recording began acts under its nodes' names",),
     ),
     Seam(
+        name="langgraph-memory",
+        module="replay.seams.langgraph_memory",
+        targets=(
+            Target(
+                "langgraph.checkpoint.memory",
+                tuple(f"InMemorySaver.{each}" for each in ("put", "put_writes", "get_tuple", "list", "delete_thread")),
+            ),
+            Target("langgraph.store.memory", ("InMemoryStore.batch", "InMemoryStore.abatch")),
+        ),
+        covers="LangGraph's InMemorySaver and InMemoryStore; savers on SQLite and PostgreSQL are seen at their drivers",
+        tried="langgraph-checkpoint 4.3, langgraph-checkpoint-sqlite 3.1, langgraph-checkpoint-postgres 3.2",
+        ways=("sync", "async"),
+        records="each read and write, with store, thread or namespace and key, and value; it is done again at replay",
+        limits=(
+            "a checkpoint's values are the saver's own bytes: with an encrypting serializer they stay unread",
+            "objects in a store are told by their attributes; vectors of its index aren't",
+        ),
+    ),
+    Seam(
         name="openai-agents",
         module="replay.seams.openai_agents",
         targets=(

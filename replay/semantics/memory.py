@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from replay.model.event import Event
 from replay.semantics import vectors
+from replay.semantics.checkpoints import Checkpoints
 from replay.semantics.stores import Database, Keyed, RedisStore, is_read
 
 _TABLE = re.compile(r"\b(?:into|update|from|join|table(?:\s+if\s+(?:not\s+)?exists)?)\s+([\w.\"]+)", re.IGNORECASE)
@@ -50,8 +51,11 @@ class Access:
 
 def accesses(events: Iterable[Event]) -> Iterator[Access]:
     """Every read and write of a memory, in the order of events."""
+    savers: dict[str, Checkpoints] = {}
     for event in events:
-        if event.kind == "memory":
+        if event.kind == "memory" and event.name.startswith("langgraph.checkpoint."):
+            yield _checkpoint(event, savers.setdefault(event.request["store"], Checkpoints()))
+        elif event.kind == "memory":
             yield from _of(event)
 
 
@@ -93,12 +97,22 @@ def _of(event: Event) -> Iterator[Access]:
     elif library == "chromadb":
         for key, value in vectors.touched(event):
             yield Access(event.id, request["store"], key, op, _effect(event), value, request)
+    elif library == "langgraph.store":
+        value = event.response if event.effect == "read" else request.get("value")
+        yield Access(event.id, request["store"], request["key"], op, _effect(event), value, request)
     elif isinstance(request, dict) and "query" in request:
         yield _statement(event, request["store"], op, request["query"], request.get("params"), _rows(event.response))
     elif isinstance(request, dict) and "args" in request:
         args: list[Any] = list(request["args"])
         value = event.response if event.effect == "read" else (args[1] if len(args) > 1 else None)
         yield Access(event.id, library, args[0] if args else None, op, _effect(event), value, request)
+
+
+def _checkpoint(event: Event, saver: Checkpoints) -> Access:
+    """What a step wrote; of a read what the checkpoint holds that was read."""
+    op, key = event.name.rpartition(".")[2], event.request["key"]
+    value = saver.read(key, event.response) if event.effect == "read" else saver.run(event)
+    return Access(event.id, event.request["store"], key, op, _effect(event), value, event.request)
 
 
 def _effect(event: Event) -> Literal["read", "write"]:
@@ -163,6 +177,13 @@ def _apply(held: dict[str, Any], event: Event) -> None:
                 store.run(command["op"], command, answer)
         elif event.status == "done":
             store.run(op, request, event.response)
+    elif library == "langgraph.checkpoint":
+        held.setdefault(request["store"], Checkpoints()).run(event)
+    elif library == "langgraph.store":
+        value = request.get("value")
+        held.setdefault(request["store"], Keyed()).run(
+            "setitem" if op == "put" else op, [request["key"], value], {}, None
+        )
     elif library == "chromadb":
         held.setdefault(request["store"], vectors.Collections()).run(event)
     elif library == "psycopg" and isinstance(request, dict) and "store" in request:
