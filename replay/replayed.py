@@ -14,6 +14,7 @@ import os
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from replay import reenter
@@ -29,7 +30,7 @@ from replay.model.errors import NotStorable
 from replay.model.inside import outer
 from replay.model.verdict import Verdict
 from replay.player.divergence import Facts
-from replay.player.frames import decoded, environment_of
+from replay.player.frames import decoded, environment_of, first_replaced
 from replay.player.player import Player
 from replay.player.strict import StrictPlayer
 from replay.runtime import around, chance, descent, facts, files, inputs, locks, outputs, threads, tracebacks
@@ -144,7 +145,7 @@ class ReplayedProcess(descent.Descent):
             complete=recorded is not None,
             lenient=self._spec.get("lenient", False) and last,
             on_stop=self._stop,
-            facts=Facts(changed),
+            facts=Facts(changed, partial(first_replaced, path)),
             daemons=frozenset(() if recorded is None else recorded.get("alive", ())),
             until=self._spec.get("until") if last else None,
             contents=_contents(path),

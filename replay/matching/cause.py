@@ -55,6 +55,11 @@ def likely_cause(
     if expected is not None and got is not None:
         found = difference if difference is not None else explain(expected, got)
         shapes = _shapes(found)
+        if shapes and source_changed:
+            kinds = " and ".join(shapes)
+            return Cause(
+                "code changed", f"only {kinds} in {found.changes[0].path} differs, and the program's source does"
+            )
         if shapes:
             kinds = " and ".join(shapes)
             return Cause(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -29,9 +29,11 @@ class Facts:
 
     Attributes:
         changed: recorded source files that differ now; None where the recording doesn't say.
+        replaced: the first event, up to the given one, whose answer has a stand-in for a secret; None if none has.
     """
 
     changed: tuple[str, ...] | None = None
+    replaced: Callable[[int | None], int | None] = lambda at: None
 
     @property
     def source_changed(self) -> bool | None:
@@ -91,17 +93,27 @@ def of_call(
         recorded_site=_recorded_site(tape, entry),
         site=None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}",
         cause=cause.cause,
-        why=_why(cause, facts),
+        why=_why(cause, facts, _event(tape, entry)),
         changes=_changes(difference),
         candidates=candidates,
     )
 
 
 def of_order(
-    tape: Tape, entry: Entry | None, reason: str, waiting: Mapping[str, str], frame: FrameType | None
+    tape: Tape,
+    entry: Entry | None,
+    reason: str,
+    waiting: Mapping[str, str],
+    frame: FrameType | None,
+    facts: Facts,
 ) -> Divergence:
     """What the recording says comes next can't come. `waiting`: lane → the turn it waits for."""
     lanes = "; ".join(f"{lane} waits for {turn}" for lane, turn in sorted(waiting.items()))
+    cause = (
+        Cause("code changed", "other lanes wait for other turns than recorded, and the program's source differs")
+        if facts.source_changed
+        else Cause("order", "lanes ran in another order than recorded")
+    )
     return Divergence(
         event=_event(tape, entry),
         reason=f"{reason}{f' ({lanes})' if lanes else ''}",
@@ -109,8 +121,8 @@ def of_order(
         got=None,
         recorded_site=_recorded_site(tape, entry),
         site=None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}",
-        cause="order",
-        why="lanes ran in another order than recorded",
+        cause=cause.cause,
+        why=_why(cause, facts, _event(tape, entry)),
     )
 
 
@@ -134,7 +146,7 @@ def of_body(
         got=Crossing(f"tool {tool} {now_said}", outcome.lane),
         recorded_site=_recorded_site(tape, call),
         cause=cause.cause,
-        why=_why(cause, facts),
+        why=_why(cause, facts, outcome.event),
         changes=tuple(change.replace(" request", " answer", 1) for change in _changes(difference)),
     )
 
@@ -150,7 +162,7 @@ def of_body_left(tape: Tape, tool: str, left: Entry, facts: Facts) -> Divergence
         got=None,
         recorded_site=_recorded_site(tape, left),
         cause=cause.cause,
-        why=_why(cause, facts),
+        why=_why(cause, facts, _event(tape, left)),
     )
 
 
@@ -244,10 +256,15 @@ def _text(body: bytes | None) -> str | None:
     return text if len(text) <= _BODY_SHOWN else f"{text[:_BODY_SHOWN]}… ({len(text)} characters)"
 
 
-def _why(cause: Cause, facts: Facts) -> str:
+def _why(cause: Cause, facts: Facts, at: int | None) -> str:
+    """The reason, with what else is known; `at`: the event at which they part."""
     if cause.cause == "code changed" and facts.changed:
         return f"{cause.why} ({', '.join(_short(path) for path in facts.changed[:3])})"
-    return cause.why
+    replaced = facts.replaced(at) if cause.cause == "unrecorded input" else None
+    if replaced is None:
+        return cause.why
+    why = "a program that looks into it goes another way"
+    return f"{cause.why}; in the answer of event {replaced} a secret is replaced: {why}"
 
 
 def _short(path: str) -> str:

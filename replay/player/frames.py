@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
+from replay.cassette import frame as f
 from replay.cassette.codec import unpack
 from replay.cassette.reader import Reader
+from replay.model.pseudonym import PSEUDONYM
 from replay.player.tape import CALL, CHUNK, EVENT, LANE, RETURN, SITE, TRACK, Frame
 
 _USED = frozenset((CALL, RETURN, EVENT, CHUNK, TRACK, LANE, SITE))
@@ -37,3 +40,16 @@ def environment_of(reader: Reader) -> dict[str, str | None]:
             if fields[1] == "env":
                 found[fields[6]] = fields[11]
     return found
+
+
+_STAND_IN: Final = re.compile(PSEUDONYM.encode())
+_ANSWERS: Final = frozenset((f.RETURN, f.EVENT, f.CHUNK, f.CONTENT))
+
+
+def first_replaced(path: str, until: int | None) -> int | None:
+    """The first event of that cassette, up to `until`, whose answer has a stand-in for a secret; None if none has."""
+    with Reader.open(path) as reader:
+        for type_, event, payload in reader.frames():
+            if type_ in _ANSWERS and (until is None or event <= until) and _STAND_IN.search(payload):
+                return event
+    return None

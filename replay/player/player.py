@@ -319,7 +319,7 @@ class Player(Door):
     def stop_for(self, entry: Entry | None, reason: str, frame: FrameType | None) -> NoReturn:
         """Latch a divergence of order at `entry` and end the replay."""
         with nobody():
-            found = explain.of_order(self.tape, entry, reason, dict(self._waiting), frame)
+            found = explain.of_order(self.tape, entry, reason, dict(self._waiting), frame, self.facts)
         self.end(found)
 
     def ran_out(self) -> NoReturn:
@@ -548,6 +548,9 @@ class Player(Door):
         if entry is None and (not self.complete or lane.path in self._daemons):
             self._rest()
         program = sites.program_frame(frame)
+        ended = getattr(sys, "last_value", None)  # what the interpreter prints where a program ends by it
+        if call is not None and call.kind == "output" and ended is not None:
+            what = f"{what} of {type(ended).__name__}: {ended}"
         with nobody():  # explaining imports and locks; that is ours, not the program's
             if call is None and entry is not None and _at_exit(frame):
                 found = explain.of_early_end(self.tape, entry, self.facts)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.cassette.redact.detectors import REACH, TABLE
-from replay.cassette.redact.pseudonyms import FORM, Pseudonyms
+from replay.cassette.redact.pseudonyms import Pseudonyms, stands_in
 from replay.cassette.redact.texts import Rule, Texts
 
 LONG = "0Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1Wx"
@@ -147,7 +147,7 @@ def test_findings_are_in_order_and_what_lies_between_stays(data: bytes) -> None:
         assert start >= done
         between = data[done:start]
         assert safe[safe_done:].startswith(between)
-        assert FORM.fullmatch(safe[safe_done + len(between) : safe_end])
+        assert stands_in(safe[safe_done + len(between) : safe_end])
         done, safe_done = end, safe_end
     assert safe[safe_done:] == data[done:]
 
@@ -159,7 +159,7 @@ def test_a_secret_that_was_learnt_is_one_everywhere(texts: Texts) -> None:
     said = texts.redact(b"x plain-words, y plain-words-and-more").text
     assert b"plain" not in said
     assert texts.suspect(b"plain-words")
-    for harmless in (b"short", b"justoneword", b"<redacted:0123456789ab>"):
+    for harmless in (b"short", b"justoneword", b"<redacted:abcdefabcdef>"):
         texts.learn(harmless)
         assert not texts.suspect(harmless)
 

@@ -35,6 +35,20 @@ def test_a_secret_s_is_as_long(secret: bytes) -> None:
     assert MAKE.secret(stands) is stands, "and what stands in for one is none"
 
 
+@given(
+    st.sampled_from([b"sk-", b"sk-proj-", b"sk-ant-api03-", b"ghp_", b"AKIA", b"xoxb-", b"rk_live_"]),
+    st.from_regex(rb"[A-Za-z0-9]{12,100}", fullmatch=True),
+)
+def test_what_all_keys_of_a_provider_begin_with_stays(begins: bytes, rest: bytes) -> None:
+    stands = MAKE.secret(begins + rest)
+    assert stands.startswith(begins)
+    assert len(stands) == len(begins + rest)
+    assert rest not in stands
+    assert FORM.search(stands)
+    assert MAKE.secret(stands) is stands
+    assert stands != MAKE.secret(begins + rest + b"x")
+
+
 @given(st.binary(max_size=3))
 def test_that_of_a_short_one_is_as_short_as_can_be(secret: bytes) -> None:
     assert len(MAKE.secret(secret)) == 4

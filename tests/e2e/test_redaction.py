@@ -16,7 +16,7 @@ import pytest
 
 from replay.cassette.reader import Reader
 from replay.launch import record_command, run
-from tests.support.programs import explained
+from tests.support.programs import explained, record, replays
 
 CANARIES = {
     "anthropic": "sk-ant-api03-cAnArY0123456789abcdefghijKLMN",
@@ -175,3 +175,23 @@ def test_no_canary_after_kill_9(tmp_path: Path, server: str) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     assert leaked(path) == []
     assert b"@r.invalid" in stored(path)
+
+
+def test_a_program_that_looks_at_how_its_key_begins(tmp_path: Path) -> None:
+    source = """
+    import os
+    key = os.environ["OPENAI_API_KEY"]
+    print("a key" if key.startswith("sk-") and len(key) == 35 else f"no key: {key}")
+    """
+    secret = "sk-0123456789abcdefghijklmnopqrstuv"
+    found = replays(tmp_path, source, times=1, variables={"OPENAI_API_KEY": secret})
+    assert found.text == "a key\n"
+    assert secret[3:].encode() not in Path(found.path).read_bytes()
+
+
+def test_a_program_that_looks_into_its_key_is_told_why_it_differs(tmp_path: Path) -> None:
+    source = 'import os; print(os.environ["OPENAI_API_KEY"][-4:])'
+    made = record(tmp_path, source, variables={"OPENAI_API_KEY": "sk-0123456789abcdefghijklmnopqrstuv"})
+    divergence = made.again().divergence
+    assert divergence is not None
+    assert "a secret is replaced: a program that looks into it goes another way" in divergence.why

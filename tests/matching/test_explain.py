@@ -193,8 +193,8 @@ def _tool(value: Any) -> Request:
         ),
         (
             lambda: likely_cause(_tool("req_8f3k2m9xq"), _tool("req_0a1b2c3d4"), source_changed=True),
-            "unrecorded input",
-            "no seam saw",
+            "code changed",
+            "only id in request differs, and the program",
         ),
         (
             lambda: likely_cause(_tool(["x", "req_8f3k2m9xq"]), _tool(["y", "req_0a1b2c3d4"])),

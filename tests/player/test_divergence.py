@@ -113,15 +113,44 @@ def test_many_changes_are_counted() -> None:
 def test_order_names_who_waits() -> None:
     tape = Tape(iter([(LANE, NO_EVENT, [0, "m"]), (TRACK, NO_EVENT, [0, 0, 0])]), SOURCES)
     frame = sys._getframe()  # pyright: ignore[reportPrivateUsage]
-    found = of_order(tape, tape.head(), "nothing moves", {"m/t2": "a turn", "m/T1": "another"}, frame)
+    found = of_order(tape, tape.head(), "nothing moves", {"m/t2": "a turn", "m/T1": "another"}, frame, Facts())
     assert found.reason == "nothing moves (m/T1 waits for another; m/t2 waits for a turn)"
     assert (found.event, found.cause, found.got) == (None, "order", None)
     assert found.expected == Crossing("a step of its event loop", "m")
     assert found.site is not None
-    nothing = of_order(tape, None, "it has ended", {}, None)
+    nothing = of_order(tape, None, "it has ended", {}, None, Facts())
     assert (nothing.reason, nothing.expected, nothing.site) == ("it has ended", Crossing("nothing more", ""), None)
     asked = tape_of("a")
-    assert of_order(asked, asked.head(), "skipped", {}, None).event == 0
+    assert of_order(asked, asked.head(), "skipped", {}, None, Facts()).event == 0
+
+
+def test_a_changed_program_is_why_lanes_take_other_turns() -> None:
+    tape = tape_of("a")
+    found = of_order(tape, tape.head(), "nothing moves", {}, None, Facts(("/home/me/agent.py",)))
+    assert found.cause == "code changed"
+    assert "(agent.py)" in found.why
+
+
+def test_a_changed_program_is_why_times_differ() -> None:
+    then, now = "at 2026-11-22T10:00:00Z", "at 2026-11-22T10:00:01Z"
+    call = Call[Any]("tool", "search", "read", now)
+    assert of(tape_of(then), call).cause == "unrecorded input"
+    found = of(tape_of(then), call, Facts(("/home/me/agent.py",)))
+    assert (found.cause, "only time" in found.why) == ("code changed", True)
+
+
+def test_a_replaced_secret_is_named_where_nothing_else_explains_it() -> None:
+    asked: list[int | None] = []
+
+    def replaced(until: int | None) -> int | None:
+        asked.append(until)
+        return 3
+
+    found = of(tape_of("a"), Call("tool", "search", "read", "b"), Facts((), replaced))
+    assert "in the answer of event 3 a secret is replaced" in found.why
+    assert asked == [0]
+    of(tape_of("a"), Call("tool", "search", "read", "b"), Facts(("agent.py",), replaced))
+    assert asked == [0]  # the program changed: no need to look
 
 
 def test_early_end() -> None:

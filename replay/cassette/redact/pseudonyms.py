@@ -4,7 +4,7 @@ A stand-in is as long as what it stands for, in bytes, so that `Content-Length`,
 and it is a well-formed value of its kind that nobody can have, so that a program which parses it at replay goes the
 same way:
 
-    secret        <redacted:1f3a…>, or <~1f3a> where that is too long
+    secret        <redacted:1f3a…>, or <~1f3a> where that is too long; behind what such keys begin with: sk-<redacted:…>
     e-mail        1f3a9c@r.invalid     a domain that can't exist (RFC 2606)
     card          0099 8731 …          no issuer has this number; the check digit fits
     phone         +999 …, (000) …      a country and an area that are never assigned
@@ -24,6 +24,11 @@ _LONG: Final = len("<redacted:>")
 _BITS: Final = 4  # hexadecimal digits that a long one has at least
 _SHORT: Final = len("<~>")
 _MOST: Final = 16384
+
+_BEGINS: Final = re.compile(
+    rb"(?:sk-(?:ant-(?:api\d\d-)?|proj-|or-v1-)?|[sr]k_(?:live|test)_|whsec_|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-"
+    rb"|A[KS]IA|AIza|hf_|gsk_|xai-|pplx-|r8_)(?=[\w<~:>-]{12})"
+)
 
 FORM: Final = re.compile(PSEUDONYM.encode())
 
@@ -52,6 +57,21 @@ def mod97(iban: bytes) -> int:
     return int("".join(str(int(chr(byte), 36)) for byte in iban[4:] + iban[:4])) % 97
 
 
+def stands_in(value: bytes) -> bool:
+    """Whether the whole of it is a stand-in already.
+
+    Example:
+        >>> stands_in(b"sk-<redacted:c1dd7>"), stands_in(b"sk-0123456789abcdef")
+        (True, False)
+    """
+    return FORM.fullmatch(value, len(_beginning(value))) is not None
+
+
+def _beginning(value: bytes) -> bytes:
+    found = _BEGINS.match(value)
+    return b"" if found is None else found.group()
+
+
 class Pseudonyms:
     """The stand-ins of one key.
 
@@ -60,7 +80,7 @@ class Pseudonyms:
 
     Example:
         >>> Pseudonyms(bytes(16)).secret(b"sk-0123456789abcdef")
-        b'<redacted:c1dd7afb>'
+        b'sk-<redacted:c1dd7>'
         >>> Pseudonyms(bytes(16)).card(b"4111 1111 1111 1111")
         b'0099 9415 8446 3352'
     """
@@ -69,10 +89,16 @@ class Pseudonyms:
         self._key = key
 
     def secret(self, value: bytes) -> bytes:
-        """For keys, tokens, passwords: as long as `value` where that has four bytes or more."""
-        if FORM.fullmatch(value):
+        """For keys, tokens, passwords: as long as `value` where that has four bytes or more.
+
+        What every key of a provider begins with stays: programs look at it to tell whether it is one.
+        """
+        if stands_in(value):
             return value
-        size = len(value)
+        known = _beginning(value)
+        return known + self._secret(value, len(value) - len(known))
+
+    def _secret(self, value: bytes, size: int) -> bytes:
         if _LONG + _BITS <= size <= _MOST:
             return b"<redacted:%s>" % self._hex(value, size - _LONG)
         if size > _MOST:

@@ -20,7 +20,7 @@ from replay.cassette.directory import SUFFIX
 from replay.cassette.reader import Reader
 from replay.cassette.redact.detectors import Finding
 from replay.cassette.redact.messages import Redactor
-from replay.cassette.redact.pseudonyms import FORM, Pseudonyms
+from replay.cassette.redact.pseudonyms import Pseudonyms, stands_in
 from replay.cassette.redact.rules import Rules
 from replay.cassette.redact.texts import Texts
 from replay.model.errors import CassetteDamaged, CassetteForeign, CassetteUnreadable
@@ -114,7 +114,7 @@ class _Placed(Pseudonyms):
     noted: dict[bytes, str]
 
     def secret(self, value: bytes) -> bytes:
-        if not FORM.fullmatch(value):
+        if not stands_in(value):
             self.noted.setdefault(value, "place")
         return super().secret(value)
 

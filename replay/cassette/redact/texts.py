@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from replay.cassette.redact.detectors import RUN, TABLE, Detector, Finding
-from replay.cassette.redact.pseudonyms import FORM, Pseudonyms
+from replay.cassette.redact.pseudonyms import Pseudonyms, stands_in
 
 _SURE: Final = 14
 """Random bytes have addresses of six letters in them, but no longer ones."""
@@ -97,7 +97,7 @@ class Texts:
         """That is a secret wherever it stands from now on; the first 64 of them."""
         if len(secret) < _LEAST or secret in self._learnt or len(self._learnt) == _LEARNT or secret.isalpha():
             return
-        if FORM.fullmatch(secret):
+        if stands_in(secret):
             return
         self._learnt[secret] = None
         # the longest first: one may begin with another
@@ -140,7 +140,7 @@ class Texts:
         for rule in self.rules:
             for secret in {each for each in rule.find(readable) if each}:
                 raw = secret.encode("utf-8", "surrogateescape")
-                at = -1 if FORM.fullmatch(raw) else text.find(raw)
+                at = -1 if stands_in(raw) else text.find(raw)
                 while at >= 0:
                     found.append(Finding(at, at + len(raw), rule.name, "secret"))
                     at = text.find(raw, at + len(raw))
