@@ -84,12 +84,16 @@ def record(
     Raises:
         CassetteExists, CassetteMissing, CassetteUnreadable: the path. A full disk is no error: a warning, and the block
             runs unrecorded.
-        UsageError: the rules can't be read.
+        UsageError: the rules can't be read. ValueError: other `threads` or `tags` than those.
 
     Example:
         with replay.record("incident.cassette", tags={"env": "prod"}):
             agent.run(ticket)
     """
+    if threads not in ("order", "strict"):
+        raise ValueError(f"replay.record(threads={threads!r}): it is 'order' or 'strict'")
+    if not isinstance(tags or {}, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"replay.record(tags={tags!r}): it is a mapping of names to texts")
     caller = originals.frame(2)  # contextmanager's __enter__ and this generator lie between
     site = [os.path.abspath(caller.f_code.co_filename), caller.f_lineno]
     ordinal = next(_blocks)

@@ -54,12 +54,14 @@ def tool(
         name: instead of the function's own name.
 
     Raises:
-        TypeError: it isn't a function.
+        TypeError: it isn't a function. ValueError: another effect.
 
     Example:
         @replay.tool(effect="write", owner="payments")
         def refund(order_id: str, amount: int) -> dict: ...
     """
+    if effect not in ("read", "write"):
+        raise ValueError(f"@replay.tool(effect={effect!r}): it is 'read' or 'write'")
 
     def decorate(function: Callable[..., Any]) -> Any:
         return tool_of(function, effect, owner, name)

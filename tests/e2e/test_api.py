@@ -732,3 +732,11 @@ def test_the_acting_agent_is_on_every_event(tmp_path: Path) -> None:
     assert [event.meta.get("agent") for event in made.events("output")] == ["planner"]
     assert {event["agent"] for event in cli_json("show", made.path)["events"]} >= {None, "planner", "reader 2"}
     assert "reader 2" in cli("show", made.path).stdout.decode()
+
+
+@pytest.mark.parametrize("wrong", [{"threads": "bogus"}, {"tags": 3}])
+def test_typos_are_told(wrong: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))), replay.record(tmp_path / "x.cassette", **wrong):
+        raise AssertionError("nothing runs")
+    with pytest.raises(ValueError, match="'read' or 'write'"):
+        replay.tool(effect="wirte")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
