@@ -379,7 +379,18 @@ def run(
     from replay.cassette.directory import resolve
     from replay.cassette.family import header_at
 
-    path = os.path.abspath(resolve(cassette))
+    found = resolve(cassette)
+    if ":/" in os.fspath(found) and not found.exists():
+        fetch = import_module("replay.cassette.remote").fetched
+        with fetch(os.fspath(found)) as (url, copy):
+            return replace(
+                run(
+                    copy, command=command, match=match, until=until, output=output, cwd=cwd, allow=allow, trace=trace,
+                    run_tools=run_tools, again=again,
+                ),
+                cassette=url,
+            )  # fmt: skip
+    path = os.path.abspath(found)
 
     def attempt(bodies: bool) -> Run:
         return _attempt(path, command, match, until, output, cwd, allow, trace, bodies)

@@ -78,8 +78,8 @@ def resolve(name: str | os.PathLike[str], directory: str | os.PathLike[str] | No
         PosixPath('.replay/01HF7YAT000000000000000000.cassette')
     """
     text = os.fspath(name)
-    if text != "latest" and os.path.exists(text):
-        return Path(text)
+    if text != "latest" and (os.path.exists(text) or "://" in text):
+        return Path(text)  # of a URL, too: `replay.cassette.remote` gives it back the slash that it loses here
     found = cassettes(directory)
     where = default_directory() if directory is None else Path(directory)
     if text == "latest":

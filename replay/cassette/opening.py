@@ -1,4 +1,4 @@
-"""Where the bytes of a cassette come from, by its name and its first bytes: a file, encrypted or not."""
+"""Where the bytes of a cassette come from, by its name and its first bytes: a file or a URL, encrypted or not."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ _ENCRYPTED = (b"agent-replay.journal/", b"age-encryption.org/")
 
 
 def source(path: str | os.PathLike[str]) -> ByteSource:
-    """The bytes of the cassette at `path`, decrypted where that is needed.
+    """The bytes of the cassette at `path`, a file or a URL, decrypted where that is needed.
 
     Raises:
         CassetteMissing, CassetteUnreadable: the file. CassetteEncrypted, KeyUnusable, CassetteDamaged: no key opens it.
     """
-    return decrypted(FileSource(path))
+    if ":/" not in os.fspath(path):
+        return decrypted(FileSource(path))
+    from replay.cassette import remote
+
+    url = None if os.path.exists(path) else remote.url_of(path)
+    return decrypted(FileSource(path) if url is None else remote.source(url))
 
 
 def decrypted(found: ByteSource) -> ByteSource:
