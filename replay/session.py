@@ -65,7 +65,7 @@ def record(
     *,
     name: str | None = None,
     tags: Mapping[str, str] | None = None,
-    threads: Literal["order", "strict"] = "order",
+    threads: Literal["order", "strict"] | None = None,
     redact: Given = None,
     **keep: Unpack[Kept],
 ) -> Generator[Session]:
@@ -107,8 +107,20 @@ def record(
             yield Session(None)
         return
     entry = {"type": "block", "site": site, "ordinal": ordinal}
-    header = {"entry": entry, "name": name, "tags": dict(tags or {}), "argv": sys.orig_argv, "threads": threads}
-    with _session(path, header, redact or options.current().redact, keep) as session:
+    if running.lane is not None:  # an outer recording has it
+        yield Session(None)
+        return
+    known = options.current()
+    trace = begin_trace(otel.current() or originals.environ_get("TRACEPARENT"), originals.urandom(24), known.propagate)
+    header = {
+        "entry": entry,
+        "name": name or known.name,
+        "tags": {**known.tags, **(tags or {})},
+        "argv": sys.orig_argv,
+        "threads": threads or known.threads,
+        "trace": trace.to_header(),
+    }
+    with _session(path, header, redact or known.redact, keep) as session:
         yield session
 
 
@@ -279,9 +291,6 @@ def own_path() -> list[str]:
 def _session(
     path: str | os.PathLike[str] | None, header: dict[str, Any], redact: Given, keep: Kept
 ) -> Generator[Session]:
-    if running.lane is not None:
-        yield Session(None)
-        return
     where = Path(path) if path is not None else _new_path()
     keeping = Keeping.of(options.current(), **keep)
     told = parse_trace(otel.current() or originals.environ_get("TRACEPARENT"))

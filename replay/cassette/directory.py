@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from replay import options
 from replay.model.errors import CassetteMissing, ReplayError, UsageError
 
 SUFFIX: Final = ".cassette"
 
 
 def default_directory() -> Path:
-    """`$REPLAY_DIR`, or `.replay`."""
-    return Path(os.environ.get("REPLAY_DIR") or ".replay")
+    """`$REPLAY_DIR`, or what pyproject.toml says, or `.replay`."""
+    return Path(options.current().directory)
 
 
 def cassettes(directory: str | os.PathLike[str] | None = None) -> list[Path]:

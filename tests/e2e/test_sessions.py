@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
 
 import replay
 from tests.e2e.test_api import start
@@ -122,8 +125,7 @@ if __name__ == "__main__":
 
 
 def test_a_span_says_where_the_recording_is(tmp_path: Path) -> None:
-    import json
-
+    pytest.importorskip("opentelemetry.sdk")
     done = start(write(tmp_path / "p.py", TRACED), REPLAY_DIR=str(tmp_path / "dir"), PYTHONHASHSEED="0")
     assert done.returncode == 0, done.stderr.decode()
     span = json.loads(done.stdout)

@@ -29,7 +29,6 @@ from replay_cli.render.text import one_line, plural
 @click.option(
     "--threads",
     type=click.Choice(["order", "strict"]),
-    default="order",
     help="strict: one thread at a time, so that data races in memory replay exactly; slower.",
 )
 @click.option(
@@ -59,7 +58,7 @@ def command(
     name: str | None,
     tags: tuple[str, ...],
     audit: bool,
-    threads: Literal["order", "strict"],
+    threads: Literal["order", "strict"] | None,
     sign: str | None,
     redact: str | None,
     flight_recorder: str | None,
@@ -88,10 +87,11 @@ def command(
         recording = record_command(
             cmd,
             path,
-            name=name,
-            tags=labels,
-            audit=audit,
-            threads=threads,
+            name=name or known.name,
+            tags={**known.tags, **labels},
+            audit=audit or known.audit,
+            threads=threads or ("strict" if known.threads == "strict" else "order"),
+            propagate=known.propagate,
             sign=sign or known.sign,
             encrypt=encrypt or known.encrypt,
             redact=redact or known.redact,
