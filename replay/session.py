@@ -90,7 +90,7 @@ def record(
         with replay.record("incident.cassette", tags={"env": "prod"}):
             agent.run(ticket)
     """
-    if threads not in ("order", "strict"):
+    if threads not in (None, "order", "strict"):
         raise ValueError(f"replay.record(threads={threads!r}): it is 'order' or 'strict'")
     if not isinstance(tags or {}, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"replay.record(tags={tags!r}): it is a mapping of names to texts")
