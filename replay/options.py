@@ -144,6 +144,10 @@ TABLE = (
         "encrypt", "REPLAY_ENCRYPT", _list, "age1…,age1… or a path", (), "--encrypt",
         "Encrypt cassettes for these age recipients: the host that records can't read them any more.",
     ),
+    Option(
+        "upload", "REPLAY_UPLOAD", _text, "a URL", None, "--upload",
+        "Where `replay record` copies sealed cassettes to, in the background.",
+    ),
 )  # fmt: skip
 
 
@@ -168,6 +172,7 @@ class Options:
     dump_signal: str
     sign: str | None
     encrypt: tuple[str, ...]
+    upload: str | None
 
 
 def current(environ: Mapping[str, str] | None = None, directory: str | None = None) -> Options:

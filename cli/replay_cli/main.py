@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Is the cassette whole and unaltered?",
     "seal": "Sign a cassette, so that `replay verify --key` proves that nothing in it has changed since.",
     "keygen": "Make a key for signing cassettes: the private part in FILE (0600), the public one in FILE.pub.",
+    "upload": "Copy sealed cassettes to a URL; what doesn't get there is tried again by the next `replay upload`.",
     "scan": "Secrets that are still in recordings.",
     "demo": "A support agent refunds a customer twice: record it, replay it, see why, fix it.",
 }

@@ -7,6 +7,7 @@ import os
 from replay.cassette.source import ByteSource, FileSource
 
 _START = 32
+PIECE = 4 << 20
 _ENCRYPTED = (b"agent-replay.journal/", b"age-encryption.org/")
 
 

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib import import_module
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,7 @@ from replay.model.errors import CassetteMissing, CassetteUnreadable
 
 BLOCK: Final = 64 * 1024
 _KEPT: Final = 128
+_RETRIES: dict[str, Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 _PIECE: Final = 4 << 20
 _OBJECTS: Final = frozenset(("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "http", "https"))
 _URL: Final = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.DOTALL)
@@ -127,7 +129,7 @@ class _Objects:
     def __init__(self, root: str) -> None:
         self._module: Any = import_module("obstore")
         options = {"allow_http": True} if _plain_http(root) else {}
-        self._store: Any = import_module("obstore.store").from_url(root, client_options=options)
+        self._store: Any = import_module("obstore.store").from_url(root, client_options=options, retry_config=_RETRIES)
 
     def size(self, key: str) -> int:
         return int(self._module.head(self._store, key)["size"])
@@ -137,6 +139,15 @@ class _Objects:
 
     def names(self, prefix: str) -> list[str]:
         return [str(entry["path"]) for entry in self._module.list_with_delimiter(self._store, prefix=prefix)["objects"]]
+
+    def put(self, path: str, key: str) -> bool:
+        exists: Any = import_module("obstore.exceptions").AlreadyExistsError
+        with open(path, "rb") as data:
+            try:
+                self._module.put(self._store, key, data.read(), mode="create", use_multipart=False)
+            except exists:
+                return False
+        return True
 
 
 def _plain_http(root: str) -> bool:
@@ -182,3 +193,41 @@ def _told(url: str) -> Generator[None]:
     except Exception as error:
         said = str(error).strip().splitlines()
         raise CassetteUnreadable(f"can't read {url}: {said[0] if said else type(error).__name__}") from None
+
+
+def put(path: str, url: str) -> bool:
+    """Store the file at `path` at a URL, whole or not at all; False where something is there already.
+
+    Raises:
+        CassetteMissing: there is no such file. CassetteUnreadable: the store doesn't take it.
+    """
+    if not os.path.isfile(path):
+        raise CassetteMissing(f"no such cassette: {path}")
+    parts = urlsplit(url)
+    with _told(url):
+        if parts.scheme == "file":
+            return _put_file(path, unquote(parts.path))
+        if parts.scheme in _OBJECTS:
+            return _Objects(f"{parts.scheme}://{parts.netloc}").put(path, unquote(parts.path).lstrip("/"))
+        files: Any = import_module("fsspec.core").url_to_fs(url)[0]
+        if files.exists(url):
+            return False
+        files.put_file(path, url)
+    return True
+
+
+def _put_file(path: str, target: str) -> bool:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    beside = f"{target}.{os.getpid()}"
+    try:
+        with open(path, "rb") as data, open(os.open(beside, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as copy:
+            shutil.copyfileobj(data, copy)
+            copy.flush()
+            os.fsync(copy.fileno())
+        os.link(beside, target)
+    except FileExistsError:
+        return False
+    finally:
+        if os.path.exists(beside):
+            os.unlink(beside)
+    return True

@@ -6,17 +6,20 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from replay import uploading
 from replay.cassette import remote
 from replay.cassette.cassette import load
 from replay.cassette.verify import verify
-from replay.model.errors import CassetteMissing, CassetteUnreadable
+from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable
 from tests.cassette.recordings import add, begin
 
 REPLAY = Path(sys.executable).with_name("replay")
@@ -144,3 +147,72 @@ def test_other_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_urls_that_went_through_a_path(name: str, url: str | None) -> None:
     assert remote.url_of(name) == url
+
+
+def test_uploads_survive_a_store_that_is_away(there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        writer = begin(tmp_path / f"{name}.cassette")
+        add(writer, name)
+        writer.end({})
+        writer.seal()
+        writer.close()
+    spool, waited = uploading.spool_of(tmp_path), list[float]()
+    with monkeypatch.context() as away:
+        away.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        away.setattr(remote, "_RETRIES", {"max_retries": 0, "retry_timeout": timedelta(seconds=1)})
+        uploading.note([tmp_path / "one.cassette", tmp_path / "two.cassette"], "s3://recordings/up", spool)
+        problems = [problem for _, problem in uploading.upload(spool, waited.append)]
+    assert all(isinstance(problem, CassetteUnreadable) for problem in problems)
+    assert waited == [*uploading.PAUSES, *uploading.PAUSES]
+    assert len(list(spool.iterdir())) == 2
+    done = dict(uploading.upload(spool, waited.append))  # another process, later
+    assert done == {"s3://recordings/up/one.cassette": None, "s3://recordings/up/two.cassette": None}
+    assert list(spool.iterdir()) == []
+    assert load("s3://recordings/up/one.cassette").events[0].response == "one"
+    uploading.note([tmp_path / "one.cassette"], "s3://recordings/up", spool)
+    assert [problem for _, problem in uploading.upload(spool, waited.append)] == [None], "the same is there"
+    (tmp_path / "one.cassette").write_bytes((tmp_path / "two.cassette").read_bytes())
+    uploading.note([tmp_path / "one.cassette"], "s3://recordings/up", spool)
+    ((_, problem),) = uploading.upload(spool, waited.append)
+    assert isinstance(problem, CassetteExists)
+    assert load("s3://recordings/up/one.cassette").events[0].response == "one"
+
+
+def test_uploading_to_a_folder(tmp_path: Path) -> None:
+    writer = begin(tmp_path / "x.cassette")
+    writer.end({})
+    writer.seal()
+    writer.close()
+    target = (tmp_path / "far away").as_uri()
+    done = cli("upload", "x.cassette", "--to", target, cwd=tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, f"{target}/x.cassette"), done.stderr
+    assert (tmp_path / "far away" / "x.cassette").read_bytes() == (tmp_path / "x.cassette").read_bytes()
+    assert cli("upload", cwd=tmp_path).returncode == 0
+    assert cli("upload", "x.cassette", "--to", "nowhere", cwd=tmp_path).returncode == 129
+    (tmp_path / "x.cassette").write_bytes(b"other")
+    done = cli("upload", "x.cassette", "--to", target, cwd=tmp_path)
+    assert (done.returncode, "[cassette-exists]" in done.stderr) == (125, True)
+
+
+def test_a_recording_is_uploaded_behind_the_program(tmp_path: Path) -> None:
+    target = tmp_path / "away" / "x.cassette"
+    command = ("record", "-o", "x.cassette", "--upload", (tmp_path / "away").as_uri(), "--")
+    done = cli(*command, sys.executable, "-c", "print(1)", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "1\n")
+    end = time.monotonic() + 60
+    while not target.exists():
+        assert time.monotonic() < end
+    assert load(target).status == "sealed"
+    done = cli(
+        "record",
+        "-o",
+        "y.cassette",
+        "--upload",
+        "nowhere",
+        "--",
+        sys.executable,
+        "-c",
+        "raise SystemExit(3)",
+        cwd=tmp_path,
+    )
+    assert (done.returncode, "not uploaded" in done.stderr) == (3, True)

@@ -14,7 +14,7 @@ from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
 from replay.cassette.keeping import Keeping, Kept
 from replay.launch import record_command
-from replay.model.errors import CassetteEncrypted, NotRecorded, NotReplayable
+from replay.model.errors import CassetteEncrypted, NotRecorded, NotReplayable, ReplayError
 from replay_cli import options
 from replay_cli.render.text import one_line, plural
 
@@ -51,6 +51,11 @@ from replay_cli.render.text import one_line, plural
     multiple=True,
     help="Encrypt for this age recipient (age1…), or those in a file; may be repeated. This host can't read it then.",
 )
+@click.option(
+    "--upload",
+    metavar="URL",
+    help="Copy the cassette to this folder (s3://…) when it is sealed, in the background (`replay upload`).",
+)
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED)
 @options.common
 def command(
@@ -67,6 +72,7 @@ def command(
     retain_age: str | None,
     retain_size: str | None,
     encrypt: tuple[str, ...],
+    upload: str | None,
     cmd: tuple[str, ...],
 ) -> int:
     """Run a Python program and record everything nondeterministic it reads.
@@ -113,6 +119,14 @@ def command(
             click.echo(one_line(f"replay: {line}"), err=True)
     else:  # the program failed; its exit code stands
         click.echo(f"replay: {one_line(cmd[0])} failed, and nothing was recorded [{NotRecorded.slug}]", err=True)
+    upload = upload or known.upload
+    if upload is not None and recording.finished and os.path.exists(recording.path):
+        from replay.uploading import in_background  # a program that isn't uploaded doesn't wait for it
+
+        try:
+            in_background(recording.path, upload)
+        except (ReplayError, OSError) as error:  # the program's exit code stands
+            click.echo(one_line(f"replay: {recording.path}: not uploaded: {error}"), err=True)
     return recording.exit_code
 
 
