@@ -213,6 +213,10 @@ def record_command(
         _, code, _, _ = process.start(command, variables, output)
         return Recording(path, code, finished=False, kept=False)
     os.makedirs(os.path.dirname(path), exist_ok=True)
+    if keeping.flight_recorder:
+        from replay.cassette.merging import recover
+
+        recover(os.path.dirname(path))
     repository = facts.Git(os.getcwd())
     environ, restore = environment(variables)
     header = {
@@ -312,14 +316,17 @@ def _landed(
 ) -> Recording:
     """The program with a flight recorder has ended: well, or so that its ring is saved."""
     from replay.cassette import merging
+    from replay.cassette.ring import hold
 
     folder = ring_of(path)
+    held = hold(folder)
     outcome = merging.outcome(folder)
     kept = outcome is None or not keeping.forgets({**outcome, "exit_code": code})
     if kept:
         how = "was killed" if code > 128 or outcome is None else "failed" if code else "asked for it"
         path = merging.merge(folder, path, f"the program {how}", {"exit_code": code, **more}, signer)
     shutil.rmtree(folder, ignore_errors=True)
+    os.close(held)
     return Recording(path, code, finished=outcome is not None, kept=kept or os.path.exists(path))
 
 

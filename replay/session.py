@@ -221,6 +221,7 @@ class Sessions:
         known = options.current()
         self._keeping = Keeping.of(known, **keep)
         self._directory = Path(directory or known.directory)
+        _recover(self._keeping, self._directory)
         self._name = name or known.name
         self._tags = {**known.tags, **(tags or {})}
         self._linger = known.linger if linger is None else linger
@@ -297,6 +298,7 @@ def _session(
     if not keeping.samples(told.trace if told else where.stem):
         yield Session(None)
         return
+    _recover(keeping, where.parent)
     recorder = _begin(where, header, redact, keeping, explicit=True)
     if recorder is None:
         yield Session(None)
@@ -349,12 +351,25 @@ def _begin(path: Path, header: dict[str, Any], redact: Given, keeping: Keeping, 
         warn_on_stderr(f"nothing is recorded: {error}")
         counters.dropped()
         return None
+    except Exception as error:  # ours: no reason for the program to fail
+        warn_on_stderr(f"nothing is recorded: {type(error).__name__}: {error}")
+        counters.dropped()
+        return None
     counters.began(recorder)
     for what, detail in _misfits:
         recorder.blind(what, detail)
     if seed == "random":
         recorder.blind("hash seed", "PYTHONHASHSEED isn't fixed: sets of strings may iterate otherwise at replay")
     return recorder
+
+
+def _recover(keeping: Keeping, directory: Path) -> None:
+    """What flight recorders have left whose processes were killed."""
+    if keeping.flight_recorder:
+        from replay.cassette.merging import recover
+
+        with lanes.nobody():
+            recover(directory)
 
 
 _misfits: list[tuple[str, str]] = []

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from os import fstat  # bound now: seams patch the module's attributes
 from os import write as os_write
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from replay.cassette import stopping
+
+_HIGH: Final = 500
+"""Numbers of descriptors from here on: a program that closes what it didn't open, and opens files then, gets others."""
 
 Segments = Sequence[tuple[int, int, int]]
 
@@ -47,6 +50,10 @@ class Ending(Protocol):
 class Disk(Ending, Protocol):
     """A file that grows."""
 
+    def mine(self) -> bool:
+        """Whether its descriptor is still that file's: a program may close what it didn't open."""
+        ...
+
     def look(self, written: int) -> tuple[int, int, int]:
         """How many names the file has, how many bytes, and how many it should have when `written` were put."""
         ...
@@ -61,7 +68,11 @@ class Plain:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._file = identity(fd)
         self.put: Callable[[bytes], int] = partial(os_write, fd)
+
+    def mine(self) -> bool:
+        return identity(self._fd) == self._file
 
     def look(self, written: int) -> tuple[int, int, int]:
         status = fstat(self._fd)
@@ -85,7 +96,7 @@ class Plain:
     def replace(self, path: str, pieces: Iterable[bytes]) -> None:
         new = put_in_place(path, fstat(self._fd).st_mode, pieces)
         os.close(self._fd)
-        self._fd = new
+        self._fd, self._file = new, identity(new)
 
     def append(self, data: bytes, size: int) -> bool:
         try:
@@ -96,9 +107,30 @@ class Plain:
         return True
 
     def close(self) -> None:
-        if self._fd >= 0:
+        if self.mine():
             os.close(self._fd)
-            self._fd = -1
+        self._fd = -1
+
+
+def identity(fd: int) -> tuple[int, int] | None:
+    """Which file that is; None where it is closed."""
+    try:
+        status = fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def high(fd: int) -> int:
+    """The same file by a high number, if there are so many."""
+    import fcntl
+
+    try:
+        number = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+    except OSError:
+        return fd
+    os.close(fd)
+    return number
 
 
 def is_at(fd: int, path: str) -> bool:

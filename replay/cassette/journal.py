@@ -16,7 +16,7 @@ from os import write as os_write
 from typing import Any, Final
 
 from replay.cassette import age, stopping
-from replay.cassette.disk import Segments, is_at, put_in_place
+from replay.cassette.disk import Segments, identity, is_at, put_in_place
 from replay.cassette.encrypted import MAGIC, RECORD, JournalSource, key_of, nonce_of
 from replay.cassette.header import entropy
 from replay.cassette.source import ByteSource
@@ -43,6 +43,7 @@ class Journal:
 
     def __init__(self, fd: int, recipients: Sequence[str], also: Sequence[str] = ()) -> None:
         self._fd = fd
+        self._file = identity(fd)
         self._recipients = recipients
         header, file_key = age.new_header([*recipients, *also])
         nonce = entropy(age.NONCE)
@@ -75,6 +76,9 @@ class Journal:
         sealed = self._encrypt(nonce_of(self._number), piece, head)
         self._number += 1
         return head + sealed
+
+    def mine(self) -> bool:
+        return identity(self._fd) == self._file
 
     def look(self, written: int) -> tuple[int, int, int]:
         status = fstat(self._fd)
@@ -112,15 +116,15 @@ class Journal:
         """By an age file."""
         new = put_in_place(path, fstat(self._fd).st_mode, age.seal(pieces, self._recipients))
         os.close(self._fd)
-        self._fd = new
+        self._fd, self._file = new, identity(new)
 
     def append(self, data: bytes, size: int) -> bool:
         return False
 
     def close(self) -> None:
-        if self._fd >= 0:
+        if self.mine():
             os.close(self._fd)
-            self._fd = -1
+        self._fd = -1
 
 
 class Ended:

@@ -7,6 +7,7 @@ Payloads are copied as they are; only numbers of events in them are written anew
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
@@ -16,13 +17,15 @@ from replay.cassette import header as head
 from replay.cassette import layout
 from replay.cassette._msgpack import BAD_INPUT, ext, plain, unplain
 from replay.cassette.codec import EXT_DELTA, pack
+from replay.cassette.directory import SUFFIX
 from replay.cassette.disk import write_all
 from replay.cassette.finishing import finish
 from replay.cassette.reader import Reader
+from replay.cassette.ring import hold
 from replay.cassette.scan import Scan
 from replay.cassette.sealing import Sign
 from replay.cassette.source import FileSource
-from replay.model.errors import CassetteDamaged, CassetteEmpty, CassetteMissing
+from replay.model.errors import CassetteDamaged, CassetteEmpty, CassetteMissing, ReplayError
 
 FIRST: Final = "000000"
 """Name of a ring's first part; one that has it still has everything."""
@@ -54,18 +57,19 @@ def merge(
     Returns: its path.
 
     Raises:
-        CassetteMissing: there are no parts. OSError: the disk; nothing is left of the attempt.
+        CassetteMissing, CassetteEmpty: there are no parts, or nothing in them. OSError: the disk; nothing is left of
+            the attempt.
     """
-    parts = _run(sorted(Path(folder).glob("*.part")))
+    parts = sorted(Path(folder).glob("*.part"))
     if not parts:
         raise CassetteMissing(f"no parts in {folder}")
     target = _free(path)
     beside = f"{target}.saving"
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        merged = _Merged(fd, again=target != path)
-        for part in parts:
-            merged.add(part, reason)
+        merged = _put_together(fd, parts, reason, again=target != path)
+        if not merged.id:
+            raise CassetteEmpty(f"nothing in {folder}")
         merged.flush()
         os.fsync(fd)
         os.rename(beside, target)
@@ -77,6 +81,37 @@ def merge(
     if merged.ended:
         finish(target, more or {}, None if sign is None else sign(merged.id))
     return target
+
+
+def recover(directory: str | os.PathLike[str]) -> list[str]:
+    """Save the flight recorders in `directory` whose processes were killed. Returns the cassettes."""
+    saved: list[str] = []
+    for folder in sorted(Path(directory).glob("*.ring")):
+        try:
+            held = hold(folder, wait=False)
+        except OSError:
+            continue  # its process lives, or somebody else is about to save it
+        try:
+            saved.append(merge(folder, str(folder.with_suffix(SUFFIX)), "its process was killed"))
+            shutil.rmtree(folder)
+        except (OSError, ReplayError):
+            continue  # as it is, for another attempt
+        finally:
+            os.close(held)
+    return saved
+
+
+def _put_together(fd: int, parts: list[Path], reason: str, *, again: bool) -> _Merged:
+    """All of them; where something is missing between two, those behind that."""
+    start = 0
+    while True:
+        os.ftruncate(fd, 0)
+        os.lseek(fd, 0, os.SEEK_SET)
+        merged = _Merged(fd, again=again)
+        hole = next((index for index, part in enumerate(parts[start:]) if not merged.add(part, reason)), None)
+        if hole is None:
+            return merged
+        start += hole
 
 
 class _Merged:
@@ -91,35 +126,41 @@ class _Merged:
         self._size = 0
         self._crc = 0
         self._events = 0
+        self._next = (0, 0)  # which part follows: its number and its first event, as the recorder knows it
         self._numbers: dict[int, int] = {}  # of an event as the recorder knows it: here
         self._here: list[int] = []  # of an event of this part: here
         self._known: set[tuple[int, int]] = set()  # lanes and sites that are announced
 
-    def add(self, part: Path, reason: str) -> None:
-        """The next part; of one that is torn what is whole."""
+    def add(self, part: Path, reason: str) -> bool:
+        """The next part; of one that is torn what is whole. False where it isn't the one that follows."""
         source = FileSource(part)
         try:
             header = layout.header(source)
             first = int(header.pop("ring")["first"])
-            if not self._size:
+            if self.id and self._next != (int(part.stem), first):
+                return False
+            if not self.id:
                 self._begin({**header, "ring": {"dropped": first, "whole": part.stem == FIRST, "reason": reason}})
             self._here = []
-            for type_, event, payload in _frames(source):
+            scan = Scan(source)
+            for type_, event, payload in _frames(scan):
                 self._frame(type_, event, payload, first)
                 if self._size > _PIECE:
                     self.flush()
+            self._next = (-1, 0) if scan.damage else (int(part.stem) + 1, first + len(self._here))
         except (CassetteDamaged, CassetteEmpty):
-            return  # its first bytes were never written: the process died
+            return True  # its first bytes were never written: the process died
         except BAD_INPUT as error:
             raise CassetteDamaged(f"{part}: {error}", offset=0, good_events=0) from error
         finally:
             source.close()
+        return True
 
     def flush(self) -> None:
         """To the system."""
         write_all(self._fd, b"".join(self._out))
         self._out.clear()
-        self._size = 1
+        self._size = 0
 
     def _begin(self, header: dict[str, Any]) -> None:
         if self._again:
@@ -177,24 +218,15 @@ class _Merged:
         self._size += len(data)
 
 
-def _frames(source: FileSource) -> Iterator[tuple[int, int, bytes]]:
-    for run in Scan(source).runs():
+def _frames(scan: Scan) -> Iterator[tuple[int, int, bytes]]:
+    for run in scan.runs():
         for type_, event, start, end in run.frames:
             yield type_, event, run.data[start:end]
 
 
-def _run(parts: list[Path]) -> list[Path]:
-    """The newest of them that follow one upon the other."""
-    last = len(parts) - 1
-    for index in range(last, 0, -1):
-        if int(parts[index].stem) != int(parts[index - 1].stem) + 1:
-            return parts[index:]
-    return parts
-
-
 def _free(path: str) -> str:
-    stem, number = path.removesuffix(".cassette"), 1
+    stem, number = path.removesuffix(SUFFIX), 1
     while os.path.exists(path):
         number += 1
-        path = f"{stem}-{number}.cassette"
+        path = f"{stem}-{number}{SUFFIX}"
     return path

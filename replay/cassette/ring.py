@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -37,6 +37,24 @@ _UNDER_WAY: Final = 4096
 can't go on."""
 
 _STREAM = 2
+
+
+def hold(folder: str | os.PathLike[str], *, wait: bool = True) -> int:
+    """A descriptor of its lock, for as long as somebody writes the ring, or takes it over; the system lets go of it
+    where he dies.
+
+    Raises:
+        OSError: there is no such folder. BlockingIOError: another has it, and we don't `wait`.
+    """
+    import fcntl
+
+    fd = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _weight(begun: tuple[bytes, bytes | None]) -> int:
@@ -87,6 +105,7 @@ class Ring:
         self._parts: list[tuple[str, int]] = []
         self._count = 0
         self._base = self._before = 0
+        self._held = -1
         try:
             os.makedirs(self.folder, mode=0o700)
         except FileExistsError:
@@ -94,9 +113,11 @@ class Ring:
                 f"{self.folder} exists already", hint="of a process that runs, or was killed"
             ) from None
         try:
+            self._held = hold(self.folder)
             self._begin({**header, "ring": {"first": 0}})
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
+            self._let_go()
             raise
         self.header = {key: value for key, value in self._writer.header.items() if key != "ring"}
 
@@ -203,6 +224,7 @@ class Ring:
 
     def close(self) -> None:
         self._writer.close()
+        self._let_go()
 
     # What it is for.
 
@@ -224,14 +246,19 @@ class Ring:
         from replay.cassette.merging import merge
 
         merge(self.folder, self.path, "the program failed", sign=self._sign)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.discard()
 
     def discard(self) -> None:
         """Gone."""
-        self._writer.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.close()
 
     # Inside.
+
+    def _let_go(self) -> None:
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
 
     def _begin(self, header: Mapping[str, Any]) -> None:
         path = os.path.join(self.folder, f"{self._count:06d}.part")
@@ -288,7 +315,8 @@ class Ring:
         while self._parts and kept > self._limit:
             oldest, size = self._parts.pop(0)
             kept -= size
-            os.unlink(oldest)
+            with suppress(OSError):  # somebody else did it
+                os.unlink(oldest)
 
     def _remember(self, local: int, body: bytes | None) -> None:
         self._under_way.put(self._base + local, (self._writer.last(), body))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from errno import EIO, ENOENT
+from errno import EBADF, EIO, ENOENT
 from hashlib import sha256
 from os import unlink  # bound now: seams patch the module's attributes
 from struct import Struct
@@ -23,7 +23,7 @@ from replay.cassette import header as head
 from replay.cassette._msgpack import ext, plain
 from replay.cassette.codec import EXT_DELTA, Encoder
 from replay.cassette.delta import difference
-from replay.cassette.disk import Disk, Plain
+from replay.cassette.disk import Disk, Plain, high
 from replay.cassette.lru import Recent
 from replay.cassette.redact import Redactor
 from replay.cassette.redact.bodies import Body
@@ -48,6 +48,7 @@ SEGMENT_EVENTS: Final = 640
 BACKLOG: Final = 8 << 20
 """How many bytes wait for a disk that takes none, before the writer gives up."""
 
+_CLOSED: Final = "the program closed the recording's file"
 _ERROR: Final = 1
 _TYPE: Final = 8  # where the type stands in a frame
 
@@ -177,6 +178,7 @@ class Writer:
             raise CassetteMissing(f"no directory for {where}", hint="create it first") from None
         except (PermissionError, NotADirectoryError) as error:
             raise CassetteUnreadable(f"can't create {where}: {error.strerror}") from None
+        fd = high(fd)
         try:
             writer = cls(fd, where, whole, redactor, journal)
             writer.flush()
@@ -408,7 +410,10 @@ class Writer:
             self._pending = [data[done:]]
             self._written += done
             self._stuck = True
-            self._fail(error)
+            if error.errno == EBADF:
+                self.stop(OSError(EBADF, _CLOSED))
+            else:
+                self._fail(error)
             return
         self._written += done
         self._pending = []
@@ -423,6 +428,9 @@ class Writer:
         self.broken = True
         self._pending.clear()
         self._unhashed.clear()
+        if not self._disk.mine():
+            self._fail(error)
+            return
         segments = None if changed else self._segments
         reason = f"the recording stopped here: {error.strerror or error}"
         try:
@@ -474,6 +482,9 @@ class Writer:
 
     def _look(self) -> None:
         """Whether the file is still what was written. Asked once in a segment: it costs a call."""
+        if not self._disk.mine():
+            self._lost(OSError(EBADF, _CLOSED))
+            return
         names, size, due = self._disk.look(self._written)
         if not names:
             self._lost(OSError(ENOENT, "the cassette was removed while it was recorded"))

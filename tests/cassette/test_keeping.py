@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.cassette.keeping import Keeping, Kept
+from replay.cassette.keeping import Keeping, Kept, all_well, is_sealed
 from replay.cassette.writer import Writer
 from replay.model.errors import UsageError
 from replay.options import current
@@ -73,3 +73,62 @@ def test_options_are_read() -> None:
             Keeping.of(NONE, **rule)
     with pytest.raises(UsageError, match="REPLAY_DUMP_SIGNAL"):
         current({"REPLAY_DUMP_SIGNAL": "NOPE"})
+
+
+def test_traces_are_sampled_as_opentelemetry_does() -> None:
+    rules = Keeping(sample=0.5)
+    assert rules.samples("f" * 16 + "0" * 16)
+    assert not rules.samples("0" * 16 + "f" * 16)
+    assert isinstance(rules.samples("not hexadecimal, as long as one."), bool)
+
+
+def test_what_is_forgotten() -> None:
+    ends: list[dict[str, object]] = [{}, {"exit_code": 0}, {"exit_code": 3}, {"exception": {}}, {"gaps": 1}]
+    ends.append({"wanted": True})
+    assert not any(Keeping().forgets(end) for end in ends)
+    assert [Keeping(keep="on-failure").forgets(end) for end in ends] == [True, True, False, False, False, False]
+    assert [Keeping(flight_recorder=1).forgets(end) for end in ends] == [True, True, False, False, False, True]
+
+
+def test_children_count(tmp_path: Path) -> None:
+    path = sealed(tmp_path / "x.cassette", 1)
+    assert all_well(path)
+    (tmp_path / "x.d" / "1.d").mkdir(parents=True)
+    child = tmp_path / "x.d" / "1.d" / "1.cassette"
+    ends: list[tuple[dict[str, object], bool]] = [({"exit_code": 0}, True), ({"exit_code": 1}, False)]
+    ends.append(({"exception": {}}, False))
+    for outcome, well in ends:
+        sealed(child, 1, outcome)
+        assert all_well(path) is well
+        child.unlink()
+    child.write_bytes(b"")
+    assert not all_well(path)
+
+
+def test_what_cant_be_removed_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = sealed(tmp_path / "x.cassette", 9)
+    assert not is_sealed(tmp_path / "missing.cassette")
+    (tmp_path / "x.d").mkdir()
+    (tmp_path / "x.d" / "link").symlink_to(tmp_path / "nowhere")
+
+    def gone(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", gone)
+        assert Keeping(retain_size=1).retain(tmp_path, 1e9) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "lstat", gone)
+        assert Keeping(retain_size=1).retain(tmp_path, 1e9) == []
+    real = Path.lstat
+
+    def but_for_links(path: Path) -> os.stat_result:
+        if path.name == "link":
+            raise PermissionError
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "lstat", but_for_links)
+        assert Keeping(retain_size=10**6).retain(tmp_path, 1e9) == []
+    monkeypatch.setenv("REPLAY_DIR", str(tmp_path))
+    assert Keeping(retain_size=1).retain(None, 1e9) == [path]

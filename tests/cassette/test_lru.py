@@ -28,3 +28,13 @@ def test_a_budget() -> None:
     assert [kept.get(key) is None for key in "abcd"] == [False, True, True, False]
     kept.put("e", b"x" * 99)
     assert [kept.get(key) is None for key in "ade"] == [True, True, False]
+
+
+def test_what_is_taken_out_is_gone() -> None:
+    for recent in (Recent[str, bytes](3), Recent[str, bytes](3, 10, len)):
+        recent.put("a", b"1234")
+        recent.pop("a")
+        recent.pop("b")
+        assert recent.get("a") is None
+        recent.put("b", b"1234567890")
+        assert recent.get("b") == b"1234567890"

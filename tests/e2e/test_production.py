@@ -209,3 +209,35 @@ def test_a_command_retains(tmp_path: Path) -> None:
     cli("record", "-o", tmp_path / "x.cassette", "--retain-age", "7d", "--", sys.executable, program)
     assert not old.exists()
     assert (tmp_path / "x.cassette").exists()
+
+
+def test_calls_of_a_process_that_was_killed(tmp_path: Path) -> None:
+    """The next one saves what they had."""
+    source = """
+import os, sys, replay
+
+@replay.tool
+def look(number):
+    return number
+
+@replay.tool
+def die():
+    os.kill(os.getpid(), 9)
+
+@replay.entrypoint(directory="made", flight_recorder="1MB")
+def handle(last, killed):
+    for number in range(last):
+        look(number)
+    if killed:
+        die()
+
+handle(9, "killed" in sys.argv)
+"""
+    program = write(tmp_path / "p.py", source)
+    assert subprocess.run([sys.executable, program, "killed"], cwd=tmp_path, check=False).returncode == -9
+    assert [path.suffix for path in (tmp_path / "made").iterdir()] == [".ring"]
+    assert subprocess.run([sys.executable, program], cwd=tmp_path, check=False).returncode == 0
+    (path,) = (tmp_path / "made").iterdir()
+    assert numbers(path) == list(range(9))
+    run = replay.run(path)
+    assert (run.identical, run.cut) == (True, True)
