@@ -6,7 +6,6 @@ python -m replay_cli.render.configuration >docs/configuration.md
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from replay.options import TABLE
@@ -57,8 +56,9 @@ def _code(text: str | None) -> str:
 def _default(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    empty = value is None or (isinstance(value, (Mapping, tuple)) and not value)
-    return "" if empty else f"{value:g}" if isinstance(value, float) else str(value)
+    if value in (None, {}, ()):
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":
