@@ -9,9 +9,11 @@ from __future__ import annotations
 import sys
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from replay.boundary.door import Call
-from replay.boundary.lanes import running
+from replay.boundary import originals, turns
+from replay.boundary.door import Call, Door
+from replay.boundary.lanes import Lane, become, carrier, running
 from replay.seams._psycopg_answers import Unopened
 
 
@@ -125,6 +127,9 @@ def _conninfo(real: Any) -> Any:
     """libpq's defaults come from the machine: its variables, its users, files of services."""
     from psycopg.pq.misc import ConninfoOption
 
+    known: WeakKeyDictionary[Door, Any] = WeakKeyDictionary()
+    asking = originals.allocate_lock()
+
     class Conninfo:
         parse = real.parse
 
@@ -133,13 +138,31 @@ def _conninfo(real: Any) -> Any:
             lane = running.lane
             if lane is None:
                 return real.get_defaults()
-            call: Call[Any] = Call("order", "libpq defaults", "read", dump=_without_passwords)
+            importer = lane.door.importer(lane, "libpq")
+            return ask(lane) if importer is lane else once(lane, importer)
 
-            def load(options: Any) -> Any:
-                return [ConninfoOption(*option) for option in options]
+    def ask(lane: Lane) -> Any:
+        def load(options: Any) -> Any:
+            return [ConninfoOption(*option) for option in options]
 
-            call.load = load
-            return lane.door.cross(lane, call, real.get_defaults)
+        call: Call[Any] = Call("order", "libpq defaults", "read", dump=_without_passwords, load=load)
+        return lane.door.cross(lane, call, real.get_defaults)
+
+    def once(lane: Lane, importer: Lane | None) -> Any:
+        """psycopg keeps what it asks, without a lock: which thread asks first, and whether a second one does, is
+        chance. So it is asked as modules are imported among threads, by nobody's or a lane of its own."""
+        with turns.waiting(lane):
+            asking.acquire()
+        carried = carrier.get()
+        try:
+            if lane.door not in known:
+                become(importer)
+                known[lane.door] = real.get_defaults() if importer is None else ask(importer)
+            return known[lane.door]
+        finally:
+            running.lane = lane
+            carrier.set(carried)
+            asking.release()
 
     return Conninfo
 
