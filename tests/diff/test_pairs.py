@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -73,9 +74,10 @@ def record(directory: Path, plans: list[list[Edit]]) -> list[tuple[Path, Path]]:
     file = directory / "plans.json"
     file.write_text(json.dumps(orders))
     with Scripted() as server:
-        command = [sys.executable, str(AGENT), server.url, str(file)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
+        program = shutil.copy(AGENT, directory)  # in no repository: that it is the same program isn't known
+        command = [sys.executable, str(program), server.url, str(file)]
+        more = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "cwd": directory}
+        done = subprocess.run(command, **more, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     return made
 
