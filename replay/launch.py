@@ -470,7 +470,7 @@ def _attempt(
             environ.pop(key, None)
             if value is not None:
                 environ[key] = value
-        hidden = ("PYTHONDONTWRITEBYTECODE", "TMPDIR", "TZ")
+        hidden = ("TMPDIR", "TZ")
         restore = {**restore, **{name: environ.get(name) for name in hidden}}
         if "TZ" not in environ and header.get("timezone"):
             environ["TZ"] = header["timezone"]
@@ -490,7 +490,7 @@ def _attempt(
         }
         with Supervisor(scratch, holes) as supervisor:
             spec["channel"] = supervisor.channel
-            more = {"REPLAY_BOOT": json.dumps(spec), "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": scratch}
+            more = {"REPLAY_BOOT": json.dumps(spec), "TMPDIR": scratch}
             _, code, out, err = process.start(
                 argv, {**environ, **more}, output, directory, contained=True, channel=supervisor.channel
             )

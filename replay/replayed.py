@@ -62,6 +62,7 @@ class ReplayedProcess(descent.Descent):
         if reader.header.get("threads") == "strict" and not spec.get("part"):
             locks.take_in_cached_properties()
         interrupts.replaying = True
+        files.write_no_bytecode()
         files.use(spec["scratch"], reader.header.get("cwd") or os.getcwd())
         if not spec.get("part"):
             install(self.player.blind)  # a part installs when its recording did: `session`

@@ -49,11 +49,15 @@ def distributions(paths: Iterable[str]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-_STARTUP = ("TZ", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS")
+_STARTUP = (
+    "TZ",
+    *("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
+)
 
 
 def startup_variables(environ: Mapping[str, str]) -> dict[str, str | None]:
-    """What the interpreter itself reads before any program runs: time zone and text encoding."""
+    """What the interpreter itself reads before any program runs: time zone, text encoding, bytecode."""
     return {name: environ.get(name) for name in _STARTUP}
 
 

@@ -9,15 +9,17 @@ One idea carries it: *a question to the file system is a crossing, answered by t
 - What is written through a file goes into the overlay too, and is compared when it is closed (event `write`).
 
 Modules: `scope` which paths and callers count; `world` the overlay and the working directory; `opened` open files;
-`opening`, `questions`, `changes`, `databases` the patched functions; `generated` importing what the program wrote.
+`opening`, `questions`, `changes`, `databases` the patched functions; `generated` importing what the program wrote;
+`bytecode` what imports would write themselves.
 """
 
 from __future__ import annotations
 
-from replay.runtime.files import changes, databases, generated, opened, opening, questions, world
+from replay.runtime.files import bytecode, changes, databases, generated, opened, opening, questions, world
 
 finish = opened.finish
 use = world.use
+write_no_bytecode = bytecode.write_none
 
 _installed = False
 
@@ -34,6 +36,7 @@ def install() -> None:
     changes.install()
     databases.install()
     generated.install()
+    bytecode.install()
 
 
-__all__ = ["finish", "install", "use"]
+__all__ = ["finish", "install", "use", "write_no_bytecode"]

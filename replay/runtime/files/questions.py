@@ -83,8 +83,11 @@ def install() -> None:
     def realpath(filename: Any, *, strict: bool = False) -> Any:
         lane = running.lane
         found = None if lane is None else _asked(filename, None, _frame(0).f_back)
-        if lane is None or found is None:
+        if lane is None:
             return real_realpath(filename, strict=strict)
+        if found is None:  # nor are its looks at the directories on the way
+            with nobody():
+                return real_realpath(filename, strict=strict)
         more = {"strict": True} if strict else {}
         return ask(lane, "realpath", found, more, lambda: real_realpath(filename, strict=strict), _same, _same)
 
