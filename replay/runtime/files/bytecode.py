@@ -16,11 +16,15 @@ from replay.boundary.lanes import nobody, running
 from replay.runtime.files import scope, world
 
 _machinery: Any = _frozen_importlib_external
+_installed = False
 
 
 def install() -> None:
-    """In both modes."""
-    on_import("_pytest.assertion.rewrite", _patch_pytest)
+    """In both modes; idempotent."""
+    global _installed
+    if not _installed:
+        _installed = True
+        on_import("_pytest.assertion.rewrite", _patch_pytest)
 
 
 def write_none() -> None:
@@ -30,6 +34,7 @@ def write_none() -> None:
         """The interpreter takes it for a directory that can't be written to."""
 
     _machinery.SourceFileLoader.set_data = set_data
+    install()  # what lies around a part of a program keeps to it as well
 
 
 def _patch_pytest(module: Any) -> None:
