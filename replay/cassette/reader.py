@@ -155,13 +155,20 @@ class Reader:
         else:
             call = records.call(first[2])
         pieces: list[Piece] = []
+        waiting = 0  # of the last ones
         content: bytes | None = None
         for type_, _, payload in rest:
             if type_ == f.RETURN:
                 outcome = records.ret(payload)
             elif type_ == f.CHUNK:
                 chunk = records.chunk(payload)
-                pieces.append(Piece(chunk.at, _PIECES.get(chunk.status, "piece"), chunk.value))
+                if chunk.status != records.LATE:
+                    pieces.append(Piece(chunk.at, _PIECES.get(chunk.status, "piece"), chunk.value))
+                    waiting += chunk.status == records.WAITS
+                    continue
+                for place, value in zip(range(len(pieces) - waiting, len(pieces)), chunk.value, strict=False):
+                    pieces[place] = Piece(pieces[place].at, "piece", value)
+                waiting = 0
             elif type_ == f.CONTENT:
                 content = self.body(number, records.content(payload))
         failed = outcome is not None and outcome.status == 1
@@ -179,7 +186,7 @@ class Reader:
             status=_status(outcome),
             response=None if outcome is None or failed else outcome.value,
             error=_failure(outcome.value) if outcome is not None and failed else None,
-            pieces=tuple(pieces),
+            pieces=tuple(pieces[: len(pieces) - waiting]),
             meta=call.meta or {},
             content=content,
         )

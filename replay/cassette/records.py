@@ -53,8 +53,13 @@ class Return(NamedTuple):
     suspended: bool
 
 
+WAITS = 5
+LATE = 6
+
+
 class Chunk(NamedTuple):
-    """A piece of a stream. status: 0 piece, 1 error, 3 end."""
+    """A piece of a stream. status: 0 piece, 1 error, 3 end, 4 closed by the program; WAITS: a piece whose value comes
+    later; LATE: the values of all that wait, a list."""
 
     lane: int
     at: int
@@ -91,6 +96,8 @@ def chunk(payload: bytes, unpack: Unpack = inert) -> Chunk:
     """The payload of a CHUNK frame."""
     record = Chunk._make(_list(payload, unpack, 5, "CHUNK"))
     if type(record.lane) is not int or type(record.at) is not int or type(record.status) is not int:
+        raise _damaged("CHUNK")
+    if record.status == LATE and type(record.value) is not list:
         raise _damaged("CHUNK")
     return record
 

@@ -20,6 +20,7 @@ from zlib import crc32
 
 from replay.cassette import frame as f
 from replay.cassette import header as head
+from replay.cassette import records
 from replay.cassette._msgpack import ext, plain
 from replay.cassette.codec import EXT_DELTA, Encoder
 from replay.cassette.delta import difference
@@ -49,6 +50,7 @@ BACKLOG: Final = 8 << 20
 """How many bytes wait for a disk that takes none, before the writer gives up."""
 
 _CLOSED: Final = "the program closed the recording's file"
+_PIECE: Final = 0
 _ERROR: Final = 1
 _TYPE: Final = 8  # where the type stands in a frame
 
@@ -116,6 +118,7 @@ class Writer:
         self._bare = self._encoder.pack
         self._pack = self._bare if redactor is None else redactor.packing(self._bare)
         self.ours: Ours = nobodys
+        self._streams = None if redactor is None else redactor.streams(self._bare)
         self._pending: list[bytes] = [f.PREAMBLE]
         self._stuck = False  # the last write failed
         self._written = 0
@@ -220,6 +223,8 @@ class Writer:
         """
         try:
             came = self._error(value) if status == _ERROR else value
+            if kind == "output" and self._streams is not None:
+                request = self._streams.masked(request)
             stored, base = (None, None) if body is None else self._stored(chain, body)
             payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta, took, status, came])
         except NotStorable as error:
@@ -333,9 +338,20 @@ class Writer:
         """A piece of the stream that an event opened. status: 0 piece, 1 error, 3 end, 4 closed by the program."""
         try:
             came = self._error(value) if status == _ERROR else value
+            if self._streams is not None:
+                if status == _PIECE:
+                    waits, came, late = self._streams.piece(event_id, came)
+                    status = records.WAITS if waits else status
+                else:
+                    late = self._streams.end(event_id)
+                if late:
+                    self._piece(event_id, self._pack([lane, at, records.LATE, late, False]))
             payload = self._pack([lane, at, status, came, suspended])
         except NotStorable as error:
             raise self._explained(error, None, None, value) from None
+        self._piece(event_id, payload)
+
+    def _piece(self, event_id: int, payload: bytes) -> None:
         if event_id < self._first:
             self._stray(event_id)
         self._emit(f.CHUNK, event_id, payload)
@@ -371,6 +387,8 @@ class Writer:
         except NotStorable as error:
             raise _explain(dict(outcome), "outcome", error, self._pack) from None
         if not self._ended:
+            for event, late in () if self._streams is None else self._streams.ends():
+                self._piece(event, self._pack([0, self.now(), records.LATE, late, False]))
             self._chain()
             self._cut()
             self._ended = True

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
 from replay.cassette import frame as f
+from replay.cassette._msgpack import a_list
 from replay.cassette.codec import unpack
 from replay.cassette.reader import Reader
+from replay.cassette.records import LATE, WAITS
 from replay.model.pseudonym import PSEUDONYM
 from replay.player.tape import CALL, CHUNK, EVENT, LANE, RETURN, SITE, TRACK, Frame
 
 _USED = frozenset((CALL, RETURN, EVENT, CHUNK, TRACK, LANE, SITE))
 _BODY = 7
+_STATUS, _VALUE = 2, 3
 
 
 def decoded(reader: Reader) -> Iterator[Frame]:
@@ -22,13 +26,32 @@ def decoded(reader: Reader) -> Iterator[Frame]:
     Raises:
         CassetteDamaged: while iterating, where the file turns out to be damaged.
     """
+    read: deque[Frame] = deque()  # behind a piece that waits for its value
+    waiting: dict[int, list[Any]] = {}
     for type_, event, payload in reader.frames():
         if type_ not in _USED:
             continue
         fields: Any = unpack(payload)
         if type_ in (CALL, EVENT) and fields[_BODY] is not None:
             fields[_BODY] = reader.body(event, fields[_BODY])
-        yield type_, event, fields
+        elif type_ == CHUNK and fields[_STATUS] == LATE:
+            for piece, value in zip(waiting.pop(event, ()), a_list(fields[_VALUE]), strict=False):
+                piece[_STATUS], piece[_VALUE] = 0, value
+            while read and not _waits(read[0]):
+                yield read.popleft()
+            continue
+        frame = (type_, event, fields)
+        if _waits(frame):
+            waiting.setdefault(event, []).append(fields)
+        elif not read:
+            yield frame
+            continue
+        read.append(frame)
+    yield from (frame for frame in read if not _waits(frame))
+
+
+def _waits(frame: Frame) -> bool:
+    return frame[0] == CHUNK and frame[2][_STATUS] == WAITS
 
 
 def environment_of(reader: Reader) -> dict[str, str | None]:

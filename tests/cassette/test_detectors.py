@@ -35,7 +35,7 @@ SECRETS = {
     "bearer": [("Authorization: Bearer {}", "opaque-token-with-words"), ("bearer\\u0020{}", "opaque-token-with-words")],
     "url-user": [("postgres://{}@db/orders", "me:private"), ("redis://{}@127.0.0.1:6379", ":private")],
     "query": [
-        ("/v1?key={}&page=2", "private"),
+        ("/v1?key={}&page=2", "private-77"),
         ("?X-Amz-Signature={}", "private"),
         ("&access_token={}#part", "private"),
     ],
@@ -67,6 +67,7 @@ NONE = [
     "1    2    3    4    5    6    7    8    9",
     "+1 2",
     "?page=2&sort=name",
+    "?key=short&page=2",
     "http://host:8080/path",
     "password: <yours>",
     'password = "$PASSWORD"',
@@ -161,7 +162,7 @@ def test_a_secret_that_was_learnt_is_one_everywhere(texts: Texts) -> None:
     assert texts.suspect(b"plain-words")
     for harmless in (b"short", b"justoneword", b"<redacted:abcdefabcdef>"):
         texts.learn(harmless)
-        assert not texts.suspect(harmless)
+        assert texts.findings(harmless) == []
 
 
 def test_no_more_than_some_are_learnt(texts: Texts) -> None:

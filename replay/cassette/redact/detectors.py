@@ -246,7 +246,7 @@ TABLE: Final = (
         "query",
         "values of query keys that are secrets",
         (b"key=", b"apikey=", b"token=", b"sig=", b"signature=", b"secret=", b"password="),
-        rb"(?=[\w%.+/=~?&-]{15})[?&][\w-]{0,60}=(?P<s>[^\s&#\"'<>\\]{6,4000})",
+        rb"[?&](?=[\w%.+/=~?-]{14})[\w-]{0,60}=(?P<s>[^\s&#\"'<>\\]{6,4000})",
         before=rb"[?&](?:[\w-]{0,60}[_-])?",
     ),
     Detector(
@@ -313,3 +313,56 @@ TABLE: Final = (
         personal=True,
     ),
 )
+
+_OPEN_WORD: Final = re.compile(
+    rb"(?:(?=[a-zA-Z])"
+    + _EDGE
+    + rb"(?:sk-|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|xapp-|hf_|[gp]sk_|xai-|pplx-|r8_|nvapi-|csk-|tvly-|lsv2_"
+    rb"|lin_api_|ntn_|dapi|npm_|pypi-|[sr]k_(?:live|test)_|whsec_|AKIA|ASIA|ABSK|AIza|ya29\.|GOCSPX-|SG\.|eyJ)[\w.+/=-]*"
+    rb"|://[^\s/:@\"'<>?#\\]{0,200}:[^\s/@\"'<>?#\\]*"
+    rb"|[?&](?:[\w-]{0,60}[_-])?(?i:key|apikey|token|sig|signature|secret|password)=[^\s&#\"'<>\\]*"
+    rb"|[\w.+-]+(?:@|%40)[\w.-]*)\Z"
+)
+_OPEN_NAME: Final = re.compile(
+    rb"(?:(?i:bearer)(?:\s|\\+u0020)+[\w.~+/=-]*"
+    rb"|(?i:"
+    + _PASSWORD
+    + rb"|"
+    + _KEY
+    + rb")(?:\\{0,3}[\"'])?[ \t]*(?:[:=][ \t]*(?:\\{0,3}[\"'][^\"'\\\s]*)?)?\\{0,3}"
+    rb"|(?i:passw|secret|key|token|credential)[\w.-]{0,42}\\{0,3}[\"']?[ \t]*[:=][ \t]*\\{0,3}[\"']?[\w+/=.~-]*)\Z"
+)
+_OPEN_IBAN: Final = re.compile(rb"[A-Z]{2}\d\d(?: ?[A-Z0-9]){3,} ?\Z")
+_NUMBER: Final = b"0123456789 ().-"
+_ACCOUNT: Final = b"0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_NO_DIGITS: Final = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
+
+
+def begins(text: bytes) -> int | None:
+    """Where what may be a secret begins, if the text ends within one: more of it than says what it is. For pieces of
+    streams."""
+    word = text.rfind(b" ") + 1
+    found = _OPEN_WORD.search(text, word) if len(text) > word + 2 else None
+    if found is None:
+        number = text.rstrip(_NUMBER)
+        if len(text[len(number) :].translate(None, _NO_DIGITS)) >= _DIGITS:
+            return len(number)
+        account = len(text.rstrip(_ACCOUNT))
+        if len(text) >= account + _DIGITS:
+            found = _OPEN_IBAN.search(text, account)
+    if found is None:
+        find = text.lower().find
+        if (
+            find(b"key") >= 0
+            or find(b"token") >= 0
+            or find(b"pass") >= 0
+            or find(b"secret") >= 0
+            or find(b"bearer") >= 0
+            or find(b"credential") >= 0
+        ):
+            found = _OPEN_NAME.search(text)
+    return None if found is None else found.start()
+
+
+_DIGITS: Final = 7
+"""Six digits of a card may be shown; a phone number's first six say a country and an area."""

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 from replay.cassette.redact.bodies import Body, redacted
 from replay.cassette.redact.pseudonyms import Pseudonyms
 from replay.cassette.redact.rules import Rules
+from replay.cassette.redact.streams import Streams
 from replay.cassette.redact.texts import Texts
 from replay.cassette.redact.values import Values
 
@@ -59,6 +60,10 @@ class Redactor:
         """`pack`, whose bytes have no secrets in them."""
         packed = self._values.packed
         return lambda value: packed(pack(value))
+
+    def streams(self, pack: Callable[[object], bytes]) -> Streams:
+        """What looks at texts that come in pieces."""
+        return Streams(self.texts, pack)
 
     def head(self, packed: bytes) -> bytes:
         """A packed header. Where the program is stays readable: a replay goes there."""

@@ -14,6 +14,7 @@ _SURE: Final = 14
 """Random bytes have addresses of six letters in them, but no longer ones."""
 
 _LEARNT: Final = 64
+_FIRST: Final = 4
 _LEAST: Final = 8
 """What is shorter than this isn't looked for elsewhere: it would be found in words."""
 
@@ -111,6 +112,16 @@ class Texts:
             if data.find(secret) >= 0:
                 return True
         return _may(data) and self._suspect.search(data) is not None
+
+    def begins(self, text: bytes) -> int | None:
+        """Where a secret that was learnt begins, if the text ends within it; the last word, if the user has rules."""
+        for secret in self._learnt:
+            at = text.find(secret[:_FIRST], max(len(text) - len(secret) + 1, 0))
+            while at >= 0:
+                if secret.startswith(text[at:]):
+                    return at
+                at = text.find(secret[:_FIRST], at + 1)
+        return text.rfind(b" ") + 1 if self.rules and text[-1:].isalnum() else None
 
     def findings(self, text: bytes) -> list[Finding]:
         """What is in a text, in order, without overlaps: the first, then the table's order decides."""

@@ -17,7 +17,7 @@ from replay.cassette.redact.texts import Texts
 _type: Callable[[Any], Any] = type
 """For type checkers, which would narrow a value to a dict of unknown things."""
 
-_CONTAINERS: Final = frozenset((0x01, 0x02, 0x03, 0x0B, 0x10))
+CONTAINERS: Final = frozenset((0x01, 0x02, 0x03, 0x0B, 0x10))
 """Ext types whose data is packed itself (docs/format.md, 7). A delta isn't: its bytes were redacted before."""
 
 _SETS: Final = frozenset((0x02, 0x03))
@@ -57,7 +57,7 @@ class Values:
             return {key: self._placed(item, (*at, str(key))) for key, item in value.items()}
         if kind is list:
             return [self._placed(item, (*at, str(index))) for index, item in enumerate(value)]
-        if kind is msgpack.Ext and value.code in _CONTAINERS:
+        if kind is msgpack.Ext and value.code in CONTAINERS:
             return msgpack.ext(value.code, msgpack.plain(self._placed(msgpack.unpack(value.data, msgpack.ext), at)))
         if kind is str and fits(at, self._paths):
             raw = value.encode("utf-8", "surrogatepass")
@@ -83,7 +83,7 @@ class Values:
             return self._items(value)
         if kind is dict:
             return self._fields(value)
-        if kind is msgpack.Ext and value.code in _CONTAINERS:
+        if kind is msgpack.Ext and value.code in CONTAINERS:
             return self._inside(value)
         return value
 
