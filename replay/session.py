@@ -106,7 +106,7 @@ def record(
         else:
             yield Session(None)
         return
-    entry = {"type": "block", "site": site, "ordinal": ordinal}
+    entry = {"type": "block", "site": site, "ordinal": ordinal, "warm": warm.installed()}
     if running.lane is not None:  # an outer recording has it
         yield Session(None)
         return
@@ -229,7 +229,8 @@ class Sessions:
         self._on = known.enabled
         self._redact = redact or known.redact
         _install()  # now, so that the loop that is going to call it makes handles that know their lane
-        warm.install()
+        if prepared() is None:  # a replay has done so, where the recording had
+            warm.install()
 
     def wanted(self) -> bool:
         """Whether a call that begins here and now is to be recorded."""

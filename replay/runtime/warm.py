@@ -17,8 +17,17 @@ _CLIENTS = ("openai", "anthropic", "groq", "together", "cerebras.cloud.sdk")
 """Libraries with the same asynchronous client: it asks for the platform in a thread, at its first request."""
 
 
+_state = {"installed": False}
+
+
+def installed() -> bool:
+    """Whether this process has found it out."""
+    return _state["installed"]
+
+
 def install() -> None:
     """For the recorded calls of a server, and for their replay: there first before walls are around it."""
+    _state["installed"] = True
     with nobody():
         known: Any = platform
         known._uname_cache = _machine()  # which `identity.install` has cleared

@@ -76,8 +76,10 @@ def record(directory: Path, plans: list[list[Edit]]) -> list[tuple[Path, Path]]:
     with Scripted() as server:
         program = shutil.copy(AGENT, directory)  # in no repository: that it is the same program isn't known
         command = [sys.executable, str(program), server.url, str(file)]
-        more = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "cwd": directory}
-        done = subprocess.run(command, **more, capture_output=True, text=True, timeout=500, check=False)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            command, env=environment, cwd=directory, capture_output=True, text=True, timeout=500, check=False
+        )
     assert done.returncode == 0, done.stderr
     return made
 
