@@ -128,6 +128,7 @@ def executor(module: Any) -> None:
     patch(kind, "__init__", _create)
     patch(kind, "submit", _submit)
     patch(kind, "shutdown", _shutdown)
+    patch(kind, "_spawn_process", _spawn)
     for method in ("wakeup", "clear", "close"):
         patch(module._ThreadWakeup, method, aside)
     patch(module, "_process_worker", _worker)
@@ -158,11 +159,38 @@ def _submit(original: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
             job.real.add_done_callback(lambda future: results.arrived(number, *_outcome(future)))
 
         request = {"function": function_name(fn), "args": shown(list(args)), "kwargs": shown(kwargs)}
-        call: Call[None] = Call("process", "ProcessPoolExecutor.submit", "write", request, load=results.play)
+
+        def begun(_: None) -> int | None:
+            """How many workers it has started since it was last asked; None for none."""
+            workers: int | None = self.__dict__.pop("_replay_begun", None)
+            return workers
+
+        def answered(workers: int | None) -> None:
+            _skip(workers or 0)
+            results.play()
+
+        call: Call[Any] = Call("process", "ProcessPoolExecutor.submit", "write", request, dump=begun, load=answered)
         lane.door.cross(lane, call, perform)
         return job
 
     return submit
+
+
+def _spawn(original: Callable[..., None]) -> Callable[..., None]:
+    def spawn(self: Any) -> None:
+        original(self)
+        self._replay_begun = self.__dict__.get("_replay_begun", 0) + 1
+
+    return spawn
+
+
+def _skip(workers: int) -> None:
+    """At replay: so many numbers of processes are taken, by workers that don't exist; the next name is the recorded."""
+    from multiprocessing import process
+
+    counter: Any = vars(process)["_process_counter"]
+    for _ in range(workers):
+        next(counter)
 
 
 def _outcome(future: Future[Any]) -> tuple[str, Any]:
@@ -236,6 +264,7 @@ def _begin(original: Callable[..., None]) -> Callable[..., None]:
         def answered(processes: int) -> None:
             self._state, self._processes, self._pool, self._cache = "RUN", processes, [], {}
             self._change_notifier = SimpleNamespace(put=_nothing)
+            _skip(processes)
             self._replay_results.play()
 
         call: Call[Any] = Call("process", "multiprocessing.Pool", "write")

@@ -77,6 +77,10 @@ if __name__ == "__main__":
             print("error", error)
         pool.close()
         pool.join()
+    after = context.Process(target=int)  # of which the pools' workers have had numbers
+    after.start()
+    after.join()
+    print(after.name)
 """
 
 
