@@ -1,4 +1,5 @@
-"""Who and where the program is, as far as it asks: threads' ids and names, users, processors, use of resources.
+"""Who and where the program is, as far as it asks: threads' ids and names, users, processors, disks, use of
+resources.
 
 The thread that a pool's job runs on is chance, and so is its name; an id is an address or the kernel's next number.
 `threading` and asyncio themselves keep the real ids: they look threads up by them. What a flag said when a thread
@@ -66,6 +67,9 @@ def _patch_machine() -> None:
     if hasattr(where, "sched_getaffinity"):
         affinity = _drawn("os.sched_getaffinity", _sorted(where.sched_getaffinity))
         where.sched_getaffinity = _dressed(lambda *args: set(affinity(*args)), where.sched_getaffinity)
+    for name in ("statvfs", "fstatvfs"):
+        if hasattr(where, name):
+            setattr(where, name, _volume(getattr(where, name), where.statvfs_result))
     where.uname = _rebuilt("os.uname", where.uname, where.uname_result)
     if "platform" in sys.modules:  # what is cached by now is ours, and was asked past the recording
         platform: Any = sys.modules["platform"]
@@ -106,6 +110,33 @@ def _entry(real: Callable[..., Any], kind: Callable[[Any], Any]) -> Callable[...
         return kind(found) if args else [kind(one) for one in found]
 
     return _dressed(entry, real)
+
+
+def _volume(real: Callable[..., Any], kind: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Free space, of the installation's disk as well: [number of the error, or None; its text or the fields]."""
+
+    def look(path: Any) -> list[Any]:
+        try:
+            found = real(path)
+        except OSError as error:
+            return [error.errno, error.strerror]
+        return [None, [*found, found.f_fsid]]
+
+    drawn = _drawn("os.statvfs", look)
+
+    def volume(path: Any) -> Any:
+        if running.lane is None:
+            return real(path)
+        if not isinstance(path, int):
+            os.fspath(path)  # what isn't a path is refused before anything is asked
+        problem, found = drawn(path)
+        if problem is not None:
+            raise OSError(problem, found, *(() if isinstance(path, int) else (path,)))
+        return kind(found)
+
+    if real in os.supports_fd:
+        os.supports_fd.add(volume)
+    return _dressed(volume, real)
 
 
 def _patch_resource(module: Any) -> None:

@@ -45,6 +45,16 @@ PROGRAMS = {
         for t in threads: t.join()
         print(seen)
     """,
+    "disks": """
+        import os, shutil, time
+        print(shutil.disk_usage("."), os.statvfs(os.sep), os.statvfs(os.__file__).f_fsid, os.fstatvfs(1).f_bfree)
+        print(time.time(), os.statvfs in os.supports_fd)
+        for wrong in ("not/there", 3.5, b"nor/this"):
+            try:
+                os.statvfs(wrong)
+            except (OSError, TypeError) as error:
+                print(type(error), error)
+    """,
     "in a loop": """
         import asyncio, threading
         async def main():
