@@ -612,6 +612,9 @@ def _recorded_command(header: Mapping[str, Any], path: str) -> list[str]:
     if "gap" in entry:
         raise NotReplayable(f"{path}: {entry['gap']}")
     if entry["type"] in ("call", "asgi", "wsgi"):
+        file = entry.get("file")
+        if entry.get("module") == "__main__" and file is not None and not os.path.exists(file):
+            raise NotReplayable(f"the program of that function is gone, or was no file: {file}")
         return [_like(header.get("executable")), "-c", "import replay.reenter; replay.reenter.main()"]
     argv = list(header["argv"])
     return argv if process.found(argv[0]) is not None else [sys.executable, *argv[1:]]

@@ -36,7 +36,7 @@ def check_replayable(command: Sequence[str], directory: str) -> None:
 
     Raises:
         NotReplayable: it isn't Python, has no agent-replay, ignores `PYTHONPATH` (`-I`, `-E`, `-S`), or its script is
-            gone.
+            gone, or came through standard input.
     """
     program = found(command[0])
     if program is None:
@@ -48,7 +48,11 @@ def check_replayable(command: Sequence[str], directory: str) -> None:
             f"{command[0]} isn't Python, and a replay runs nothing else", hint="name the program itself"
         )
     options, rest = _options(arguments)
-    if rest and rest[0].endswith(".py") and not os.path.exists(os.path.join(directory, rest[0])):
+    if not rest or rest[0] == "-":
+        raise NotReplayable(
+            "the program came through standard input, and isn't kept", hint="record one that is in a file, or -c CODE"
+        )
+    if rest[0].endswith(".py") and not os.path.exists(os.path.join(directory, rest[0])):
         raise NotReplayable(f"the program is gone: {rest[0]}", hint="say what to run instead: -- CMD")
     if not _reaches(interpreter, tuple(options)):
         raise NotReplayable(

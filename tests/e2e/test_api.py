@@ -13,7 +13,7 @@ import pytest
 import replay
 from replay.model.errors import CassetteExists, CassetteMissing, NotReplayable
 from tests.support import programs
-from tests.support.e2e import cli, cli_json, record, shown, write
+from tests.support.e2e import cli, cli_json, error_line, record, shown, write
 
 Done = subprocess.CompletedProcess[bytes]
 
@@ -740,3 +740,20 @@ def test_typos_are_told(wrong: dict[str, Any], tmp_path: Path) -> None:
         raise AssertionError("nothing runs")
     with pytest.raises(ValueError, match="'read' or 'write'"):
         replay.tool(effect="wirte")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+@pytest.mark.parametrize("command", [["-"], []], ids=["-", "nothing"])
+@pytest.mark.parametrize("part", ["block", "call", "program"])
+def test_a_program_from_standard_input_is_not_kept(part: str, command: list[str], tmp_path: Path) -> None:
+    source = {
+        "block": "import replay, time\nwith replay.record('x.cassette'): print(time.time())",
+        "call": "import replay, time\n@replay.entrypoint(directory='.')\ndef now(): print(time.time())\nnow()",
+        "program": "import time; print(time.time())",
+    }[part]
+    python = [sys.executable, *command]
+    if part == "program":
+        assert cli("record", "-o", "x.cassette", "--", *python, stdin=source.encode(), cwd=tmp_path).returncode == 0
+    else:
+        subprocess.run(python, input=source.encode(), cwd=tmp_path, check=True, timeout=60)
+    [cassette] = tmp_path.glob("*.cassette")
+    error_line(cli("run", cassette, cwd=tmp_path), "not-replayable")
