@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -64,3 +65,17 @@ def test_the_setting_is_as_recorded_and_no_bytecode_is_written(tmp_path: Path, s
         done = cli_json("run", "x.cassette", cwd=tmp_path, env={**env, **here})
         assert done["identical"], done
         assert not cache.exists()
+
+
+def test_a_block_inside_a_test(tmp_path: Path) -> None:
+    """Around it pytest looks for the user's name, which the machine may ask a service for."""
+    block = "with replay.record('x.cassette'): print(time.time())"
+    write(tmp_path / "test_it.py", f"import replay, time\ndef test_it(tmp_path):\n    {block}\n")
+    env = {name: value for name, value in environment().items() if name not in ("LOGNAME", "USER", "LNAME", "USERNAME")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q"], cwd=tmp_path, env=env, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    before = snapshot(tmp_path)
+    assert cli_json("run", "x.cassette", cwd=tmp_path, env=env)["identical"]
+    assert snapshot(tmp_path) == before
