@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import FrameType, TracebackType
+from types import FrameType, FunctionType, TracebackType
 from typing import Any, cast
 
 from replay.boundary import sites
@@ -17,13 +17,31 @@ from replay.boundary.imports import on_import
 
 
 def install() -> None:
-    """Wrap how the `traceback` module, and with it `logging`, walks through frames."""
+    """Wrap how the `traceback` module, and with it `logging`, walks through frames, and how pytest shows functions."""
     on_import("traceback", _patch)
+    on_import("_pytest.assertion.rewrite", _patch_assertions)
 
 
 def _patch(module: Any) -> None:
     for name in ("walk_tb", "_walk_tb_with_full_positions", "walk_stack"):
         setattr(module, name, _theirs(getattr(module, name)))
+
+
+def _patch_assertions(module: Any) -> None:
+    """A failed assertion shows the interpreter's function where it called ours, which has an address."""
+    show: Any = getattr(module, "_saferepr", None)
+
+    def show_theirs(shown: Any) -> Any:
+        return show(_behind(shown))
+
+    if show is not None:
+        module._saferepr = show_theirs
+
+
+def _behind(shown: Any) -> Any:
+    if isinstance(shown, FunctionType) and sites.is_ours(shown.__code__.co_filename):
+        return getattr(shown, "__wrapped__", shown)
+    return shown
 
 
 def _theirs(walk: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Iterator[Any]]:
