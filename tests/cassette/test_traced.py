@@ -13,9 +13,9 @@ from replay.model.errors import CassetteMissing, UsageError
 ONE, OTHER = "0af7651916cd43dd8448eb211c80319c", "0af7000000000000000000000000000f"
 
 
-def made(path: Path, trace: object) -> Path:
+def made(path: Path, trace: object, second: int = 0) -> Path:
     path.parent.mkdir(exist_ok=True)
-    writer = Writer.create(path, {"trace": trace})
+    writer = Writer.create(path, {"trace": trace, "created": f"2026-11-23T10:00:{second:02}.000Z"})
     writer.end({})
     writer.close()
     return path
@@ -23,7 +23,7 @@ def made(path: Path, trace: object) -> Path:
 
 def test_those_of_a_trace_below_a_directory_as_they_began(tmp_path: Path) -> None:
     first = made(tmp_path / "z.cassette", {"id": ONE})
-    second = made(tmp_path / "z.d" / "a.cassette", {"id": ONE})
+    second = made(tmp_path / "z.d" / "a.cassette", {"id": ONE}, second=1)
     made(tmp_path / "other.cassette", {"id": OTHER})
     made(tmp_path / "none.cassette", None)
     (tmp_path / "broken.cassette").write_bytes(b"no cassette")

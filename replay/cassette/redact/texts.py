@@ -48,25 +48,92 @@ _WORDS: Final = bytes(97 if RUN.match(bytes((byte,)) * 15) else 32 for byte in r
 _NUMBERS: Final = bytes(48 if byte in b"0123456789" else 97 for byte in range(256))
 _SEPARATORS: Final = b" ().-"
 _AT: Final = re.compile(rb"@(?<=[\w.+-]@)[A-Za-z0-9]")  # a small number is one byte, too
+_GIVES: Final = re.compile(rb"(?:pass(?:word|wd|phrase)|secret)(?:[\xa0-\xbf\xd9-\xdb]|(?:\\{0,3}[\"'])?[ \t]*[:=])")
+"""Something given: in a text, or in a packed map, where a value's first byte says that it is a text."""
 _LONG: Final = b"a" * 15
 _NINE: Final = b"0" * 9
 
 
-def _may(data: bytes) -> bool:
-    """Whether it has what every finding has something of: a long word, nine digits, an address, a name of a password.
+_LEAD: Final = 140
+"""What says that a long word is a secret stands in it, or at most so many bytes before it (`detectors`)."""
+
+
+def _address(data: bytes) -> bool:
+    """Whether there may be an e-mail address, or a password before a host."""
+    find = data.find  # `in` on bytes asks for a number first, which takes longer than finding
+    at = find(b"@") >= 0
+    return (at and (find(b"//") >= 0 or _AT.search(data) is not None)) or find(b"%40") >= 0
+
+
+def _password(data: bytes) -> bool:
+    """Whether something is given behind a name such as `password` or `client_secret`."""
+    low = data.lower()
+    for name in (b"pass", b"secret"):
+        at = low.find(name)
+        while at >= 0:
+            if _GIVES.match(low, at) is not None:
+                return True
+            at = low.find(name, at + 1)
+    return False
+
+
+_NUMBER: Final = re.compile(
+    rb"\d{15}|\d{4}[ -]\d{4}[ -]\d{4}|\d{4}[ -]\d{6}[ -]\d{4}|\+[1-9]|\d{3}-\d{4}|[A-Z]{2}\d\d ?[A-Z0-9]{4}"
+)
+"""What every card, phone and account has; a second since 1970 has nothing of it."""
+
+
+def _numbers(data: bytes) -> bool:
+    """Whether there may be a number that is somebody's."""
+    if not _digits(data):
+        return False
+    for found in _DIGITS.finditer(data):
+        start, end = found.span()
+        before = data[max(start - 2, 0) : start]
+        if end - start < _CARD and found[0].isdigit() and before[-1:] != b"+" and not before.isalpha():
+            continue  # such as a second since 1970
+        if _NUMBER.search(data, max(start - _BEFORE, 0), end + _BEHIND) is not None:
+            return True
+    return False
+
+
+_CARD: Final = 15
+
+
+def _digits(data: bytes) -> bool:
+    return data.translate(_NUMBERS, _SEPARATORS).find(_NINE) >= 0
+
+
+def _long_words(data: bytes) -> list[tuple[int, int]]:
+    """Where words are that are long enough for a secret.
 
     The engine of `re` takes 8 ns per byte whatever it looks for; these are calls into C that take a tenth of it.
     """
-    find = data.find  # `in` on bytes asks for a number first, which takes longer than finding
-    lowered = data.lower().find
+    found: list[tuple[int, int]] = []
+    words = data.translate(_WORDS)
+    start = words.find(_LONG)
+    while start >= 0:
+        end = words.find(b" ", start)
+        end = len(words) if end < 0 else end
+        found.append((start, end))
+        start = words.find(_LONG, end)
+    return found
+
+
+_PLAIN: Final = re.compile(rb"A(?:KIA|SIA|BSK|Iza)|ya29|SG\.|eyJ|dapi")
+"""How keys begin that have no `-`, `_` or `=` in them."""
+
+
+def _said(data: bytes) -> bool:
+    """Whether there is anything that is said before a secret that doesn't begin like one."""
+    find = data.lower().find
     return (
-        (find(b"@") >= 0 and _AT.search(data) is not None)
-        or find(b"//") >= 0
-        or find(b"%40") >= 0
-        or lowered(b"pass") >= 0
-        or lowered(b"secret") >= 0
-        or data.translate(_WORDS).find(_LONG) >= 0
-        or data.translate(_NUMBERS, _SEPARATORS).find(_NINE) >= 0
+        find(b"key") >= 0
+        or find(b"token") >= 0
+        or find(b"secret") >= 0
+        or find(b"pass") >= 0
+        or find(b"bearer") >= 0
+        or find(b"credential") >= 0
     )
 
 
@@ -90,7 +157,7 @@ class Texts:
         marks = frozenset(mark for detector in self._table for mark in detector.marks)
         self._plain = tuple(detector for detector in self._table if detector.marks)
         self._numbers = tuple(detector for detector in self._table if not detector.marks)
-        self._suspect = re.compile(_any_of(marks) + (b"|" + _DIGITS.pattern if self._numbers else b""))
+        self._suspect = re.compile(_any_of(marks))
         self._learnt: dict[bytes, None] = {}
         self._known: re.Pattern[bytes] | None = None
 
@@ -111,7 +178,24 @@ class Texts:
         for secret in self._learnt:
             if data.find(secret) >= 0:
                 return True
-        return _may(data) and self._suspect.search(data) is not None
+        if _address(data) or _password(data) or (self._numbers and _numbers(data)):
+            return True
+        words = _long_words(data)
+        return bool(words) and self._suspicious(data, words)
+
+    def _suspicious(self, data: bytes, words: list[tuple[int, int]]) -> bool:
+        """Whether a long word may be a secret: it looks like one, or what is before it says so."""
+        search, plain, said = self._suspect.search, _PLAIN.search, _said(data)
+        for start, end in words:
+            if said and search(data, max(start - _LEAD, 0), end) is not None:
+                return True
+            word = data[start:end]
+            signs = word.find(b"-") >= 0 or word.find(b"_") >= 0 or word.find(b"=") >= 0
+            if signs and search(word) is not None:
+                return True
+            if plain(word) is not None:
+                return True
+        return False
 
     def begins(self, text: bytes) -> int | None:
         """Where a secret that was learnt begins, if the text ends within it; the last word, if the user has rules."""
