@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test torture fuzz bench check lint types mypy pyright layers cover format clean
+.PHONY: help setup versions demo test torture fuzz bench check lint types mypy pyright layers cover format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -22,7 +22,7 @@ help: ## this list
 setup: $(STAMP) ## make .venv with everything in it
 
 # A name that exists may still not run (version managers leave such shims), so each candidate is tried.
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml constraints.txt
 	@usable='import ensurepip, sys, venv; sys.exit(sys.implementation.name != "cpython" or sys.version_info < (3, 11))'; \
 	if ! $(BIN)/python -c "$$usable" 2>/dev/null; then \
 	  found=; \
@@ -40,8 +40,11 @@ $(STAMP): pyproject.toml
 	  "$$found" -m venv --clear $(VENV); \
 	fi
 	@echo "installing into $(VENV) (a minute, once)"
-	@$(PIP) install --quiet --editable '.[dev,frameworks,sdks]'
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,frameworks,sdks]'
 	@touch $@
+
+versions: $(STAMP) ## constraints.txt anew, from what is installed
+	@{ head -2 constraints.txt; $(PIP) freeze --exclude-editable; } > constraints.new && mv constraints.new constraints.txt
 
 demo: $(STAMP) ## the whole story in one command, offline
 	@$(BIN)/replay demo
@@ -54,7 +57,7 @@ torture: $(STAMP) ## the tests that take minutes
 
 # Its peer for spans is not a dependency of anything else, so it is installed when first needed.
 $(VENV)/.bench: $(STAMP)
-	@$(PIP) install --quiet --editable '.[dev,frameworks,sdks,bench]'
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,frameworks,sdks,bench]'
 	@touch $@
 
 fuzz: $(STAMP) ## ten minutes of altered cassettes for everything that reads them
