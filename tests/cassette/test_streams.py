@@ -15,6 +15,7 @@ from replay.cassette.cassette import load
 from replay.cassette.codec import pack, unpack
 from replay.cassette.redact import Redactor, Rules
 from replay.cassette.redact.scanning import scan
+from replay.cassette.redact.streams import Answer
 from replay.cassette.writer import Writer
 from replay.model.errors import CassetteDamaged
 from replay.player.frames import decoded
@@ -225,3 +226,9 @@ def test_pieces_are_whole_in_a_cassette(tmp_path: Path, ended: bool, finished: b
     assert mine == [*pieces, *([None] if ended else [])]
     assert all(fields[2] in (0, 3) for fields in frames)
     assert [fields[3] for fields in frames][1::2][:4] == others if known else True, "and in their order"
+
+
+def test_a_field_of_a_piece_that_is_written_already() -> None:
+    streams = Redactor(bytes(16)).streams(pack)
+    for piece in (b'{"content": "abc"} ', b'and more "text"'):
+        assert streams.piece(1, piece) == Answer(False, piece, [])
