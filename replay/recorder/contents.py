@@ -66,7 +66,7 @@ class Contents:
         raw = sha256(content).digest()
         known = self._stored.get(raw)
         if known is None:
-            safe = self._redactor.file(call.request["path"], content)
+            safe = self._redactor.file(call.request.get("path", ""), content)
             redacted = safe != content
             digest = sha256(safe).digest() if redacted else raw
             self._writer.content(call.event, safe, digest, call.chain)

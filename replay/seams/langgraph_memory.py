@@ -66,12 +66,26 @@ def _say(holder: Any, op: str, key: Any, *, answer: Any = None, read: bool = Fal
     lane = running.lane
     if lane is None:
         return
-    body: bytes | None = more.pop("body", None)
     request = {"store": _name(lane, holder), "key": key, **more}
-    call: Call[Any] = Call("memory", op, "read" if read else "write", request, body)
-    if body is not None:
-        call.chain = (request["store"], key)
+    call: Call[Any] = Call("memory", op, "read" if read else "write", request)
     lane.door.cross(lane, call, lambda: answer)
+
+
+def _say_channels(saver: Any, op: str, key: Any, held: Sequence[tuple[str, str, bytes]], **more: Any) -> None:
+    """The event of channels that were put. What they hold is no part of what is asked: a saver packs messages on one
+    thread while another one gives them their ids, and in which order is a race in memory."""
+    lane = running.lane
+    if lane is None:
+        return
+    described, content = _channels(held)
+    store = _name(lane, saver)
+    call: Call[Any] = Call("memory", op, "write", {"store": store, "key": key, **more}, chain=(store, key))
+
+    def put() -> Any:
+        call.content = content
+        return {"channels": described}
+
+    lane.door.cross(lane, call, put)
 
 
 def _name(lane: Lane, holder: Any) -> str:
@@ -107,16 +121,9 @@ def _put(original: Callable[..., Any]) -> Callable[..., Any]:
                 (name, *saver.blobs.get((at["thread_id"], at["checkpoint_ns"], name, version), _EMPTY))
                 for name, version in new_versions.items()
             ]
-            described, body = _channels(held)
-            _say(
-                saver,
-                "langgraph.checkpoint.put",
-                _thread(saved),
-                checkpoint=checkpoint["id"],
-                channels=described,
-                kept=sorted(checkpoint["channel_versions"]),
-                body=body,
-            )
+            kept = sorted(checkpoint["channel_versions"])
+            op = "langgraph.checkpoint.put"
+            _say_channels(saver, op, _thread(saved), held, checkpoint=checkpoint["id"], kept=kept)
         return saved
 
     return put
@@ -150,15 +157,8 @@ def _put_writes(original: Callable[..., Any]) -> Callable[..., Any]:
             at = config["configurable"]
             held = saver.writes.get((at["thread_id"], at.get("checkpoint_ns", ""), at["checkpoint_id"]), {})
             mine = [(name, *typed) for (task, _), (_, name, typed, _) in list(held.items()) if task == task_id]
-            described, body = _channels(mine)
-            _say(
-                saver,
-                "langgraph.checkpoint.put_writes",
-                _thread(config),
-                checkpoint=at["checkpoint_id"],
-                channels=described,
-                body=body,
-            )
+            op = "langgraph.checkpoint.put_writes"
+            _say_channels(saver, op, _thread(config), mine, checkpoint=at["checkpoint_id"])
 
     return put_writes
 

@@ -22,14 +22,22 @@ _UNREAD = (ValueError, TypeError, KeyError, IndexError, RecursionError, _msgpack
 def channels(event: Event) -> dict[str, Any]:
     """Channel -> value, of those that the event wrote."""
     found: dict[str, Any] = {}
-    body = event.body or b""
+    content = event.content or b""
     at = 0
-    for name, kind, head, size in event.request["channels"]:
-        raw = head + body[at : at + size]
+    for name, kind, head, size in _described(event):
+        raw = head + content[at : at + size]
         at += size
         if kind != "empty":
             found[name] = value(kind, raw)
     return found
+
+
+def _described(event: Event) -> list[Any]:
+    """What was put: [channel, type, head, size]; nothing where the event is of something else."""
+    if not isinstance(event.response, dict):
+        return []
+    answer: dict[str, Any] = event.response
+    return answer.get("channels", [])
 
 
 def value(kind: str, raw: bytes) -> Any:
@@ -73,14 +81,15 @@ class Checkpoints:
         key = event.request["key"]
         if event.name.endswith(".delete"):
             self._delete(key)
-        if "channels" not in event.request:
+        described = _described(event)
+        if not described:
             return None
         wrote = channels(event)
         if "kept" not in event.request:
             return wrote
         _, before = self._last.get(key, ("", {}))
         held = {name: item for name, item in {**before, **wrote}.items() if name in event.request["kept"]}
-        for name, kind, *_ in event.request["channels"]:
+        for name, kind, *_ in described:
             if kind == "empty":
                 held.pop(name, None)
         self._last[key] = (event.request["checkpoint"], held)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.programs import explained, record, replays
 
-_PSEUDONYM = re.compile(r"<redacted:[0-9a-f]{4,}>")
+_PSEUDONYM = re.compile(r"(?:sk-)?<redacted:[0-9a-f]{4,}>")
 
 
 def test_reads_of_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

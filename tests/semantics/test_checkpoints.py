@@ -33,8 +33,9 @@ def put(wrote: dict[str, Any], kept: list[str], checkpoint: str, *, key: Any = "
         body += raw[1:]
     if gone:
         listed.append([gone, "empty", b"", 0])
-    request = {"store": "saver", "key": key, "checkpoint": checkpoint, "channels": listed, "kept": kept}
-    return Event(0, "memory", "langgraph.checkpoint.put", "write", "m", 0, 1, None, request, body, "done")
+    request = {"store": "saver", "key": key, "checkpoint": checkpoint, "kept": kept}
+    name, put = "langgraph.checkpoint.put", {"channels": listed}
+    return Event(0, "memory", name, "write", "m", 0, 1, None, request, None, "done", put, content=body)
 
 
 def delete(key: Any) -> Event:
