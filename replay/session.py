@@ -229,7 +229,7 @@ class Sessions:
         self._on = known.enabled
         self._redact = redact or known.redact
         _install()  # now, so that the loop that is going to call it makes handles that know their lane
-        if prepared() is None:  # a replay has done so, where the recording had
+        if prepared() is None or warm.installed():  # a replay has found it out before, where the recording had
             warm.install()
 
     def wanted(self) -> bool:

@@ -7,11 +7,12 @@ An object is `{"type": "module.Name", …its fields}`.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import msgpack  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 
 from replay.model.event import Event
+from replay.semantics.loose import arr, obj
 
 _msgpack: Any = msgpack
 _ARRAY = 6
@@ -34,10 +35,7 @@ def channels(event: Event) -> dict[str, Any]:
 
 def _described(event: Event) -> list[Any]:
     """What was put: [channel, type, head, size]; nothing where the event is of something else."""
-    if not isinstance(event.response, dict):
-        return []
-    answer: dict[str, Any] = event.response
-    return answer.get("channels", [])
+    return arr(obj(event.response).get("channels"))
 
 
 def value(kind: str, raw: bytes) -> Any:
