@@ -7,7 +7,7 @@ An object is `{"type": "module.Name", …its fields}`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgpack  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 
