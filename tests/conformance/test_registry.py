@@ -161,5 +161,5 @@ def test_the_installed_version_was_tried(seam: str, library: str, tried: tuple[i
     try:
         installed = metadata.version(library)
     except metadata.PackageNotFoundError:
-        pytest.skip(f"{library} isn't installed")
+        pytest.skip(f"{library} isn't installed: make setup, or pip install -e '.[dev,frameworks,sdks]'")
     assert int(installed.split(".")[0]) <= tried[0], f"{seam}: {library} {installed} is newer than the table"

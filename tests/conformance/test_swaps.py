@@ -51,7 +51,7 @@ def server(transport: str, directory: Path) -> Generator[str]:
 def test_swaps(transport: str, tmp_path: Path, record_property: Note) -> None:
     needed = NEEDS.get(transport, transport.partition(" ")[0])
     if importlib.util.find_spec(needed) is None:
-        pytest.skip(f"{needed} isn't installed")
+        pytest.skip(f"{needed} isn't installed: make setup, or pip install -e '.[dev,frameworks,sdks]'")
     source = (PROGRAMS / "program.py").read_text()
     with server(transport, tmp_path) as address:
         found = record(tmp_path, source.replace("sys.argv[1:]", repr([transport, address])))
