@@ -31,8 +31,8 @@ from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
 from replay.cassette.keeping import Keeping, Kept
 from replay.cassette.redact.rules import Given
-from replay.model.errors import NotStorable, ReplayError
-from replay.recorder.protection import protection
+from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable, ReplayError
+from replay.recorder.protection import Protection, protection
 from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
 from replay.recorder.trouble import warn_on_stderr
@@ -51,7 +51,8 @@ class Session:
     """A recording that is going on.
 
     Attributes:
-        path: the cassette; None where nothing is recorded here (an outer recording has it, or it couldn't begin).
+        path: the cassette; at replay: where it was recorded to. None where nothing is recorded here (an outer recording
+            has it, or it couldn't begin).
         outcome: what goes into the cassette's end; the result or the exception of the block.
     """
 
@@ -74,16 +75,17 @@ def record(
     Works around synchronous and asynchronous code alike (it is a plain `with` in both).
 
     Args:
-        path: the cassette, which must not exist; a new one in the cassette directory by default.
+        path: the cassette; a new one in the cassette directory by default. Where there is something already, it is left
+            as it is, and the recording gets the next free name beside it (`incident-2.cassette`), with a warning.
         name, tags: for the header.
         threads: `strict`: one thread at a time, so that data races in pure memory replay, too (docs/limits.md).
         redact: what is a secret besides what looks like one: a file of rules, or a table of them (docs/redaction.md).
         keep: what becomes of the recording: `flight_recorder="64MB"`, `sample=0.01`, `keep="on-failure"`,
             `retain_age="7d"`, `retain_size="2GB"` (docs/production.md).
 
+    A path that can't be written, or a full disk, is no error: a warning, and the block runs unrecorded.
+
     Raises:
-        CassetteExists, CassetteMissing, CassetteUnreadable: the path. A full disk is no error: a warning, and the block
-            runs unrecorded.
         UsageError: the rules can't be read. ValueError: other `threads` or `tags` than those.
 
     Example:
@@ -101,8 +103,9 @@ def record(
     part = prepared()
     if part is not None:
         if part.ordinal == ordinal:
+            said = part.entry.get("said")
             with part.play():
-                yield Session(None)
+                yield Session(Path(said) if said else None)  # what the program may have printed
         else:
             yield Session(None)
         return
@@ -304,7 +307,7 @@ def _session(
     if recorder is None:
         yield Session(None)
         return
-    with _within(recorder, Session(where), None) as session:
+    with _within(recorder, Session(Path(recorder.path)), None) as session:
         yield session
 
 
@@ -332,7 +335,11 @@ def _within(recorder: Recorder, session: Session, linger: float | None) -> Gener
 
 
 def _begin(path: Path, header: dict[str, Any], redact: Given, keeping: Keeping, *, explicit: bool) -> Recorder | None:
-    """A recorder, or None with a warning: recording never stops the program, but a wrong `path` is its author's."""
+    """A recorder, or None with a warning: recording never stops the program.
+
+    What is wrong in every run (rules, keys) is raised where the author asked for it (`explicit`); what depends on the
+    state of the disk never is.
+    """
     _install()
     seed = originals.environ_get("PYTHONHASHSEED", "random")
     more = {"cwd": os.getcwd(), "environment": facts.environment(), "git": _git(os.getcwd()), "hash_seed": seed}
@@ -341,27 +348,45 @@ def _begin(path: Path, header: dict[str, Any], redact: Given, keeping: Keeping, 
             path.parent.mkdir(parents=True, exist_ok=True)
         chosen = options.current()
         guard = protection(chosen.sign, chosen.encrypt)
-        recorder = start_recorder(os.fspath(path), {**header, **more}, chance.new_seed(), redact, keeping, guard)
+        recorder = _start(path, {**header, **more}, redact, keeping, guard)
     except OSError as error:
-        warn_on_stderr(f"nothing is recorded: {error.strerror}: {path}")
-        counters.dropped()
-        return None
+        return _unrecorded(f"{error.strerror}: {path}")
+    except (CassetteExists, CassetteMissing, CassetteUnreadable) as error:
+        return _unrecorded(str(error))
     except ReplayError as error:
         if explicit:
             raise
-        warn_on_stderr(f"nothing is recorded: {error}")
-        counters.dropped()
-        return None
+        return _unrecorded(str(error))
     except Exception as error:  # ours: no reason for the program to fail
-        warn_on_stderr(f"nothing is recorded: {type(error).__name__}: {error}")
-        counters.dropped()
-        return None
+        return _unrecorded(f"{type(error).__name__}: {error}")
     counters.began(recorder)
     for what, detail in _misfits:
         recorder.blind(what, detail)
     if seed == "random":
         recorder.blind("hash seed", "PYTHONHASHSEED isn't fixed: sets of strings may iterate otherwise at replay")
     return recorder
+
+
+def _start(path: Path, header: dict[str, Any], redact: Given, keeping: Keeping, guard: Protection) -> Recorder:
+    """At `path`; where another file is, at the next free name beside it."""
+    for number in itertools.count(1):
+        where = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        header["entry"]["said"] = os.fspath(where)
+        try:
+            recorder = start_recorder(os.fspath(where), header, chance.new_seed(), redact, keeping, guard)
+        except CassetteExists:
+            if not where.is_file():  # a device, a directory
+                raise
+            continue
+        if number > 1:
+            warn_on_stderr(f"{path} exists already and stays as it is: this is recorded to {where}")
+        return recorder
+    raise AssertionError("counting ends nowhere")
+
+
+def _unrecorded(why: str) -> None:
+    warn_on_stderr(f"nothing is recorded: {why}")
+    counters.dropped()
 
 
 def _recover(keeping: Keeping, directory: Path) -> None:
