@@ -44,6 +44,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _blocks = itertools.count()
+_OF_THE_PLACE = (CassetteExists, CassetteMissing, CassetteUnreadable)
 
 
 @dataclass(slots=True)
@@ -349,16 +350,12 @@ def _begin(path: Path, header: dict[str, Any], redact: Given, keeping: Keeping, 
         chosen = options.current()
         guard = protection(chosen.sign, chosen.encrypt)
         recorder = _start(path, {**header, **more}, redact, keeping, guard)
-    except OSError as error:
-        return _unrecorded(f"{error.strerror}: {path}")
-    except (CassetteExists, CassetteMissing, CassetteUnreadable) as error:
-        return _unrecorded(str(error))
-    except ReplayError as error:
-        if explicit:
+    except Exception as error:  # some ours: no reason for the program to fail
+        if explicit and isinstance(error, ReplayError) and not isinstance(error, _OF_THE_PLACE):
             raise
-        return _unrecorded(str(error))
-    except Exception as error:  # ours: no reason for the program to fail
-        return _unrecorded(f"{type(error).__name__}: {error}")
+        warn_on_stderr(f"nothing is recorded: {_reason(error, path)}")
+        counters.dropped()
+        return None
     counters.began(recorder)
     for what, detail in _misfits:
         recorder.blind(what, detail)
@@ -384,9 +381,10 @@ def _start(path: Path, header: dict[str, Any], redact: Given, keeping: Keeping, 
     raise AssertionError("counting ends nowhere")
 
 
-def _unrecorded(why: str) -> None:
-    warn_on_stderr(f"nothing is recorded: {why}")
-    counters.dropped()
+def _reason(error: Exception, path: Path) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror}: {path}"
+    return str(error) if isinstance(error, ReplayError) else f"{type(error).__name__}: {error}"
 
 
 def _recover(keeping: Keeping, directory: Path) -> None:
