@@ -1,0 +1,1 @@
+"""Which of many differences made it go wrong: searched by executions, proved by executions."""
