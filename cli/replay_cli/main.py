@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "ls": "Cassettes: when, program, outcome, events, blind spots.",
     "show": "The action path as a timeline; one event whole.",
     "diff": "What differs between two recordings, and which of it is a cause.",
+    "import": "Transcripts of agents, from elsewhere, as cassettes.",
     "doctor": "What would be captured here; which lines of a program read what isn't.",
     "verify": "Is the cassette whole and unaltered?",
     "seal": "Sign a cassette, so that `replay verify --key` proves that nothing in it has changed since.",

@@ -140,7 +140,14 @@ def _name_of(path: str | os.PathLike[str], event: int) -> str:
 
 
 def check_beginning(header: Mapping[str, Any], path: str) -> None:
-    """A flight recorder that went round has lost what the program did first, and with it the way to the rest."""
+    """A transcript has no program. A flight recorder that went round has lost what the program did first, and with it
+    the way to the rest.
+    """
+    if dict(header.get("entry") or {}).get("type") == "import":
+        raise NotReplayable(
+            f"{path} was imported from a transcript: it has no program that could be executed",
+            hint="replay show, why and triage read it",
+        )
     ring: Mapping[str, Any] = dict(header.get("ring") or {})
     if not ring.get("whole", True):
         raise BeginningLost(

@@ -131,6 +131,12 @@ class NotReplayable(ReplayError):
     slug = "not-replayable"
 
 
+class NotImportable(ReplayError):
+    """Nothing in the file is of a kind that `replay import` knows."""
+
+    slug = "not-importable"
+
+
 class InsideNotRecorded(ReplayError):
     """The bodies of tools are to be run again, and the cassette doesn't have what happened inside them."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from replay.model.event import Event
@@ -16,7 +17,7 @@ _NO_RPC: tuple[None, None] = (None, None)
 
 
 def read(event: Event) -> LLMCall | None:
-    """The LLM call that an http or gRPC event is; None for anything else, an unknown dialect included.
+    """The LLM call that an http, gRPC or llm event is; None for anything else, an unknown dialect included.
 
     Never raises: what can't be read is named in the call's `warnings`. Calls that consist of many events (messages of a
     realtime session) are found by `readings`.
@@ -30,7 +31,8 @@ def read(event: Event) -> LLMCall | None:
     asked, answered = _RPC.get(where[1], _NO_RPC)
     request = wire.request_of(event, asked)
     found = next((d for d in DIALECTS if request and d.speaks(where[1], request)), None)
-    return None if found is None else dialect.read(found, wire.read(event, *where, request, answered))
+    call = None if found is None else dialect.read(found, wire.read(event, *where, request, answered))
+    return call if call is None or event.kind != "llm" else replace(call, provider="unknown")
 
 
 def readings(events: Iterable[Event]) -> Iterator[tuple[Event, LLMCall | None]]:

@@ -68,7 +68,11 @@ def header(headers: Any, name: str) -> str:
 
 
 def address(event: Event) -> tuple[str, str] | None:
-    """(host, path) of an http or gRPC event, None when it has no readable URL."""
+    """(host, path) of an http or gRPC event, None when it has no readable URL. An `llm` event is one of no address:
+    a transcript had it, and it is kept as a chat completion.
+    """
+    if event.kind == "llm":
+        return "", "/chat/completions"
     return _address(obj(event.request).get("url")) if event.kind in ("http", "grpc") else None
 
 

@@ -108,7 +108,9 @@ def event(item: Event, call: LLMCall | None = None, prices: Prices = NO_PRICES) 
         shown["response"] = _with_content(item)
     shown["site"] = _site(item.site)
     shown["links"] = value(item.meta.get("links", {}))
-    meta = {key: value(each) for key, each in item.meta.items() if key not in {"agent", "links"}}
+    if "source" in item.meta:
+        shown["source"] = value(item.meta["source"])
+    meta = {key: value(each) for key, each in item.meta.items() if key not in {"agent", "links", "source"}}
     if meta:
         shown["meta"] = meta
     if item.pieces:
