@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Final, Literal, NamedTuple
 
 from replay.cassette.redact.pseudonyms import luhn, mod97, stands_in
+from replay.cassette.redact.sieve import Sieve
 
 Kind = Literal["secret", "email", "card", "phone", "iban"]
 """What is put in its place: a method of `Pseudonyms`."""
@@ -51,6 +52,7 @@ class Detector:
         marks: a finding begins with one of these, in any case; none: with digits, of which it has nine or more.
         before: what leads to the mark and belongs to the match.
         pattern: of the whole; the group `s`, where it has one, is what is replaced.
+        sieve: of what every match has in it, as simple as they can be (`replay.cassette.redact.sieve`).
         check: whether a match is one.
         personal: personal data rather than a secret.
     """
@@ -59,6 +61,7 @@ class Detector:
     what: str
     marks: tuple[bytes, ...]
     pattern: bytes
+    sieve: tuple[bytes, ...]
     kind: Kind = "secret"
     before: bytes = b""
     check: Callable[[bytes], bool] = _always
@@ -115,7 +118,8 @@ _EDGE: Final = rb"(?:(?<![\w\\%])|(?<=\\[nrtbf])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-
 def _token(name: str, what: str, *shapes: bytes) -> Detector:
     """Keys that begin with something of their own."""
     marks = tuple(re.split(rb"[(\[\\]", shape)[0].lower() for shape in shapes)
-    return Detector(name, what, marks, _EDGE + rb"(?:" + b"|".join(shapes) + rb")")
+    sieve = tuple(re.sub(rb"\{.*", b"{8}", shape) for shape in shapes)
+    return Detector(name, what, marks, _EDGE + rb"(?:" + b"|".join(shapes) + rb")", sieve)
 
 
 _CARDS: Final = re.compile(
@@ -168,6 +172,7 @@ _LOCAL: Final = _EDGE + rb"[A-Za-z0-9_](?:[\w.+-]|%2[bB]){0,63}"
 _PASSWORD: Final = rb"(?:pass(?:word|wd|phrase)|secret)"
 _KEY: Final = rb"(?:(?:api|access|private)[_-]?key|(?:access|refresh|auth|bearer|session|csrf)_?token)"
 _GIVEN: Final = rb"(?:\\{0,3}[\"'])?[ \t]*[:=][ \t]*\\{0,3}[\"']"
+_NEAR: Final = rb"[\\\"' \t]*[:=][ \t]*"
 _BEFORE_NAME: Final = r"(?i:(?:[\w-]{0,32}[_-])?%s)"
 PASSWORD_NAME: Final = re.compile(_BEFORE_NAME % _PASSWORD.decode())
 """The name of a field whose whole value is a secret, however short."""
@@ -183,6 +188,7 @@ TABLE: Final = (
         (b"private key-----",),
         rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:\\+n|\\+r|\s){0,4}(?P<s>[A-Za-z0-9+/=\s:,.\\-]{8,8000}?)"
         rb"(?=(?:\\+n|\\+r|\s){0,4}-----END |\Z)",
+        (b"PRIVATE KEY-----",),
         before=rb"-----BEGIN [A-Z0-9 ]{0,40}",
         check=lambda value: RUN.search(value) is not None,
     ),
@@ -234,19 +240,25 @@ TABLE: Final = (
     ),
     _token("jwt", "signed tokens (JWT)", rb"eyJ[\w-]{8,4000}\.[\w-]{8,4000}(?:\.[\w-]{0,180})?"),
     Detector(
-        "bearer", "what follows `Bearer`", (b"bearer",), rb"(?i:bearer)(?:\s|\\+u0020){1,3}(?P<s>[\w.~+/=-]{16,4000})"
+        "bearer",
+        "what follows `Bearer`",
+        (b"bearer",),
+        rb"(?i:bearer)(?:\s|\\+u0020){1,3}(?P<s>[\w.~+/=-]{16,4000})",
+        (rb"(?i)bearer(?:[ \t\n\r\f\v]|\\+u0020)+[\w.~+/=-]{4}",),
     ),
     Detector(
         "url-user",
         "user and password before a host",
         (b"://",),
         rb"://(?P<s>[^\s/:@\"'<>?#\\]{0,200}:[^\s/@\"'<>?#\\]{1,200})@",
+        (rb"://[^ \t\n\r\f\v/:@\"'<>?#\\]*:[^ \t\n\r\f\v/@\"'<>?#\\]+@",),
     ),
     Detector(
         "query",
         "values of query keys that are secrets",
         (b"key=", b"apikey=", b"token=", b"sig=", b"signature=", b"secret=", b"password="),
         rb"[?&](?=[\w%.+/=~?-]{14})[\w-]{0,60}=(?P<s>[^\s&#\"'<>\\]{6,4000})",
+        (rb"(?i)[?&][\w-]*(?:key|token|sig|signature|secret|password)=[^ \t\n\r\f\v&#\"'<>\\]{6}",),
         before=rb"[?&](?:[\w-]{0,60}[_-])?",
     ),
     Detector(
@@ -262,6 +274,12 @@ TABLE: Final = (
         + rb"[^\"'\\\s]{0,99}?[\w%.+/=~?&-]{15})))"
         + _GIVEN
         + rb"(?P<s>[^\"'\\\s]{6,400})(?=\\{0,3}[\"'])",
+        (
+            rb"(?i)" + _PASSWORD + rb"(?:[\xa4-\xbf\xd9-\xdb]|" + _NEAR + rb"\\*[\"'][^\"'\\ \t\n\r\f\v]{6})",
+            rb"(?i)(?:key|token)(?:[\xaf-\xbf\xd9-\xdb]|" + _NEAR + rb"\\*[\"'][^\"'\\ \t\n\r\f\v]{8})",
+            b"\xc5\xbf",  # a long s and the sign for Kelvin are the letters in any case, to who reads names
+            b"\xe2\x84\xaa",
+        ),
         check=lambda value: value[:1] not in (b"<", b"$", b"{"),
     ),
     Detector(
@@ -270,6 +288,7 @@ TABLE: Final = (
         _NAMES,
         rb"(?<!WebSocket-)[\w.-]{1,42}"
         rb"\\{0,3}[\"']?[ \t]*[:=][ \t]*\\{0,3}[\"']?(?P<s>[\w+/=.~-]{16,400})",
+        (rb"(?i)(?:passw|secret|key|token|credential)[\w.-]*" + _NEAR + rb"[\\\"']*[\w+/=.~-]{12}",),
         check=_is_mixed,
     ),
     Detector(
@@ -277,6 +296,7 @@ TABLE: Final = (
         "e-mail addresses",
         (b"@", b"%40"),
         _LOCAL + rb"(?:@|%40)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,6}[A-Za-z]{2,24}(?![\w-])",
+        (rb"[\w.+-](?:@|%40)[A-Za-z0-9][A-Za-z0-9-]*\.[A-Za-z0-9]",),
         "email",
         _LOCAL,
         _is_email,
@@ -289,6 +309,7 @@ TABLE: Final = (
         rb"(?<![.+-])"
         + _EDGE
         + rb"(?:\d{15,16}|\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{4}|\d{4}[ -]\d{6}[ -]\d{4,5})(?![\w-]|\.\d)",
+        (rb"\d{15}", rb"\d{4}[ -]\d{4,6}[ -]\d{4}"),
         "card",
         check=_is_card,
         personal=True,
@@ -298,6 +319,7 @@ TABLE: Final = (
         "IBANs: a country's length, check digits that fit",
         (),
         _EDGE + rb"[A-Z]{2}\d\d(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])",
+        (rb"[A-Z]{2}\d\d ?[A-Z0-9]{4} ?[A-Z0-9]{4}",),
         "iban",
         check=_is_iban,
         personal=True,
@@ -308,11 +330,16 @@ TABLE: Final = (
         (),
         rb"(?<![+/=.-])" + _EDGE + rb"(?:\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?(?:\d[ .-]?){5,11}\d(?![\w-]|\.\d)"
         rb"|(?:\([2-9]\d{2}\) ?\d{3}-\d{4}|[2-9]\d{2}-[2-9]\d{2}-\d{4})(?![\w-]))",
+        (rb"\+[1-9][\d ().-]{8}", rb"\d{3}[) -]{1,2}\d{3}-\d{4}"),
         "phone",
         check=_is_phone,
         personal=True,
     ),
 )
+
+PATTERNS: Final = tuple(pattern for detector in TABLE for pattern in detector.sieve)
+SIEVE: Final = Sieve(PATTERNS)
+"""What stops everything that no detector finds anything in, whichever of them are used."""
 
 _OPEN_WORD: Final = re.compile(
     rb"(?:(?=[a-zA-Z])"

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
-from replay.cassette.redact.detectors import RUN, TABLE, Detector, Finding
+from replay.cassette.redact.detectors import RUN, SIEVE, TABLE, Detector, Finding
 from replay.cassette.redact.pseudonyms import Pseudonyms, stands_in
+from replay.cassette.redact.sieve import Sieve
 
 _SURE: Final = 14
 """Random bytes have addresses of six letters in them, but no longer ones."""
@@ -144,14 +145,18 @@ class Texts:
         pseudonyms: what is put in their place.
         off: names of detectors that aren't used.
         rules: the user's own.
+        sieve: stops what nothing can be found in before it is looked at closely.
 
     Example:
         >>> Texts(Pseudonyms(bytes(16))).redact(b"write to bob@example.com").text
         b'write to 23c0e@r.invalid'
     """
 
-    def __init__(self, pseudonyms: Pseudonyms, *, off: Collection[str] = (), rules: Iterable[Rule] = ()) -> None:
+    def __init__(
+        self, pseudonyms: Pseudonyms, *, off: Collection[str] = (), rules: Iterable[Rule] = (), sieve: Sieve = SIEVE
+    ) -> None:
         self.pseudonyms = pseudonyms
+        self._passes = sieve.passes
         self.rules = tuple(rules)
         self._table: tuple[Detector, ...] = tuple(detector for detector in TABLE if detector.name not in off)
         marks = frozenset(mark for detector in self._table for mark in detector.marks)
@@ -178,6 +183,8 @@ class Texts:
         for secret in self._learnt:
             if data.find(secret) >= 0:
                 return True
+        if not self._passes(data):
+            return False
         if _address(data) or _password(data) or (self._numbers and _numbers(data)):
             return True
         words = _long_words(data)
