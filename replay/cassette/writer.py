@@ -52,6 +52,7 @@ BACKLOG: Final = 8 << 20
 _CLOSED: Final = "the program closed the recording's file"
 _PIECE: Final = 0
 _ERROR: Final = 1
+_STREAM: Final = 2
 _TYPE: Final = 8  # where the type stands in a frame
 
 _cover: Final = Struct(">IBI").pack
@@ -330,6 +331,8 @@ class Writer:
         if event_id < self._first:
             self._stray(event_id)
         self._emit(f.RETURN, event_id, payload)
+        if status == _STREAM and self._streams is not None:
+            self._streams.opened(event_id, value)
 
     def _error(self, value: object) -> object:
         return self._encoder.error(value, self.ours) if isinstance(value, BaseException) else value
@@ -346,6 +349,8 @@ class Writer:
                     late = self._streams.end(event_id)
                 if late:
                     self._piece(event_id, self._pack([lane, at, records.LATE, late, False]))
+                while self._streams.unable:
+                    self.blind("redaction", self._streams.unable.pop(), None, 1)
             payload = self._pack([lane, at, status, came, suspended])
         except NotStorable as error:
             raise self._explained(error, None, None, value) from None

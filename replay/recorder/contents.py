@@ -30,6 +30,7 @@ class Contents:
         """Request and body of a call as they may be stored."""
         request, body, kind = call.request, call.body, call.kind
         if kind in ("http", "server"):
+            body = None if body is None else self._redactor.packed(request, body, self._tell)
             request = self._redactor.http_message(request)
         elif kind == "file":
             body = None if body is None else self._redactor.file(request["path"], body)
@@ -38,6 +39,9 @@ class Contents:
         elif kind in ("mcp", "grpc"):
             request = self._redactor.mcp(request)
         return request, body
+
+    def _tell(self, what: str) -> None:
+        self._writer.blind("redaction", what, None, 1)
 
     def noted(self, call: Call[Any], body: bytes | None) -> None:
         """The event has got its id: what reads that body of a file back refers to it."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
+from replay.model import encodings
 from replay.model.event import Event
-from replay.semantics import bodies, eventstream, protobuf, sse, websocket
+from replay.semantics import eventstream, protobuf, sse, websocket
 from replay.semantics.loose import arr, loads, obj, string
 
 
@@ -88,7 +89,7 @@ def request_of(event: Event, schema: protobuf.Schema | None = None) -> dict[str,
     """The request body's JSON object, {} when it isn't one. `schema`: of a body that is a protocol buffer."""
     if schema is not None:
         return protobuf.decode(event.body or b"", schema)[0]
-    body, _ = bodies.decode(event.body or b"", header(obj(event.request).get("headers"), "content-encoding"))
+    body, _ = encodings.decode(event.body or b"", header(obj(event.request).get("headers"), "content-encoding"))
     return obj(loads(body))
 
 
@@ -107,7 +108,7 @@ def read(
     value: Any = None
     frames: list[Frame] | None
     if schema is None:
-        body, warnings = bodies.decode(body, header(headers, "content-encoding"))
+        body, warnings = encodings.decode(body, header(headers, "content-encoding"))
         frames, problem = _frames(body, header(headers, "content-type").lower(), cut)
         if frames is None:
             value = loads(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -173,3 +174,13 @@ def test_of_an_event() -> None:
 def test_every_noise_header_is_ignored() -> None:
     for name in [*normalise.NOISE, *(prefix + "x" for prefix in normalise.NOISE_PREFIXES)]:
         assert same(http(None, (name.title(), "1")), http())
+
+
+def test_compressed_bodies_are_compared_unpacked() -> None:
+    how = ("Content-Encoding", "gzip")
+    kept, sent = gzip.compress(f"key {SECRET} and more".encode()), gzip.compress(b"key sk-0123456789 and more")
+    assert same(http(kept, how), http(sent, how))
+    assert not same(http(kept, how), http(gzip.compress(b"something else"), how))
+    assert not same(http(kept, how), http(b"nothing that is packed", how))
+    assert not same(http(kept, how), http(None, how))
+    assert not same(http(kept), http(sent))

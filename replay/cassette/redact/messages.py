@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from replay.cassette.redact.bodies import Body, redacted
+from replay.cassette.redact.packed import whole
 from replay.cassette.redact.pseudonyms import Pseudonyms
 from replay.cassette.redact.rules import Rules
 from replay.cassette.redact.streams import Streams
@@ -76,6 +77,10 @@ class Redactor:
     def body(self, raw: bytes, base: Body | None = None, prefix: int = 0, suffix: int = 0) -> Body:
         """The large part of a request, which has `prefix` and `suffix` bytes in common with `base`."""
         return redacted(self.texts, raw, base, prefix, suffix)
+
+    def packed(self, request: Any, body: bytes, tell: Callable[[str], None]) -> bytes:
+        """The body of an http request, which may be compressed; `tell` gets what can't be searched."""
+        return whole(self.texts, cast("dict[str, Any]", request).get("headers"), body, tell)
 
     def pseudonym(self, secret: str) -> str:
         """The stand-in for `secret`, which is looked for everywhere from now on; of a stand-in itself."""

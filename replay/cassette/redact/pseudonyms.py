@@ -72,6 +72,19 @@ def _beginning(value: bytes) -> bytes:
     return b"" if found is None else found.group()
 
 
+_TAIL: Final = re.compile(rb"(?<=<redacted:)[0-9a-f]+(?=>)|\b[0-9a-f]{4,}(?=(?:@|%40)r\.invalid)")
+
+
+def plainer(text: bytes, kept: int) -> bytes:
+    """The text with stand-ins that pack better: of their hexadecimal digits so many stay.
+
+    Example:
+        >>> plainer(b"sk-<redacted:c1dd7>", 4)
+        b'sk-<redacted:c1dd0>'
+    """
+    return _TAIL.sub(lambda found: found[0][:kept].ljust(len(found[0]), b"0"), text)
+
+
 class Pseudonyms:
     """The stand-ins of one key.
 

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from replay.cassette import _msgpack as msgpack
 from replay.cassette.redact.detectors import REACH, begins
+from replay.cassette.redact.packed import Packed, Searched, encoding_of
 from replay.cassette.redact.pseudonyms import FORM
 from replay.cassette.redact.texts import Texts
 from replay.cassette.redact.values import CONTAINERS
@@ -66,16 +67,41 @@ class Streams:
     Args:
         texts: finds and replaces.
         pack: a value to bytes of msgpack, with its secrets.
+
+    Attributes:
+        unable: what couldn't be searched or replaced; whoever says so empties it.
     """
 
     def __init__(self, texts: Texts, pack: Callable[[object], bytes]) -> None:
         self._texts = texts
         self._pack = pack
         self._streams: dict[int, _Stream] = {}
+        self._packed: dict[int, Packed] = {}
         self._shares: deque[Share] = deque(maxlen=_SHARES)
+        self.unable: list[str] = []
+
+    def opened(self, event: int, head: Any) -> None:
+        """That event is a stream: of a response to HTTP, `head` says whether its pieces are compressed."""
+        how = encoding_of(head)
+        if how is not None:
+            self._packed[event] = Packed(*how, self._search, self.unable.append)
+
+    def _search(self) -> Searched:
+        stream = _Stream(self._texts, self._shares)
+        redact = self._texts.redact
+
+        def add(text: bytes) -> list[bytes] | None:
+            waits, value, late = stream.add(_Piece(text, {"": [text]}))
+            return None if waits else [redact(each).text for each in (*late, value)]
+
+        return Searched(add, lambda: [redact(each).text for each in stream.settled()])
 
     def piece(self, event: int, value: Any) -> Answer:
         """The next piece of that event's stream."""
+        packed = self._packed.get(event)
+        if packed is not None and _type(value) is bytes:
+            waits, values = packed.add(value)
+            return Answer(waits, values.pop() if values else None, values)
         stream = self._streams.get(event)
         if stream is None:
             stream = self._streams[event] = _Stream(self._texts, self._shares)
@@ -106,12 +132,15 @@ class Streams:
 
     def end(self, event: int) -> list[Any]:
         """That stream has ended: the values of those that waited."""
+        packed = self._packed.pop(event, None)
+        if packed is not None:
+            return packed.rest()
         stream = self._streams.pop(event, None)
         return [] if stream is None else stream.settled()
 
     def ends(self) -> Iterator[tuple[int, list[Any]]]:
         """The recording ends: what waited, by event."""
-        for event in list(self._streams):
+        for event in (*self._streams, *self._packed):
             late = self.end(event)
             if late:
                 yield event, late

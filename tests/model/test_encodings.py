@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.semantics.bodies import decode
+from replay.model.encodings import decode
 
 brotli: Any = importlib.import_module("brotli")  # it ships no types
 
