@@ -5,16 +5,15 @@ A command's module is imported when that command runs; `replay --help` reads the
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import click
 
 from replay_cli import exits, options
+from replay_cli.lazy import Commands, PipeClosed
 
 # name -> what it is for. The module is `replay_cli.commands.<name>`, with `-` as `_`; its click command is `command`.
 COMMANDS: dict[str, str] = {
@@ -34,45 +33,6 @@ COMMANDS: dict[str, str] = {
 }
 
 
-class _PipeClosed(Exception):
-    """The reader of stdout went away."""
-
-
-class Commands(click.Group):
-    """A group whose members are imported when they are run."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"replay_cli.commands.{cmd_name.replace('-', '_')}")
-        return cast("click.Command", module.command)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
-            near = difflib.get_close_matches(name, COMMANDS, n=1)
-            if near:
-                raise click.UsageError(f"No such command {name!r}. Did you mean {near[0]!r}?", ctx)
-        return super().resolve_command(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            raise _PipeClosed from None  # click would make an exit code 1 of it, which means "different" here
-        return result
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
 def _version(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
     if given and not ctx.resilient_parsing:
         from importlib.metadata import version
@@ -83,6 +43,7 @@ def _version(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
 
 @click.group(
     cls=Commands,
+    table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 same, 1 different, 125 cannot judge, 129 wrong usage; `record` exits as the program did.",
 )
@@ -105,7 +66,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     except click.Abort:
         _say("interrupted")
         return exits.INTERRUPTED
-    except _PipeClosed:
+    except PipeClosed:
         # What is still buffered must not raise again while the interpreter shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.PIPE_CLOSED

@@ -1,12 +1,15 @@
 """The causes among differences that have parts, proved in both directions. Pure.
 
     1  premise    no difference: good; all of them: bad. Otherwise there is nothing to search.
-    2  minimise   whole differences first; then the parts of those that are left, and so on down (HDD).
+    2  minimise   whole differences first; then the parts of those that are left, as small as they are.
     3  without    all differences but what was found: good, or there was another way to be bad. Then that is searched
                   in what remains, until it is good: each way is a *set* of causes that is enough by itself.
 
 So of each set holds: alone it turns good into bad, and with any one less it doesn't; and without all sets together bad
 is good.
+
+Tried and rejected: going down level by level (documents, then paragraphs, then sentences), as hierarchical delta
+debugging does: 50 executions instead of 38 for two or three spans among hundreds, since each level is checked again.
 """
 
 from __future__ import annotations
@@ -119,17 +122,16 @@ def _descend(
     weights: Mapping[Group[int], float],
     level: Callable[[int], None],
 ) -> Group[int]:
-    """Level by level: the parts of what is left of the level above. `among`: what may be chosen at all."""
-    here = [difference for difference in differences if difference.numbers & among]
-    while True:
-        by_group = {difference.numbers & among: difference for difference in here}
-        level(len(by_group))
-        likely = {group: weights.get(by_group[group].numbers, 1.0) for group in by_group}
-        left = [by_group[group] for group in minimise(list(by_group), trials, weights=likely)]
-        among &= union(difference.numbers for difference in left)
-        if not any(difference.parts for difference in left):
-            return among
-        here = [part for each in left for part in (each.parts or (each,)) if part.numbers & among]
+    """Whole differences, then parts of those that are left. `among`: what may be chosen at all."""
+    whole = {each.numbers & among: each for each in differences if each.numbers & among}
+    level(len(whole))
+    likely = {group: weights[each.numbers] for group, each in whole.items()}
+    left = [whole[group] for group in minimise(list(whole), trials, weights=likely)]
+    leaves = [leaf.numbers for each in left for leaf in _leaves(each) if leaf.numbers & among]
+    if len(leaves) == len(left):
+        return union(leaves)
+    level(len(leaves))
+    return union(minimise(leaves, trials))
 
 
 def _leaves(difference: Difference) -> list[Difference]:

@@ -39,6 +39,7 @@ class Diff:
         surroundings: what the headers say of both, where it differs: arguments, git, packages, … -> (in a, in b).
         ends: how both ended, where that differs.
         pairs: all steps but draws, aligned.
+        caused: which of these pairs differ because of which of the roots, by their places.
         windows: how what the model was given to read differs, each difference where it came up first.
     """
 
@@ -49,6 +50,7 @@ class Diff:
     ends: Mapping[str, Change]
     pairs: tuple[Pair, ...]
     windows: tuple[Window, ...]
+    caused: Mapping[int, int]
 
     @property
     def identical(self) -> bool:
@@ -85,6 +87,7 @@ def diff(a: Cassette, b: Cassette) -> Diff:
         ends=_differing(_end(a), _end(b)),
         pairs=tuple(pairs),
         windows=tuple(_windows(pairs)),
+        caused=found.caused,
     )
 
 

@@ -126,11 +126,15 @@ def _in_order(pairs: list[Pair]) -> list[Pair]:
 
 @dataclass(slots=True)
 class Found:
-    """What `causes` finds: causes; how many steps differ because of them; and how many differ in drawn values only."""
+    """What `causes` finds: causes; how many steps differ because of them; and how many differ in drawn values only.
+
+    `caused`: which of the pairs differ because of which of the roots, by their places.
+    """
 
     roots: list[Root]
     inherited: int
     drawn: int
+    caused: dict[int, int]
 
 
 def causes(pairs: Sequence[Pair], *, given: Sequence[Root] = (), same_code: bool | None = None) -> Found:
@@ -172,7 +176,7 @@ class _Walk:
         if not self.roots and self.swapped is not None:
             self._begin("", self.swapped)
         roots = [replace(root, inherited=n) for (_, root), n in zip(self.roots, self.followers, strict=True)]
-        return Found(roots, sum(self.followers), len(self.drawn - set(self.causes)))
+        return Found(roots, sum(self.followers), len(self.drawn - set(self.causes)), self.causes)
 
     def _asked(self, index: int, pair: Pair) -> None:
         if pair.a is None or pair.b is None:

@@ -153,3 +153,9 @@ class NotRecorded(ReplayError):
     """The program ran, but nothing was recorded (another interpreter, `-I`, the package missing there)."""
 
     slug = "not-recorded"
+
+
+class NotBisectable(ReplayError):
+    """Between these two runs there is nothing to search: the expectation tells them not apart, or nothing differs."""
+
+    slug = "not-bisectable"

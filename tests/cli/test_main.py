@@ -12,6 +12,7 @@ import click
 import pytest
 
 from replay_cli import exits, main, options
+from replay_cli.lazy import Commands
 
 REPLAY = Path(sys.executable).with_name("replay")
 
@@ -137,12 +138,12 @@ def refused() -> None:
 def extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that fail in each way, beside the real ones."""
     here = {command.name: command for command in (broken, unreadable, interrupted, refused)}
-    real = main.Commands.get_command
+    real = Commands.get_command
 
-    def found(self: main.Commands, ctx: click.Context, name: str) -> click.Command | None:
+    def found(self: Commands, ctx: click.Context, name: str) -> click.Command | None:
         return here.get(name) or real(self, ctx, name)
 
-    monkeypatch.setattr(main.Commands, "get_command", found)
+    monkeypatch.setattr(Commands, "get_command", found)
 
 
 @pytest.mark.usefixtures("extra")

@@ -1,0 +1,21 @@
+"""`replay bisect`: a group. Each member has a module of its own, `bisect_<name>`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from replay_cli import options
+from replay_cli.lazy import Commands
+
+_MEMBERS: Final[dict[str, str]] = {}
+
+
+@click.group("bisect", cls=Commands, table=_MEMBERS, prefix="bisect_")
+@options.common
+def command() -> None:
+    """Which of many differences made it go wrong: searched by executions, and proved by them.
+
+    Exit codes: 0 nothing was found; 1 found; 125 it can't be judged; 129 wrong usage.
+    """
