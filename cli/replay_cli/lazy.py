@@ -19,14 +19,14 @@ class Commands(click.Group):
     """A group whose members are imported when they are run.
 
     Args:
-        table: name -> what it is for. The module is `replay_cli.commands.<prefix><name>`, with `-` as `_`; its click
-            command is `command`.
+        table: name -> what it is for.
+        package: where the modules are: `<name>`, with `-` as `_`; the click command of each is `command`.
     """
 
-    def __init__(self, *args: Any, table: Mapping[str, str], prefix: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, table: Mapping[str, str], package: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._table = table
-        self._prefix = prefix
+        self._package = package
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._table)
@@ -34,7 +34,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._table:
             return None
-        module = import_module(f"replay_cli.commands.{self._prefix}{cmd_name.replace('-', '_')}")
+        module = import_module(f"{self._package}.{cmd_name.replace('-', '_')}")
         return cast("click.Command", module.command)
 
     def resolve_command(

@@ -44,6 +44,7 @@ def _version(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
 @click.group(
     cls=Commands,
     table=COMMANDS,
+    package="replay_cli.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 same, 1 different, 125 cannot judge, 129 wrong usage; `record` exits as the program did.",
 )

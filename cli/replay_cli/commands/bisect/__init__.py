@@ -1,4 +1,4 @@
-"""`replay bisect`: a group. Each member has a module of its own, `bisect_<name>`."""
+"""`replay bisect`: a group. Each member has a module of its own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import click
 from replay_cli import options
 from replay_cli.lazy import Commands
 
-_MEMBERS: Final[dict[str, str]] = {}
+MEMBERS: Final[dict[str, str]] = {}
 
 
-@click.group("bisect", cls=Commands, table=_MEMBERS, prefix="bisect_")
+@click.group("bisect", cls=Commands, table=MEMBERS, package=__name__)
 @options.common
 def command() -> None:
     """Which of many differences made it go wrong: searched by executions, and proved by them.
