@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "ls": "Cassettes: when, program, outcome, events, blind spots.",
     "show": "The action path as a timeline; one event whole.",
     "diff": "What differs between two recordings, and which of it is a cause.",
+    "expect": "Whether an expectation holds of what was recorded.",
     "import": "Transcripts of agents, from elsewhere, as cassettes.",
     "doctor": "What would be captured here; which lines of a program read what isn't.",
     "verify": "Is the cassette whole and unaltered?",
@@ -82,13 +83,15 @@ def main() -> NoReturn:
 
 
 def _failed(error: Exception, *, verbose: bool) -> int:
-    from replay.model.errors import ReplayError
+    from replay.model.errors import ExpressionInvalid, ReplayError
 
     if verbose:
         import traceback
 
         traceback.print_exc()
     if isinstance(error, ReplayError):
+        if isinstance(error, ExpressionInvalid):
+            click.echo("\n".join(f"    {line}" for line in error.excerpt), err=True)
         _say(str(error))
         return error.exit_code
     if isinstance(error, click.ClickException):

@@ -42,6 +42,28 @@ class UsageError(ReplayError):
     exit_code = 129
 
 
+class ExpressionInvalid(UsageError):
+    """The text of an expectation can't be read (docs/expressions.md).
+
+    Attributes:
+        text, column: it, and where the trouble begins, from 0.
+    """
+
+    slug = "expression-invalid"
+
+    def __init__(self, what: str, text: str, column: int, *, hint: str = "") -> None:
+        super().__init__(f"column {column + 1}: {what}", hint=hint)
+        self.text = text
+        self.column = column
+
+    @property
+    def excerpt(self) -> tuple[str, str]:
+        """The text around that place on one line, and a caret that points at it."""
+        begin = max(0, self.column - 60)
+        shown = "".join(char if char.isprintable() else " " for char in self.text[begin : self.column + 40])
+        return shown, " " * (self.column - begin) + "^"
+
+
 class CassetteMissing(ReplayError):
     """There is no file at that path, or no cassette of that name."""
 

@@ -15,7 +15,6 @@ Rules:
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from types import FrameType
@@ -33,13 +32,12 @@ from replay.player import bodies
 from replay.player import divergence as explain
 from replay.player.answers import END, ERROR, STREAM, as_stored, fail, is_close, plainly_same, revived
 from replay.player.handlers import Handlers
-from replay.player.stopped import Stopped
+from replay.player.stopped import Stopped, at_exit
 from replay.player.tape import Entry, Frame, Tape
 
 R = TypeVar("R")
 Branch = tuple[int, Callable[[Call[Any], Callable[[], Any]], Any]]
 
-_SHUTDOWN = getattr(threading, "_shutdown").__code__  # noqa: B009 - typeshed knows nothing of it
 _ALONE_AFTER = 0.2
 _STUCK_AFTER = 10.0
 """Seconds without progress and without use of the processor after which a waiting lane gives up."""
@@ -276,6 +274,9 @@ class Player(Door):
         with self.mutex:
             self.check()
             entry = self._next(lane)
+            early = entry is not None and entry.op != "acquire" and originals.other_threads() == 0
+            if early and at_exit(originals.frame(1)):
+                return real(blocking, timeout)  # the interpreter's own: that the program ended early, `finish` says
             if entry is None or entry.op != "acquire":
                 self._diverge(lane, entry, "takes a lock", None, originals.frame(1))
             if self.tape.head() is not entry:
@@ -552,7 +553,7 @@ class Player(Door):
         if call is not None and call.kind == "output" and ended is not None:
             what = f"{what} of {type(ended).__name__}: {ended}"
         with nobody():  # explaining imports and locks; that is ours, not the program's
-            if call is None and entry is not None and _at_exit(frame):
+            if call is None and entry is not None and at_exit(frame):
                 found = explain.of_early_end(self.tape, entry, self.facts)
             else:
                 found = explain.of_call(self.tape, lane.path, entry, what, call, program, self.facts)
@@ -591,10 +592,3 @@ class Player(Door):
 
 def _no_loop() -> NoReturn:
     raise RuntimeError("an asynchronous crossing needs a replay loop, which comes with asyncio")
-
-
-def _at_exit(frame: FrameType | None) -> bool:
-    """Whether the interpreter is waiting for threads, its program having ended."""
-    while frame is not None and frame.f_code is not _SHUTDOWN:
-        frame = frame.f_back
-    return frame is not None

@@ -8,8 +8,11 @@ from typing import Literal
 
 import click
 
+from replay import expect as expectations
+from replay.cassette.cassette import load
 from replay.launch import Run, run
 from replay_cli import console, exits, options
+from replay_cli.render.expected import exit_code, expected_lines
 from replay_cli.render.text import one_line
 from replay_cli.render.verdict import again_line, verdict_lines
 
@@ -37,6 +40,7 @@ from replay_cli.render.verdict import again_line, verdict_lines
     help="Run the bodies of tools again, inside the sandbox; or only answer their calls. Default: answer, and run "
     "where answers alone don't lead to the same execution.",
 )
+@click.option("--expect", "expression", metavar="EXPR", help="Judge what the re-execution did; that is the exit code.")
 @options.reads
 def command(
     cassette: str,
@@ -46,6 +50,7 @@ def command(
     times: int,
     allow: tuple[str, ...],
     run_tools: bool | None,
+    expression: str | None,
 ) -> int:
     """Re-execute a recording: offline, touching nothing, the same execution or the first difference.
 
@@ -53,13 +58,18 @@ def command(
     execution is identical (for an unfinished recording: up to its cut), 1 when it diverged or tried to get out, 125
     when that can't be judged. What --allow let out is listed with the verdict; * stands for any host, name or path.
 
+    With --expect it exits with 0 when the expectation holds of what the re-execution did, with 1 when it doesn't, with
+    125 when that can't be decided, wherever it differs from the recording: for git bisect run (docs/expressions.md).
+
         \b
         replay run incident.cassette
         replay run incident.cassette -- python fixed_agent.py
         replay run incident.cassette --allow connect:127.0.0.1:8080
         replay run incident.cassette --run-tools
+        replay run incident.cassette --expect 'tool refund called at most 1'
     """
     chosen = options.current()
+    expected = None if expression is None else expectations.parse(expression)
     output: Literal["stderr", "discard", "inherit"] = (
         "stderr" if chosen.json else "discard" if chosen.quiet or times > 1 else "inherit"
     )
@@ -83,22 +93,39 @@ def command(
     result = once(run_tools)
     if run_tools is None and result.tools == "run":
         run_tools = True  # what answers alone come to is known by now
+
+    def judged() -> tuple[int, expectations.Judged | None]:
+        if expected is None:
+            return _code(result, lenient=match == "lenient"), None
+        with load(result.cassette) as recording:
+            found = expectations.judge(expected, expectations.reexecuted(recording, result))
+        return exit_code(found), found
+
+    code, said = judged()
     agreed = 1
-    while agreed < times and _code(result, lenient=match == "lenient") == exits.SAME:
+    while agreed < times and code == exits.SAME:
         result = replace(once(run_tools), by_answers=result.by_answers)
+        code, said = judged()
         agreed += 1
     if chosen.json:
-        console.document({**result.to_json(), "times": agreed})
+        more = (
+            {}
+            if said is None or expected is None
+            else {"expected": {"expression": expectations.show(expected)} | said.to_json()}
+        )
+        console.document({**result.to_json(), "times": agreed, **more})
     else:
         for line in verdict_lines(result, agreed, lenient=match == "lenient", verbose=chosen.verbose, until=until):
             click.echo(line if line.startswith("    ") else one_line(line))
+        for line in expected_lines(expected, said) if said is not None and expected is not None else ():
+            click.echo(line)
     other = None if cmd else _other_program(result)
     if other is not None and not chosen.quiet:
         ran = os.path.join(result.directory, other)
         click.echo(
             one_line(f"replay: {ran} was run, where it was recorded; the {other} here: -- python {other}"), err=True
         )
-    return _code(result, lenient=match == "lenient")
+    return code
 
 
 def _other_program(result: Run) -> str | None:
