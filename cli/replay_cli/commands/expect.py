@@ -14,10 +14,10 @@ from replay_cli.render.expected import exit_code, expected_lines
 @click.argument("expression", metavar="EXPR")
 @options.reads
 def command(cassette: str, expression: str) -> int:
-    """Whether an expectation holds of what was recorded; nothing is executed.
+    """Whether an expectation holds of what was recorded.
 
-    Exits with 0 when it holds, with 1 when it doesn't, with 125 when the recording doesn't show it. `replay run
-    --expect` judges a re-execution. docs/expressions.md has the language.
+    Nothing is executed. Exits with 0 when it holds, with 1 when it doesn't, with 125 when the recording doesn't show
+    it. `replay run --expect` judges a re-execution. docs/expressions.md has the language.
 
         \b
         replay expect incident.cassette 'tool refund called at most 1'

@@ -48,7 +48,8 @@ def command(directory: Path | None, where: str | None) -> int:
         if wanted is None or _suits(each, wanted, undecided)
     ]
     if options.current().json:
-        console.document({"directory": url or str(place), "cassettes": rows, "undecided": undecided})
+        more = {} if wanted is None else {"undecided": undecided}
+        console.document({"directory": url or str(place), "cassettes": rows, **more})
     elif rows:
         from replay_cli.render.listing import listing
 
