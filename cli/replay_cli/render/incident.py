@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from replay import semantics
 from replay.semantics.incident import Incident, Recording, incident, merged
 from replay_cli.contents import Contents
 from replay_cli.render import facts, plain
+from replay_cli.render.rows import Cell, Said, print_rows
 from replay_cli.render.text import one_line, plural
-from replay_cli.render.timeline import Row, cell, rows
+from replay_cli.render.timeline import Row, rows, said
 
 
 def document(trace: str, found: Sequence[Contents], prices: semantics.Prices) -> dict[str, Any]:
@@ -59,7 +59,9 @@ def show(console: Console, trace: str, found: Sequence[Contents], prices: semant
         said = f"  [{number}] {_name(each)}  {each.path.relative_to(near)}  {facts.summary(each)}"
         console.print(Text(one_line(said), style="dim"))
     console.print()
-    console.print(_table(found, how, prices, verbose=verbose))
+    print_rows(
+        console, ("seconds", "in", "event", "kind", "what"), _told(found, how, prices, verbose=verbose), fold=verbose
+    )
     losses = [(number, each) for number, each in enumerate(found) if each.gaps or each.blind_spots]
     if losses:
         console.print()
@@ -68,14 +70,9 @@ def show(console: Console, trace: str, found: Sequence[Contents], prices: semant
             console.print(Text(f"{told}: replay show {each.path.relative_to(near)}", style="yellow"))
 
 
-def _table(found: Sequence[Contents], how: Incident, prices: semantics.Prices, *, verbose: bool) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), show_header=True, header_style="dim", expand=True, pad_edge=False)
-    table.add_column("seconds", justify="right", no_wrap=True)
-    table.add_column("in", no_wrap=True)
-    table.add_column("event", justify="right", no_wrap=True, min_width=5)
-    table.add_column("kind", no_wrap=True)
-    table.add_column("what", ratio=1, no_wrap=not verbose, overflow="fold" if verbose else "ellipsis")
-
+def _told(
+    found: Sequence[Contents], how: Incident, prices: semantics.Prices, *, verbose: bool
+) -> Iterator[tuple[list[Cell], Said]]:
     def course(number: int) -> Iterator[tuple[int, int, int, Row]]:
         at = 0
         for row in rows(found[number].events, prices, collapse=not verbose):
@@ -84,13 +81,12 @@ def _table(found: Sequence[Contents], how: Incident, prices: semantics.Prices, *
 
     called = {(each.caller, each.event): each.called for each in how.handoffs}
     for at, number, _, row in heapq.merge(*map(course, range(len(found))), key=lambda each: each[:3]):
-        what = cell(row, verbose=verbose)
+        what = said(row, verbose=verbose)
         other = called.get((number, row.first.id))
         if other is not None:
-            what.append(f"\n  hands over to [{other}] {one_line(_name(found[other]))}", style="bold magenta")
+            what.append([(f"  hands over to [{other}] {one_line(_name(found[other]))}", "bold magenta")])
         event = str(row.first.id) if row.first is row.last else f"{row.first.id}-{row.last.id}"
-        table.add_row(Text(f"{at / 1e6:.3f}", style="dim"), Text(f"[{number}]"), Text(event), Text(row.kind), what)
-    return table
+        yield [(f"{at / 1e6:.3f}", "dim"), (f"[{number}]", ""), (event, ""), (one_line(row.kind), "")], what
 
 
 def _related(found: Sequence[Contents]) -> tuple[list[Recording], Incident]:

@@ -24,7 +24,7 @@ def print_path(console: Console, found: Contents, prices: Prices | None = None, 
     if unfinished:
         console.print(Text(unfinished, style="bold red"))
     console.print()
-    console.print(timeline(found.events, prices, verbose=verbose))
+    timeline(console, found.events, prices, verbose=verbose)
     _cost(console, found, prices or {})
     _children(console, found)
     _findings(console, found)

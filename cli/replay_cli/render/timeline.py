@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
 
 from replay import semantics
 from replay.model.event import Event
 from replay.model.inside import depth
 from replay.semantics import Prices
 from replay_cli.render.describe import DRAWN, LOOKS, Line, describe, folded, missing
+from replay_cli.render.rows import Cell, Said, clipped, print_rows
 from replay_cli.render.text import one_line
 
 # What comes in runs and says little: looks at files, questions to a process whether it has ended, waiting for data.
@@ -25,6 +25,7 @@ _QUIET = {
 }
 _TONES = {"plain": "", "soft": "dim", "write": "bold yellow", "bad": "bold red"}
 _KINDS = {"llm": "bold cyan", "tool": "bold green", "memory": "bold magenta", "gap": "bold red", "output": "bold"}
+_LANE = 12
 _WIDEST = 4000  # characters of one line, with --verbose
 
 
@@ -70,36 +71,31 @@ def _quiet(event: Event) -> bool:
     return event.name.rpartition(" ")[2] in _QUIET.get(event.kind, ())
 
 
-def timeline(events: Sequence[Event], prices: Prices | None = None, *, verbose: bool = False) -> Table:
-    """The table. Without `verbose` each line is cut at the terminal's edge."""
+def timeline(console: Console, events: Sequence[Event], prices: Prices | None = None, *, verbose: bool = False) -> None:
+    """Prints the path. Without `verbose` each line is cut at the terminal's edge."""
     lanes = len({event.lane for event in events}) > 1
-    table = Table(box=None, padding=(0, 1, 0, 0), show_header=True, header_style="dim", expand=True, pad_edge=False)
-    table.add_column("event", justify="right", no_wrap=True, min_width=5)
-    table.add_column("seconds", justify="right", no_wrap=True)
-    if lanes:
-        table.add_column("lane", no_wrap=True, max_width=12, overflow="ellipsis")
-    table.add_column("kind", no_wrap=True)
-    table.add_column("what", ratio=1, no_wrap=not verbose, overflow="fold" if verbose else "ellipsis")
-    for row in rows(events, prices, collapse=not verbose):
+    head = ["event", "seconds", *(["lane"] if lanes else []), "kind", "what"]
+
+    def cells(row: Row) -> list[Cell]:
         number = str(row.first.id) if row.first is row.last else f"{row.first.id}-{row.last.id}"
-        cells = [Text(number), Text(f"{row.first.at / 1e6:.3f}", style="dim")]
+        found: list[Cell] = [(number, ""), (f"{row.first.at / 1e6:.3f}", "dim")]
         if lanes:
-            cells.append(Text(one_line(row.first.lane), style="dim"))
-        cells.append(Text(one_line(row.kind), style=_KINDS.get(row.kind, "")))
-        table.add_row(*cells, cell(row, verbose=verbose))
-    return table
+            found.append((clipped(one_line(row.first.lane), _LANE), "dim"))
+        return [*found, (one_line(row.kind), _KINDS.get(row.kind, ""))]
+
+    shown = rows(events, prices, collapse=not verbose)
+    print_rows(console, head, ((cells(row), said(row, verbose=verbose)) for row in shown), fold=verbose)
 
 
-def cell(row: Row, *, verbose: bool) -> Text:
-    """What a row says. What happened inside a tool is indented below it."""
+def said(row: Row, *, verbose: bool) -> Said:
+    """What a row says, in lines of pieces. What happened inside a tool is indented below it."""
     margin = "  " * depth(row.first.lane)
-    text = Text(margin)
-    if _agent(row.first):
-        text.append(f"{one_line(_agent(row.first))}: ", style="dim magenta")
+    lines: Said = []
     for number, line in enumerate(row.lines):
-        if number:
-            text.append(f"\n  {margin}")
-        text.append(one_line(line.text, _WIDEST if verbose else 400), style=_TONES[line.tone])
+        text = one_line(line.text, _WIDEST if verbose else 400)
+        lines.append([(f"  {margin}" if number else margin, ""), (text, _TONES[line.tone])])
+    if _agent(row.first):
+        lines[0].insert(1, (f"{one_line(_agent(row.first))}: ", "dim magenta"))
     if verbose and row.first.site is not None:
-        text.append(f"\n  {margin}at {one_line(str(row.first.site))}", style="dim")
-    return text
+        lines.append([(f"  {margin}at {one_line(str(row.first.site))}", "dim")])
+    return lines

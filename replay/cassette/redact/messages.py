@@ -80,7 +80,8 @@ class Redactor:
 
     def packed(self, request: Any, body: bytes, tell: Callable[[str], None]) -> bytes:
         """The body of an http request, which may be compressed; `tell` gets what can't be searched."""
-        return whole(self.texts, cast("dict[str, Any]", request).get("headers"), body, tell)
+        headers = cast("dict[str, Any]", request).get("headers") if isinstance(request, dict) else None
+        return whole(self.texts, headers, body, tell)
 
     def pseudonym(self, secret: str) -> str:
         """The stand-in for `secret`, which is looked for everywhere from now on; of a stand-in itself."""

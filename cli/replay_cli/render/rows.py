@@ -1,0 +1,101 @@
+"""Long tables, printed as they come: rich would look at every cell of all rows before it prints the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.console import Console
+
+Cell = tuple[str, str]
+"""Text that may be shown, and its style."""
+
+Said = list[list[Cell]]
+"""The last column: lines of pieces."""
+
+_TOGETHER: Final = 1000
+"""Rows that have columns of equal width; those of later ones are as wide at least."""
+
+_LEAST: Final = 20
+_RIGHT: Final = frozenset(("event", "seconds"))
+_CODES: Final = {
+    "dim": "2", "bold": "1", "bold red": "1;31", "bold green": "1;32", "bold yellow": "1;33", "bold magenta": "1;35",
+    "bold cyan": "1;36", "dim magenta": "2;35",
+}  # fmt: skip
+
+
+def print_rows(
+    console: Console, head: Sequence[str], rows: Iterable[tuple[Sequence[Cell], Said]], *, fold: bool
+) -> None:
+    """Print a table whose last column has the room that is left.
+
+    Args:
+        head: names of the columns.
+        rows: the cells of each row but the last one, and what that says.
+        fold: lines that are too long go on below; else they are cut.
+    """
+    colours = console.color_system is not None and not console.no_color
+    widths = [max(len(name), 5 if name == "event" else 0) for name in head[:-1]]
+    waiting = iter(rows)
+    titles = [(name, "dim") for name in head]
+    first = True
+    while batch := list(islice(waiting, _TOGETHER)):
+        for cells, _ in batch:
+            widths = [max(width, cell_len(text)) for width, (text, _) in zip(widths, cells, strict=True)]
+        if first:
+            batch.insert(0, (titles[:-1], [[titles[-1]]]))
+            first = False
+        margin = sum(widths) + len(widths)
+        room = max(console.width - margin, _LEAST)
+        out: list[str] = []
+        for cells, said in batch:
+            aligned = zip(head, widths, cells, strict=False)
+            left = "".join(_aligned(name, width, cell, colours=colours) + " " for name, width, cell in aligned)
+            for line in said:
+                for part in _folded(line, room) if fold else (_cut(line, room),):
+                    out.append(left + "".join(_painted(*piece, colours=colours) for piece in part) + "\n")
+                    left = " " * margin
+        console.file.write("".join(out))
+
+
+def clipped(text: str, width: int) -> str:
+    """The text in so many cells of a terminal; cut with an ellipsis."""
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def _aligned(name: str, width: int, cell: Cell, *, colours: bool) -> str:
+    text, style = cell
+    space = " " * (width - cell_len(text))
+    painted = _painted(text, style, colours=colours)
+    return space + painted if name in _RIGHT else painted + space
+
+
+def _painted(text: str, style: str, *, colours: bool) -> str:
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if colours and style and text else text
+
+
+def _cut(line: list[Cell], room: int) -> list[Cell]:
+    kept: list[Cell] = []
+    for text, style in line:
+        size = cell_len(text)
+        if size > room:
+            return [*kept, (clipped(text, room), style)] if room else kept
+        kept.append((text, style))
+        room -= size
+    return kept
+
+
+def _folded(line: list[Cell], room: int) -> Iterator[list[Cell]]:
+    """Lines of at most `room` cells."""
+    part: list[Cell] = []
+    left = room
+    for text, style in line:
+        while cell_len(text) > left:
+            head = chop_cells(text, left)[0] if left else ""
+            yield [*part, (head, style)]
+            part, left, text = [], room, text[len(head) :]
+        part.append((text, style))
+        left -= cell_len(text)
+    yield part
