@@ -32,6 +32,7 @@ class Spec(TypedDict):
     `allow`: holes in the sandbox; `channel`: descriptor to whoever answers for the kernel's walls;
     `audit`: listen to the interpreter's audit events; `trace`: where the values of the program's lines go;
     `keeping`: what becomes of the recording.
+    `fork`: of a fork, where its plan lies and whom it asks (`replay.fork.forked`).
     `protection`: for whom the recording is encrypted (`replay.recorder.protection`).
     """
 
@@ -54,6 +55,7 @@ class Spec(TypedDict):
     audit: NotRequired[bool]
     keeping: NotRequired[dict[str, Any]]
     trace: NotRequired[str | None]
+    fork: NotRequired[dict[str, Any]]
 
 
 def boot(text: str) -> None:
@@ -82,6 +84,10 @@ def boot(text: str) -> None:
             sys.stderr.write(f"replay: nothing is recorded: {error}\n")
         except OSError as error:
             sys.stderr.write(f"replay: nothing is recorded: {error.strerror}: {spec['cassette']}\n")
+    elif spec["mode"] == "fork":
+        from replay.fork.forked import ForkedProcess
+
+        ForkedProcess(spec)
     else:
         from replay.replayed import ReplayedProcess
 

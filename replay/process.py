@@ -104,14 +104,14 @@ def start(
     *,
     meanwhile: Callable[[], None] | None = None,
     contained: bool = False,
-    channel: int | None = None,
+    inherits: Sequence[int] = (),
 ) -> tuple[int, int, bytes, bytes]:
     """Run to the end; its id, its exit code as a shell would give it, and the output where it is captured.
 
     Args:
         meanwhile: called once the program has been started.
         contained: it is a replay: standard input isn't read there, and not inherited where it leads to somebody else.
-        channel: a descriptor that the process inherits besides its standard streams.
+        inherits: descriptors that the process gets besides its standard streams.
 
     Raises:
         NotReplayable: there is no such command, or it can't be started.
@@ -133,7 +133,7 @@ def start(
                 [program, *command[1:]],
                 env=environ,
                 cwd=directory,
-                pass_fds=() if channel is None else (channel,),
+                pass_fds=tuple(inherits),
                 **streams,
             )
         except OSError as error:

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,7 @@ from replay.player.divergence import Facts
 from replay.player.frames import decoded, environment_of, first_replaced
 from replay.player.player import Player
 from replay.player.strict import StrictPlayer
+from replay.player.tape import Frame
 from replay.runtime import around, chance, descent, facts, files, inputs, locks, outputs, threads, tracebacks
 from replay.runtime.attempts import Log
 from replay.runtime.holes import Hole, Holes, addresses
@@ -140,10 +141,11 @@ class ReplayedProcess(descent.Descent):
         self._code: int | None = None if recorded is None else recorded.get("exit_code")
         last = not self._way
         inside = not last and outer(reader.event(self._way[0][0]).lane) is not None
-        self.player = (StrictPlayer if reader.header.get("threads") == "strict" else Player)(
-            decoded(reader),
+        make, frames, complete = self._door(reader)
+        self.player = make(
+            frames,
             seed=reader.header["random_seed"],
-            complete=recorded is not None,
+            complete=complete,
             lenient=self._spec.get("lenient", False) and last,
             on_stop=self._stop,
             facts=Facts(changed, partial(first_replaced, path)),
@@ -156,6 +158,11 @@ class ReplayedProcess(descent.Descent):
         )
         self.player.trace = of_header(reader.header.get("trace"))
         return reader
+
+    def _door(self, reader: Reader) -> tuple[Callable[..., Player], Iterator[Frame], bool]:
+        """What makes the door over that recording, its frames, and whether they reach the program's end."""
+        kind = StrictPlayer if reader.header.get("threads") == "strict" else Player
+        return kind, decoded(reader), reader.outcome is not None
 
     def _branch(self, call: Call[Any], perform: Callable[[], Any]) -> Any:
         """The event at which the child began: here the process takes the child's side, or starts it and waits."""

@@ -149,8 +149,9 @@ def _attempt(
         with Supervisor(scratch, holes) as supervisor:
             spec["channel"] = supervisor.channel
             more = {"REPLAY_BOOT": json.dumps(spec), "TMPDIR": scratch}
+            inherits = () if supervisor.channel is None else (supervisor.channel,)
             _, code, out, err = process.start(
-                argv, {**environ, **more}, output, directory, contained=True, channel=supervisor.channel
+                argv, {**environ, **more}, output, directory, contained=True, inherits=inherits
             )
         verdict = read_verdict(verdict_path)
         if trace is not None:

@@ -159,6 +159,12 @@ class NotImportable(ReplayError):
     slug = "not-importable"
 
 
+class NotForkable(ReplayError):
+    """The cassette can't be executed again with something changed: there is no such event, or nothing that could be."""
+
+    slug = "not-forkable"
+
+
 class InsideNotRecorded(ReplayError):
     """The bodies of tools are to be run again, and the cassette doesn't have what happened inside them."""
 

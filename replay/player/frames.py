@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from replay.cassette import frame as f
@@ -20,15 +21,18 @@ _BODY = 7
 _STATUS, _VALUE = 2, 3
 
 
-def decoded(reader: Reader) -> Iterator[Frame]:
+def decoded(reader: Reader, until: int | None = None) -> Iterator[Frame]:
     """Frames that the tape uses, in file order; bodies whole.
+
+    Args:
+        until: only so many of the recording's frames are read.
 
     Raises:
         CassetteDamaged: while iterating, where the file turns out to be damaged.
     """
     read: deque[Frame] = deque()  # behind a piece that waits for its value
     waiting: dict[int, list[Any]] = {}
-    for type_, event, payload in reader.frames():
+    for type_, event, payload in islice(reader.frames(), until):
         if type_ not in _USED:
             continue
         fields: Any = unpack(payload)

@@ -134,6 +134,13 @@ class Tape:
                 return None
         return self._outcomes.pop(event)
 
+    def has_outcome(self, event: int) -> bool:
+        """Whether the recording has one of that call, which `outcome` hasn't given yet."""
+        while event not in self._outcomes:
+            if not self._read():
+                return False
+        return True
+
     def piece(self, event: int) -> Entry | None:
         """The next `chunk` entry of an event's stream."""
         queue = self._pieces.get(event)

@@ -43,3 +43,7 @@ class Places:
             number = self._numbers[key] = len(self._numbers)
             self._writer.site(number, file, line, function)
         return number
+
+    def known_as(self, number: int, file: str, line: int) -> None:
+        """That line has been announced under that number."""
+        self._numbers[file, line] = number

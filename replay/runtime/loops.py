@@ -325,17 +325,22 @@ def _patch_insides(loop_class: Any) -> None:
         setattr(loop_class, name, patched)
 
 
-def use_replay_loop(player: Any) -> None:
-    """From now on every new loop of this process follows `player`'s tape."""
+def use_replay_loop(player: Any, kind: Any = None) -> None:
+    """From now on every new loop of this process follows `player`'s tape.
+
+    Args:
+        kind: the class of the loops; `ReplayLoop` by default.
+    """
     from replay.runtime.replay_loop import ReplayLoop, new_future
 
+    kind = kind or ReplayLoop
     ReplayLoop.player = player
     player.new_future = new_future
     package: Any = asyncio
-    package.SelectorEventLoop = ReplayLoop
+    package.SelectorEventLoop = kind
     unix: Any = asyncio.unix_events
-    unix.SelectorEventLoop = ReplayLoop
-    unix._UnixDefaultEventLoopPolicy._loop_factory = ReplayLoop
+    unix.SelectorEventLoop = kind
+    unix._UnixDefaultEventLoopPolicy._loop_factory = kind
     on_import("uvloop", _use_replay_uvloop)
 
 
