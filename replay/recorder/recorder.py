@@ -350,6 +350,7 @@ class Recorder(Door):
         Args:
             soon: whoever asks may have interrupted anything: if it can't be done now, the next event does it.
         """
+        reason = self._redactor.text(reason)
         if not self._lock.acquire(blocking=not soon):
             self._wanted, self._writer.asked = True, reason
             return

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
+from replay.cassette.redact import databases
 from replay.cassette.redact.bodies import Body, redacted
 from replay.cassette.redact.packed import whole
 from replay.cassette.redact.pseudonyms import Pseudonyms
@@ -151,6 +152,8 @@ class Redactor:
         In files of settings (`.env`) every variable with a secret's name counts, elsewhere only values that look like
         secrets, too.
         """
+        if data.startswith(databases.MAGIC):
+            return databases.redacted(self.texts, data)
         if _ENV_FILE.search(os.fsdecode(path)):
             data = _ASSIGNED.sub(self._assigned, data)
         return self.texts.redact(data).text if self.texts.suspect(data) else data
