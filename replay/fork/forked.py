@@ -20,9 +20,11 @@ from replay.fork.answers import Answers, Script
 from replay.fork.clocks import Clocks
 from replay.fork.continuation import Continuation
 from replay.fork.door import ForkDoor
+from replay.fork.history import history
 from replay.fork.launcher import Line
 from replay.fork.plan import LIVE, Plan
 from replay.fork.source import Source
+from replay.model.event import Event
 from replay.model.inside import INSIDE
 from replay.model.verdict import Verdict
 from replay.player.frames import decoded
@@ -30,6 +32,8 @@ from replay.player.player import Player
 from replay.player.tape import Frame
 from replay.replayed import ReplayedProcess
 from replay.runtime import blindspots, facts, files, outputs, threads
+from replay.runtime.files import world
+from replay.runtime.files.view import View
 from replay.runtime.holes import Hole, Holes, addresses
 from replay.runtime.sandbox import Sandbox
 from replay.runtime.walls.build import build
@@ -68,6 +72,8 @@ class ForkedProcess(ReplayedProcess):
         for number, path in enumerate(self._plan.further, start=1):
             readers.append(Reader.open(path))
             scripts.append(Script(decoded(readers[-1]), number, 0, _NAMES))
+        self._base = reader
+        self._history = history(file_events(reader, until), reader.header.get("cwd") or "/")
         link = {
             "parent": reader.header["id"],
             "at": self._plan.begins_at,
@@ -97,6 +103,13 @@ class ForkedProcess(ReplayedProcess):
 
     def _depart(self) -> None:
         interrupts.replaying = False
+        with nobody():
+            known = self._history
+            world.view = View(known.there, known.listed, self._content_of)
+
+    def _content_of(self, path: str) -> bytes | None:
+        event = self._history.contents.get(path)
+        return None if event is None else self._base.content(event)
 
     def _build_walls(self) -> None:
         holes = Holes(self._wanted["holes"], addresses)
@@ -186,6 +199,16 @@ def cut_of(reader: Reader, event: int | None) -> int | None:
         if number == event and type_ in (f.RETURN, f.EVENT):
             return place
     return None
+
+
+def file_events(reader: Reader, until: int | None) -> Iterator[tuple[Event, bool]]:
+    """What was done with files, in the order of the outcomes, each with whether that came within so many frames."""
+    wanted: set[int] = set()
+    for place, (type_, number, payload) in enumerate(reader.frames()):
+        if type_ in (f.CALL, f.EVENT) and b"\xa4file" in payload:
+            wanted.add(number)
+        if type_ in (f.RETURN, f.EVENT) and number in wanted:
+            yield reader.event(number), until is None or place < until
 
 
 def _watch_exception(outcome: dict[str, Any]) -> None:

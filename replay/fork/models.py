@@ -10,6 +10,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from replay.cassette import frame as f
 from replay.cassette.reader import Reader
 from replay.fork.launcher import Question
 from replay.semantics import loose
@@ -18,6 +19,9 @@ _TIMEOUT: Final = 600
 _OF_THE_CONNECTION: Final = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "accept-encoding", "keep-alive")
 )
+_KINDS: Final = (b"\xa4http", b"\xa4grpc")
+"""As frames have them."""
+
 _MESSAGES: Final = ("messages", "input", "contents")
 """Where requests of the known models have them."""
 
@@ -30,16 +34,13 @@ def names(readers: Iterable[Reader]) -> list[str]:
 
     found: set[str] = set()
     for reader in readers:
-        for number in range(len(reader)):
-            kind, name = _kind_and_name(reader, number)
-            if kind in ("http", "grpc") and name not in found and read(reader.event(number)) is not None:
-                found.add(name)
+        for type_, number, payload in reader.frames():
+            if type_ not in (f.CALL, f.EVENT) or not any(kind in payload for kind in _KINDS):
+                continue
+            event = reader.event(number)
+            if event.name not in found and read(event) is not None:
+                found.add(event.name)
     return sorted(found)
-
-
-def _kind_and_name(reader: Reader, number: int) -> tuple[str, str]:
-    event = reader.event(number)
-    return event.kind, event.name
 
 
 def ask_program(command: str, question: Question, prompt: Prompt) -> dict[str, Any]:

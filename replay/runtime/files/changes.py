@@ -21,6 +21,7 @@ _ONE = (
     "mkdir rmdir remove unlink truncate chmod lchmod chown lchown utime setxattr removexattr mkfifo mknod chflags"
 ).split()
 _TWO = "rename replace link symlink".split()
+_PLACES = frozenset(("path", "src", "dst", "dir_fd", "src_dir_fd", "dst_dir_fd"))
 _STANDARD = {"follow_symlinks": True, "target_is_directory": False}
 
 
@@ -52,7 +53,15 @@ def _change(name: str, real: Any, *, two: bool) -> Any:
             _apply(name, absolute, other, request)
 
         call.load = load
-        return lane.door.cross(lane, call, lambda: real(*args, **kwargs))
+
+        def perform() -> Any:
+            view = world.view
+            if view is None:
+                return real(*args, **kwargs)
+            options = {key: value for key, value in kwargs.items() if key not in _PLACES}
+            return view.change(name, absolute, other, args[1 + two :], options)
+
+        return lane.door.cross(lane, call, perform)
 
     return functools.update_wrapper(function, real)
 
@@ -116,18 +125,22 @@ def _install_directory() -> None:
         if lane is None:
             real_chdir(path)
             return
+        handle = handles.get(path) if isinstance(path, int) else None
         if isinstance(path, int):
-            handle = handles.get(path)
-            name = path if handle is None else handle.path
+            name: Any = path if handle is None else handle.path
         else:
             name = world.named(os.fspath(path))
         call: Call[str] = Call("file", "chdir", "read", {"path": name}, load=_enter)
 
         def perform() -> str:
+            if world.view is not None:
+                return world.view.enter(world.absolute(name if handle is None else handle.absolute))
             real_chdir(path)
             return real_getcwd()
 
-        lane.door.cross(lane, call, perform)
+        found = lane.door.cross(lane, call, perform)
+        if world.view is not None:
+            _enter(found)
 
     def fchdir(fd: int) -> None:
         if fd in handles:

@@ -132,7 +132,7 @@ def _path_stats(real: Any) -> Any:
             return {"mtime": found[0], "size": found[1]}
 
         asked = (path, absolute, scope.LIBRARY)
-        return questions.ask(lane, "stat", asked, {}, lambda: real(self, path), dump, load)
+        return questions.ask(lane, "stat", asked, {}, lambda: real(self, _made(path) or path), dump, load)
 
     return path_stats
 

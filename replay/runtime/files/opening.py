@@ -122,7 +122,8 @@ def cross(lane: Lane, path: Any, found: tuple[Any, str, int], flags: int, mode: 
     known = _seen.setdefault(lane.door, {})
 
     def perform() -> _Opened:
-        fd = _REAL.open(path, flags, mode, dir_fd=dir_fd)
+        view = world.view
+        fd = _REAL.open(path, flags, mode, dir_fd=dir_fd) if view is None else view.open(absolute, flags, mode)
         facts, call.content = _look(fd, flags, absolute, known)
         return _Opened(fd, facts)
 

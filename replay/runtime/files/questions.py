@@ -70,7 +70,11 @@ def install() -> None:
         found = None if lane is None else _asked(path, None, _frame(0).f_back)
         if lane is None or found is None:
             return real_scandir(path)
-        return Listing(found[0], ask(lane, "scandir", found, {}, lambda: _scan(real_scandir, path), _same, _same))
+
+        def performed() -> list[list[Any]]:
+            return _scan(real_scandir, path) if world.view is None else world.view.scan(found[1])
+
+        return Listing(found[0], ask(lane, "scandir", found, {}, performed, _same, _same))
 
     def fstat(fd: int) -> Any:
         lane = running.lane
@@ -115,7 +119,15 @@ def _question(name: str, real: Any, dump: Convert, load: Convert) -> Any:
         }
         if args[1:]:
             more["args"] = list(args[1:])
-        return ask(lane, name, found, more, lambda: real(*args, **kwargs), dump, load)
+
+        def performed() -> Any:
+            view = world.view
+            if view is None or (isinstance(path, int) and handles[path].kind != "directory"):
+                return real(*args, **kwargs)
+            options = {key: value for key, value in kwargs.items() if key not in ("path", "dir_fd")}
+            return view.ask(name, real, found[1], *args[1:], **options)
+
+        return ask(lane, name, found, more, performed, dump, load)
 
     return functools.update_wrapper(function, real)
 
@@ -236,7 +248,7 @@ def _patch_tempfile(module: Any) -> None:
         lane = running.lane
         if lane is None:
             return world.scratch() or real_directory()
-        return _draw(lane, lambda: _as_nobody(real_directory))
+        return _draw(lane, lambda: _as_nobody(real_directory) if world.view is None else "/tmp")
 
     def name(self: Any) -> str:
         lane = running.lane

@@ -11,12 +11,18 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from replay.boundary import originals
 from replay.boundary.lanes import running
 
+if TYPE_CHECKING:
+    from replay.runtime.files.view import View
+
 _REAL = originals.REAL_OS
+view: View | None = None
+"""Behind a fork point, what performs operations on files; None: the system does."""
+
 _scratch: str | None = None
 _cwd: str | None = None
 _moved: tuple[str, str] | None = None
