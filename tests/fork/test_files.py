@@ -94,7 +94,6 @@ def test_a_fork_at_any_event_finds_the_files_as_they_were(
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(900)
 def test_a_fork_at_each_event(base: tuple[str, Path], tmp_path: Path) -> None:
     path, directory = base
     kept = _tree(directory)
