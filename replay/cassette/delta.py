@@ -80,9 +80,14 @@ def difference(number: int, base: bytes, body: bytes) -> Delta | None:
     """`body` as a delta to `base`, the body of event `number`; None where that saves less than a quarter."""
     prefix = common_prefix(base, body)
     suffix = common_suffix(base, body, min(len(base), len(body)) - prefix)
-    if 4 * (prefix + suffix) < len(body):
+    if not saves(prefix, suffix, body):
         return None
     return Delta(number, prefix, suffix, body[prefix : len(body) - suffix])
+
+
+def saves(prefix: int, suffix: int, body: bytes) -> bool:
+    """Whether it is worth a delta that so much of a body needn't be stored: a quarter."""
+    return 4 * (prefix + suffix) >= len(body)
 
 
 def rebuild(root: bytes, deltas: Iterable[Delta]) -> bytes:

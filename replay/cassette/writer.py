@@ -27,7 +27,7 @@ from replay.cassette.delta import difference
 from replay.cassette.disk import Disk, Plain, high
 from replay.cassette.lru import Recent
 from replay.cassette.redact import Redactor
-from replay.cassette.redact.bodies import Body
+from replay.cassette.redact.bodies import Body, changed, redacted
 from replay.cassette.traces import Ours
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, KeyUnusable, NotStorable
 
@@ -64,8 +64,7 @@ def nobodys(_: str) -> bool:
 
 
 def _base_size(base: tuple[int, Body]) -> int:
-    _, body = base
-    return len(body.raw) + (0 if body.safe is body.raw else len(body.safe))
+    return base[1].size
 
 
 class Writer:
@@ -116,6 +115,7 @@ class Writer:
         self._disk: Disk = Plain(fd) if journal is None else journal(fd)
         self._encoder = Encoder()
         self._redactor = redactor
+        self._texts = None if redactor is None else redactor.texts
         self._bare = self._encoder.pack
         self._pack = self._bare if redactor is None else redactor.packing(self._bare)
         self.ours: Ours = nobodys
@@ -303,7 +303,7 @@ class Writer:
         if known is not None and known[0] < event_id:  # a delta can't point forward
             stored: object = ext(EXT_DELTA, plain([known[0], known[1], 0, b""]))
         else:
-            base = Body(content, content, [])  # whoever reads files has redacted it
+            base = Body(content, [])  # whoever reads files has redacted it
             stored = content if len(content) < INLINE else self._difference(chain, base, event_id)
             self._bases.put(chain, (event_id, base))
             self.remember(digest, event_id, len(content))
@@ -565,16 +565,11 @@ class Writer:
 
     def _stored(self, chain: Hashable | None, body: bytes) -> tuple[object, Body]:
         """What is stored of a body, and the body, to make differences to."""
-        redact = self._redactor
         last = None if chain is None or len(body) < INLINE else self._bases.get(chain)
-        delta = None if last is None else difference(last[0], last[1].raw, body)
-        if last is None or delta is None:
-            whole = Body(body, body, []) if redact is None else redact.body(body)
-            return whole.safe, whole
-        number, base = last
-        whole = Body(body, body, []) if redact is None else redact.body(body, base, delta.prefix, delta.suffix)
-        if whole.edges or base.edges:
-            delta = difference(number, base.safe, whole.safe)
+        if last is None:
+            whole, delta = redacted(self._texts, body), None
+        else:
+            whole, delta = changed(self._texts, body, last[1], last[0])
         return whole.safe if delta is None else ext(EXT_DELTA, plain(list(delta))), whole
 
     def _difference(self, chain: Hashable, body: Body, event: int) -> object:

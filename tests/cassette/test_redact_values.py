@@ -6,12 +6,13 @@ from collections import OrderedDict
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from replay.cassette import _msgpack as msgpack
 from replay.cassette.codec import pack, unpack
-from replay.cassette.redact.bodies import Body, redacted
+from replay.cassette.delta import rebuild
+from replay.cassette.redact.bodies import Body, changed, redacted
 from replay.cassette.redact.detectors import REACH
 from replay.cassette.redact.messages import Redactor
 from replay.cassette.redact.pseudonyms import FORM, Pseudonyms
@@ -124,28 +125,48 @@ SECRETS = st.sampled_from(
 PARTS = st.lists(st.one_of(SECRETS, st.sampled_from([WORDS, b" ", b"a"])), max_size=8).map(b" ".join)
 
 
-def _common(one: bytes, other: bytes) -> tuple[int, int]:
-    most = min(len(one), len(other))
-    prefix = next((at for at in range(most) if one[at] != other[at]), most)
-    most -= prefix
-    suffix = next((at for at in range(most) if one[-1 - at] != other[-1 - at]), most)
-    return prefix, suffix
-
-
-@given(PARTS, PARTS, PARTS, PARTS, st.data())
-def test_what_is_new_is_searched_as_the_whole_would_be(
-    head: bytes, old: bytes, new: bytes, tail: bytes, data: st.DataObject
-) -> None:
-    before, after = head + old + tail, head + new + tail
-    prefix, suffix = _common(before, after)
-    prefix = data.draw(st.integers(0, prefix))
-    suffix = data.draw(st.integers(0, min(suffix, min(len(before), len(after)) - prefix)))
-    texts = Texts(Pseudonyms(bytes(16)))
+def _changes(texts: Texts, before: bytes, after: bytes) -> Body:
+    """The second body, told by the first: as it would be alone, and rebuilt from the difference that is stored."""
     base = redacted(texts, before)
-    found = redacted(texts, after, base, prefix, suffix)
+    found, delta = changed(texts, after, base, 7)
     assert found == redacted(texts, after)
-    once_more = redacted(texts, after + b" and bob@example.org", found, len(after), 0)
-    assert once_more == redacted(texts, after + b" and bob@example.org")
+    assert found.safe == (found.safe if delta is None else rebuild(base.safe, [delta]))
+    return found
+
+
+@given(PARTS, PARTS, PARTS, PARTS)
+def test_what_is_new_is_searched_as_the_whole_would_be(head: bytes, old: bytes, new: bytes, tail: bytes) -> None:
+    texts = Texts(Pseudonyms(bytes(16)))
+    found = _changes(texts, head + old + tail, head + new + tail)
+    once_more, delta = changed(texts, found.raw + b" and bob@example.org", found, 8)
+    assert once_more == redacted(texts, once_more.raw)
+    assert delta is None or rebuild(found.safe, [delta]) == once_more.safe
+
+
+LONG = b"0Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1Wx"
+LED = [
+    b'say {"client_password":  "hunter22", "x": 1} to them',
+    b"Authorization: Bearer " + LONG + b" and so on",
+    b"SERVICE_TOKEN = " + LONG + b"; next",
+    b"see https://me:private@db.example.org/x?page=1&access_token=" + LONG + b" there",
+    b"pay DE89 3704 0044 0532 0130 00 or 4111 1111 1111 1111 or call +49 30 901820 77 soon",
+    b'{\\"api_key\\":   \\"' + LONG + b'\\"}',
+    "päss bob@example.com ünd".encode(),
+    b"-----BEGIN RSA PRIVATE KEY-----\n" + (LONG + b"\n") * 40 + b"-----END RSA PRIVATE KEY----- end",
+]
+
+
+@given(st.sampled_from(LED), st.integers(0, 2000), st.integers(0, 2000), st.sampled_from([b"", WORDS]))
+@example(LED[-1], 700, 701, b"")
+@example(LED[-1], 20, 30, WORDS)
+def test_a_secret_that_a_border_cuts_is_found(text: bytes, one: int, other: int, around: bytes) -> None:
+    """Whatever of it was there before, and whatever is taken away."""
+    start, end = sorted((one % (len(text) + 1), other % (len(text) + 1)))
+    whole = around + text + around
+    cut = around + text[:start] + text[end:] + around
+    texts = Texts(Pseudonyms(bytes(16)))
+    _changes(texts, cut, whole)
+    _changes(texts, whole, cut)
 
 
 def test_a_history_that_grows() -> None:
@@ -153,12 +174,12 @@ def test_a_history_that_grows() -> None:
     body = b'{"messages": ['
     last: Body | None = None
     for number in range(12):
-        grown = body + b'"%s bob%d@example.com", ' % (WORDS[: 100 * number], number)
-        now = grown + b"]}"
-        last = redacted(texts, now, last, 0 if last is None else len(body), 2 if last else 0)
-        assert last == redacted(texts, now)
-        assert b"example" not in last.safe
-        body = grown
+        body += b'"%s bob%d@example.com", ' % (WORDS[: 100 * number], number)
+        now = body + b"]}"
+        found = redacted(texts, now) if last is None else changed(texts, now, last, 0)[0]
+        assert found == redacted(texts, now)
+        assert b"example" not in found.safe
+        last = found
 
 
 def test_a_border_within_a_secret_lies_before_or_behind_it() -> None:
@@ -168,9 +189,7 @@ def test_a_border_within_a_secret_lies_before_or_behind_it() -> None:
     for head, tail in ((REACH - 8, 0), (REACH + 8, 0), (0, REACH - 8), (0, REACH + 8), (REACH - 8, REACH - 8)):
         before = b"plum " + secret + b"-" * head + b"old" + b"-" * tail + secret + b"plum"
         after = b"plum " + secret + b"-" * head + b"new!" + b"-" * tail + secret + b"plum"
-        base = redacted(texts, before)
-        prefix, suffix = _common(before, after)
-        assert redacted(texts, after, base, prefix, suffix) == redacted(texts, after)
+        _changes(texts, before, after)
 
 
 def test_with_rules_of_the_user_s_all_of_it_is_searched() -> None:
@@ -183,7 +202,10 @@ def test_with_rules_of_the_user_s_all_of_it_is_searched() -> None:
     base = redacted(texts, b"plum " + WORDS)
     assert base.safe == base.raw
     grown = base.raw + b"!"
-    assert b"plum" not in redacted(texts, grown, base, len(base.raw), 0).safe
+    found, delta = changed(texts, grown, base, 1)
+    assert b"plum" not in found.safe
+    assert delta is not None
+    assert rebuild(base.safe, [delta]) == found.safe
 
 
 def test_stand_ins_are_seen_as_such() -> None:

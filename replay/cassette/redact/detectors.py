@@ -52,7 +52,7 @@ class Detector:
         marks: a finding begins with one of these, in any case; none: with digits, of which it has nine or more.
         before: what leads to the mark and belongs to the match.
         pattern: of the whole; the group `s`, where it has one, is what is replaced.
-        sieve: of what every match has in it, as simple as they can be (`replay.cassette.redact.sieve`).
+        sieve: patterns of which each match has one in it, as simple as can be (`replay.cassette.redact.sieve`).
         check: whether a match is one.
         personal: personal data rather than a secret.
     """
@@ -179,6 +179,9 @@ PASSWORD_NAME: Final = re.compile(_BEFORE_NAME % _PASSWORD.decode())
 KEY_NAME: Final = re.compile(_BEFORE_NAME % _KEY.decode())
 """The name of a field whose whole value is a secret, if it has a long word in it."""
 
+FOLDED: Final = (b"\xc5\xbf", b"\xe2\x84\xaa")
+"""A long s and the sign for Kelvin are an s and a k in any case, to these two."""
+
 _NAMES: Final = (b"passw", b"secret", b"key", b"token", b"credential")
 
 TABLE: Final = (
@@ -244,21 +247,21 @@ TABLE: Final = (
         "what follows `Bearer`",
         (b"bearer",),
         rb"(?i:bearer)(?:\s|\\+u0020){1,3}(?P<s>[\w.~+/=-]{16,4000})",
-        (rb"(?i)bearer(?:[ \t\n\r\f\v]|\\+u0020)+[\w.~+/=-]{4}",),
+        (rb"(?i)bearer(?:[ \t\n\r\f\x0b]|\\+u0020)+[\w.~+/=-]{4}",),
     ),
     Detector(
         "url-user",
         "user and password before a host",
         (b"://",),
         rb"://(?P<s>[^\s/:@\"'<>?#\\]{0,200}:[^\s/@\"'<>?#\\]{1,200})@",
-        (rb"://[^ \t\n\r\f\v/:@\"'<>?#\\]*:[^ \t\n\r\f\v/@\"'<>?#\\]+@",),
+        (rb"://[^ \t\n\r\f\x0b/:@\"'<>?#\\]*:[^ \t\n\r\f\x0b/@\"'<>?#\\]+@",),
     ),
     Detector(
         "query",
         "values of query keys that are secrets",
         (b"key=", b"apikey=", b"token=", b"sig=", b"signature=", b"secret=", b"password="),
         rb"[?&](?=[\w%.+/=~?-]{14})[\w-]{0,60}=(?P<s>[^\s&#\"'<>\\]{6,4000})",
-        (rb"(?i)[?&][\w-]*(?:key|token|sig|signature|secret|password)=[^ \t\n\r\f\v&#\"'<>\\]{6}",),
+        (rb"(?i)[?&][\w-]*(?:key|token|sig|signature|secret|password)=[^ \t\n\r\f\x0b&#\"'<>\\]{6}",),
         before=rb"[?&](?:[\w-]{0,60}[_-])?",
     ),
     Detector(
@@ -275,10 +278,9 @@ TABLE: Final = (
         + _GIVEN
         + rb"(?P<s>[^\"'\\\s]{6,400})(?=\\{0,3}[\"'])",
         (
-            rb"(?i)" + _PASSWORD + rb"(?:[\xa4-\xbf\xd9-\xdb]|" + _NEAR + rb"\\*[\"'][^\"'\\ \t\n\r\f\v]{6})",
-            rb"(?i)(?:key|token)(?:[\xaf-\xbf\xd9-\xdb]|" + _NEAR + rb"\\*[\"'][^\"'\\ \t\n\r\f\v]{8})",
-            b"\xc5\xbf",  # a long s and the sign for Kelvin are the letters in any case, to who reads names
-            b"\xe2\x84\xaa",
+            rb"(?i)" + _PASSWORD + rb"(?:[\xa4-\xbf\xd9-\xdb]|" + _NEAR + rb"\\*[\"'][^\"'\\ \t\n\r\f\x0b]{6})",
+            rb"(?i)(?:key|token)(?:[\xaf-\xbf\xd9-\xdb]|" + _NEAR + rb"\\*[\"'][^\"'\\ \t\n\r\f\x0b]{8})",
+            *FOLDED,
         ),
         check=lambda value: value[:1] not in (b"<", b"$", b"{"),
     ),
@@ -337,9 +339,8 @@ TABLE: Final = (
     ),
 )
 
-PATTERNS: Final = tuple(pattern for detector in TABLE for pattern in detector.sieve)
+PATTERNS: Final = {detector.name: detector.sieve for detector in TABLE}
 SIEVE: Final = Sieve(PATTERNS)
-"""What stops everything that no detector finds anything in, whichever of them are used."""
 
 _OPEN_WORD: Final = re.compile(
     rb"(?:(?=[a-zA-Z])"

@@ -75,9 +75,9 @@ class Redactor:
         """Any text."""
         return cast("str", self._values.value(text))
 
-    def body(self, raw: bytes, base: Body | None = None, prefix: int = 0, suffix: int = 0) -> Body:
-        """The large part of a request, which has `prefix` and `suffix` bytes in common with `base`."""
-        return redacted(self.texts, raw, base, prefix, suffix)
+    def body(self, raw: bytes) -> Body:
+        """The large part of a request."""
+        return redacted(self.texts, raw)
 
     def packed(self, request: Any, body: bytes, tell: Callable[[str], None]) -> bytes:
         """The body of an http request, which may be compressed; `tell` gets what can't be searched."""

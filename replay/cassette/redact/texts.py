@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
-from replay.cassette.redact.detectors import RUN, SIEVE, TABLE, Detector, Finding
+from replay.cassette.redact.detectors import FOLDED, RUN, SIEVE, TABLE, Detector, Finding
 from replay.cassette.redact.pseudonyms import Pseudonyms, stands_in
 from replay.cassette.redact.sieve import Sieve
 
 _SURE: Final = 14
 """Random bytes have addresses of six letters in them, but no longer ones."""
 
+_NAMED: Final = "named"
 _LEARNT: Final = 64
 _FIRST: Final = 4
 _LEAST: Final = 8
@@ -75,7 +76,7 @@ def _password(data: bytes) -> bool:
             if _GIVES.match(low, at) is not None:
                 return True
             at = low.find(name, at + 1)
-    return False
+    return any(data.find(letter) >= 0 for letter in FOLDED)
 
 
 _NUMBER: Final = re.compile(
@@ -145,7 +146,7 @@ class Texts:
         pseudonyms: what is put in their place.
         off: names of detectors that aren't used.
         rules: the user's own.
-        sieve: stops what nothing can be found in before it is looked at closely.
+        sieve: says which detectors are worth trying.
 
     Example:
         >>> Texts(Pseudonyms(bytes(16))).redact(b"write to bob@example.com").text
@@ -156,12 +157,13 @@ class Texts:
         self, pseudonyms: Pseudonyms, *, off: Collection[str] = (), rules: Iterable[Rule] = (), sieve: Sieve = SIEVE
     ) -> None:
         self.pseudonyms = pseudonyms
-        self._passes = sieve.passes
+        self._who = sieve.who
         self.rules = tuple(rules)
         self._table: tuple[Detector, ...] = tuple(detector for detector in TABLE if detector.name not in off)
+        self._off = frozenset(off) - {_NAMED}  # whose patterns are those of names of fields, too
         marks = frozenset(mark for detector in self._table for mark in detector.marks)
-        self._plain = tuple(detector for detector in self._table if detector.marks)
-        self._numbers = tuple(detector for detector in self._table if not detector.marks)
+        self._plain = [detector for detector in self._table if detector.marks]
+        self._numbers = [detector for detector in self._table if not detector.marks]
         self._suspect = re.compile(_any_of(marks))
         self._learnt: dict[bytes, None] = {}
         self._known: re.Pattern[bytes] | None = None
@@ -183,8 +185,9 @@ class Texts:
         for secret in self._learnt:
             if data.find(secret) >= 0:
                 return True
-        if not self._passes(data):
-            return False
+        who = self._who(data)
+        if who is not None:
+            return bool(who) and not self._off.issuperset(who)
         if _address(data) or _password(data) or (self._numbers and _numbers(data)):
             return True
         words = _long_words(data)
@@ -216,11 +219,18 @@ class Texts:
 
     def findings(self, text: bytes) -> list[Finding]:
         """What is in a text, in order, without overlaps: the first, then the table's order decides."""
-        low = text.lower()
-        found = [finding for detector in self._plain for finding in detector.find(text, low)]
-        if self._numbers and text.translate(_NUMBERS, _SEPARATORS).find(_NINE) >= 0:
-            for start, end in _around_digits(text):
-                found += [each for detector in self._numbers for each in detector.find_around(text, start, end)]
+        who = self._who(text)
+        found: list[Finding] = []
+        if who is None or who:
+            plain, numbers = self._plain, self._numbers
+            if who is not None:
+                plain = [detector for detector in plain if detector.name in who]
+                numbers = [detector for detector in numbers if detector.name in who]
+            low = text.lower() if plain else b""
+            found += [finding for detector in plain for finding in detector.find(text, low)]
+            if numbers and _digits(text):
+                for start, end in _around_digits(text):
+                    found += [each for detector in numbers for each in detector.find_around(text, start, end)]
         if self._known is not None:
             found += [Finding(*each.span(), "known", "secret") for each in self._known.finditer(text)]
         if self.rules:
