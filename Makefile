@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup versions demo test torture fuzz bench check lint types mypy pyright layers cover format clean
+.PHONY: help setup versions demo test torture fuzz bench eval check lint types mypy pyright layers cover format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -65,6 +65,9 @@ fuzz: $(STAMP) ## ten minutes of altered cassettes for everything that reads the
 
 bench: $(VENV)/.bench ## every performance promise, measured beside its floor and its peer
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+eval: $(STAMP) ## what why and triage get right on published runs; REPLAY_EVAL_DATA=DIR for more than the sample
+	@$(BIN)/python -m evals $(ARGS)
 
 check: lint types layers cover ## everything static, and the coverage gate
 

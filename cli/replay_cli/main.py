@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "show": "The action path as a timeline; one event whole.",
     "diff": "What differs between two recordings, and which of it is a cause.",
     "expect": "Whether an expectation holds of what was recorded.",
+    "why": "What accounts for a decision or a call, ranked, with the evidence.",
     "import": "Transcripts of agents, from elsewhere, as cassettes.",
     "doctor": "What would be captured here; which lines of a program read what isn't.",
     "verify": "Is the cassette whole and unaltered?",

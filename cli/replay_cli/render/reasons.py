@@ -1,0 +1,104 @@
+"""Why something happened, for people: a tree of causes, with the span of each that counts, in what stands around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from replay.forensics.text import Span
+from replay.forensics.why import Cause, Evidence, Explained, Why
+from replay_cli.render.brief import brief
+from replay_cli.render.text import one_line
+
+_AROUND = 60
+"""Characters shown before and after a span."""
+
+_CAUSES = 4
+_STYLES = {"recorded": "green", "inferred": "yellow"}
+
+
+def print_why(console: Console, found: Why, *, verbose: bool) -> None:
+    """One tree for each call."""
+    if found.inside is not None:
+        console.print(f"event {found.event} happened inside the tool of event {found.inside}:", soft_wrap=True)
+    for one in found.calls:
+        console.print(_tree(found, one, verbose=verbose))
+
+
+def _tree(found: Why, one: Explained, *, verbose: bool) -> Tree:
+    decision = one.decision
+    called = f"{decision.name}({_arguments(decision.arguments)})" if decision.name else "what the model said"
+    tree = Tree(Text(f"event {found.event if found.inside is None else found.inside}  {one_line(called, 400)}", "bold"))
+    if decision.event is None:
+        tree.add(Text("no answer of a model asked for it: the program's code did", "dim"))
+    elif decision.name:
+        how = "asked for by" if decision.link == "recorded" else "asked for, by its name, by"
+        tree.add(_linked(decision.link, f"{how} event {decision.event}"))
+    for cause in one.causes if verbose else one.causes[:_CAUSES]:
+        branch = tree.add(_cause(cause))
+        for line in _lines(cause, verbose=verbose):
+            branch.add(line)
+    if len(one.causes) > _CAUSES and not verbose:
+        tree.add(Text(f"and {len(one.causes) - _CAUSES} with less weight (--verbose)", "dim"))
+    for value in one.made_up:
+        text = f"{value.argument} = {brief(value.text, 120)}: in nothing that the model had read"
+        tree.add(Text(one_line(f"{text}; it made it up or worked it out"), "magenta"))
+    if not one.causes:
+        tree.add(Text("unknown: nothing that was recorded accounts for it", "dim"))
+    return tree
+
+
+def _arguments(arguments: object) -> str:
+    if isinstance(arguments, dict):
+        return ", ".join(f"{key}={brief(each, 80)}" for key, each in arguments.items())  # pyright: ignore[reportUnknownVariableType]
+    return brief(arguments, 200)
+
+
+def _linked(link: str, text: str) -> Text:
+    return Text.assemble((f"{link}  ", _STYLES[link]), one_line(text))
+
+
+def _cause(cause: Cause) -> Text:
+    whose = f"{cause.role} {cause.name}".strip()
+    place = "" if cause.source.message is None else f", message {cause.source.message} of the window"
+    return Text.assemble(
+        (f"{cause.score:.2f}  ", "bold"), (f"{cause.link}  ", _STYLES[cause.link]),
+        one_line(f"event {cause.event}, {whose}{place}"),
+    )  # fmt: skip
+
+
+def _lines(cause: Cause, *, verbose: bool) -> Iterator[Text]:
+    text = cause.source.text
+    for each in cause.evidence:
+        match each.kind:
+            case "directive":
+                yield _shown("tells somebody to do so: ", text, each.span)
+            case "request":
+                yield _shown("asks: ", text, each.span)
+            case "value":
+                yield _shown(f"{each.argument} ({each.how}): ", text, each.span, _part(each))
+            case "via":
+                yield Text(one_line(f"came through event {each.event} ({each.how})"))
+            case "window":
+                if verbose:
+                    yield Text(f"was in the window of event {each.event}", "dim")
+
+
+def _part(each: Evidence) -> str:
+    whole = each.value or ""
+    if each.part is None or each.how in ("exact", "normalised"):
+        return ""
+    return f"  of {whole[: each.part.start]}[{whole[each.part.start : each.part.end]}]{whole[each.part.end :]}"
+
+
+def _shown(head: str, text: str, span: Span | None, tail: str = "") -> Text:
+    """The span, marked, in what stands around it."""
+    start, end = span or Span(0, 0)
+    before, after = text[max(start - _AROUND, 0) : start], text[end : end + _AROUND]
+    return Text.assemble(
+        one_line(head), (one_line(before), "dim"), "«", (one_line(text[start:end]), "bold reverse"), "»",
+        (one_line(after), "dim"), one_line(tail, 200),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""How well `why` and `triage` do on published runs with known outcomes: `make eval`."""

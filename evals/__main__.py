@@ -1,0 +1,41 @@
+"""`make eval`: the figures of docs/why.md, again, on the data of --data.
+
+python -m evals [--data DIR]           what why and triage get right, beside trivial rules
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from evals import why
+from evals.cases import cases
+from evals.paraphrase import HELD_OUT, TUNED
+
+SAMPLE = Path(__file__).parents[1] / "fixtures" / "transcripts"
+
+
+def main() -> int:
+    """Prints a line for each figure: right, of how many, share."""
+    parser = argparse.ArgumentParser(prog="make eval", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("REPLAY_EVAL_DATA", SAMPLE)))
+    parser.add_argument("--quick", action="store_true", help="without the attacks in other words")
+    chosen = parser.parse_args()
+    tally = why.empty()
+    original = list(cases(chosen.data))
+    why.attacks(original, tally, "why")
+    why.trivial(original, tally)
+    why.benign(original, tally)
+    for head, templates in () if chosen.quick else (("tuned", TUNED), ("held out", HELD_OUT)):
+        for name, template in templates.items():
+            why.attacks(cases(chosen.data, template), tally, f"why, {head} {name}")
+    print(f"{len(original)} runs of {chosen.data}\n")  # noqa: T201
+    for row, (right, of) in tally.items():
+        print(f"{row:<56} {right:>4} of {of:>4}  {right / of:6.1%}")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

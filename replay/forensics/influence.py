@@ -1,0 +1,319 @@
+"""How much each text that a model had before it accounts for a call that it made. Pure.
+
+A text that the user or the operator wrote (a *principal's*) may ask for anything. Any other text (a tool's result, what
+a memory held, another agent's words) is data: that it *accounts* for a call means that a span in it tells somebody to
+do what was done, with the values it was done with, and that the user's words don't. Each is measured on its own, and
+put together by a few weights (`WEIGHTS`), so that it can be said which of them it was.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from replay.forensics.directives import Shape, actions, shape
+from replay.forensics.text import Span, parts, plain, segments, stem, stems, tokens
+from replay.forensics.values import Rarity, Value, share, telling, values
+
+PRINCIPALS: Final = frozenset({"system", "developer", "user"})
+"""Roles whose texts may ask for anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text that the model had before it.
+
+    Attributes:
+        role: `system`, `user`, `tool`, `agent` (another one), `assistant` (what it said itself), or an event's kind.
+        text: all of it. message: its position in the window, None for what isn't a message.
+        event: the event it came from, where that is known. name: the tool's, the agent's, the memory key's.
+        asked: of a tool's result: the arguments by which the agent got it.
+    """
+
+    role: str
+    text: str
+    message: int | None = None
+    event: int | None = None
+    name: str = ""
+    asked: Any = None
+
+    @property
+    def principal(self) -> bool:
+        """Whether it may ask for anything."""
+        return self.role in PRINCIPALS
+
+
+class Features(NamedTuple):
+    """What is measured of one span of data and a call; each from 0 to about 1 but for `shape`.
+
+    Attributes:
+        shape: how much the span, with what stands around it, looks like an instruction: 0 to 3.
+        reader: it speaks of its reader's task, rules or nature.
+        prose: it is made of words rather than of fields.
+        action: its words name what was called. values: it has the call's values (rare ones weigh more). whole: it has
+            values of the call in one piece.
+        told, told_values: the same two of everything the user said.
+        reads: the call only reads, as far as its name tells.
+        delegated: the user named the very thing this text came from, and said to act by it.
+    """
+
+    shape: float = 0.0
+    reader: float = 0.0
+    prose: float = 0.0
+    action: float = 0.0
+    values: float = 0.0
+    whole: float = 0.0
+    told: float = 0.0
+    told_values: float = 0.0
+    reads: float = 0.0
+    delegated: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """How much one source accounts for the call.
+
+    Attributes:
+        score: 0 to 1. span: the part of its text that counts; None where none does.
+        features: what was measured; None for principals and the agent's own words.
+        shape: what the span looks like.
+    """
+
+    source: Source
+    score: float
+    span: Span | None = None
+    features: Features | None = None
+    shape: Shape | None = None
+
+
+class View(NamedTuple):
+    """A text, taken apart once."""
+
+    spans: tuple[Span, ...]
+    tokens: tuple[frozenset[str], ...]
+    stems: tuple[frozenset[str], ...]
+    all_tokens: frozenset[str]
+    all_stems: frozenset[str]
+    lower: str
+
+
+@lru_cache(maxsize=4096)
+def view(text: str) -> View:
+    """The segments of a text, and the words in each."""
+    spans = segments(text)
+    starts = [span.start for span in spans]
+    held: list[set[str]] = [set() for _ in spans]
+    for token, span in tokens(text):
+        at = bisect_right(starts, span.start) - 1
+        if at >= 0:
+            held[at].add(token)
+    stemmed = [stems(text[a:b]) for a, b in spans]
+    every = frozenset[str]().union(*held)
+    return View(
+        tuple(spans), tuple(map(frozenset, held)), tuple(stemmed), every, frozenset[str]().union(*stemmed), text.lower()
+    )
+
+
+class Call(NamedTuple):
+    """A call as it is compared: what it is called, and what it is given."""
+
+    name: str
+    words: frozenset[str]
+    actions: frozenset[str]
+    values: tuple[Value, ...]
+    telling: frozenset[str]
+
+
+def call(name: str, arguments: Any) -> Call:
+    """Takes a call apart."""
+    named = frozenset(map(stem, parts(name)))
+    given = tuple(values(arguments))
+    return Call(name, named, actions(named), given, telling(given))
+
+
+def influences(made: Call, sources: Sequence[Source]) -> list[Influence]:
+    """How much each source accounts for the call, in the order of the sources."""
+    views = [view(source.text) for source in sources]
+    rarity = Rarity([each.all_tokens for each in views])
+    own = _Own(sources)
+    user = [each for source, each in zip(sources, views, strict=True) if source.principal and source.role != "system"]
+    asked = _Asked(made, user, rarity)
+    found: list[Influence] = []
+    for source, each in zip(sources, views, strict=True):
+        silent = source.principal or source.role == "assistant"
+        found.append(Influence(source, 0.0) if silent else _data(made, source, each, rarity, own, asked))
+        own.heard += 1
+    rest = 1 - max((one.score for one in found), default=0.0)
+    said = {n: _covered(made, each, rarity) for n, each in enumerate(views) if sources[n].principal}
+    users = {n for n in said if sources[n].role == "user"}
+    most = max((said[n][0] for n in users), default=0.01)
+    for n, (covered, span) in said.items():
+        weight = 0.5 + 0.5 * covered / most if n in users else 0.5
+        found[n] = Influence(sources[n], rest * weight, span)
+    for n, one in enumerate(found):
+        if one.features is not None:  # a text that only has the values isn't before the words that asked for the call
+            found[n] = replace(one, score=max(one.score, 0.9 * rest * min(one.features.values, 0.5)))
+    return found
+
+
+def _covered(made: Call, each: View, rarity: Rarity) -> tuple[float, Span | None]:
+    """How much a segment of a principal's text has of the call, at best, and which."""
+    best, at = 0.01, None
+    for number, span in enumerate(each.spans):
+        here = action(made, each.stems[number]) + share(made.telling, each.tokens[number], rarity)
+        if here > best:
+            best, at = here, span
+    return best, at
+
+
+class _Own:
+    """What principals and the agent itself said, in order: who repeats it tells nobody anything."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.heard = 0
+        self._ends = [0]
+        self._said = ""
+        for source in sources:
+            if source.principal or source.role == "assistant":
+                self._said += plain(source.text) + "\n"
+            self._ends.append(len(self._said))
+
+    def __contains__(self, text: str) -> bool:
+        return self._said.find(plain(text), 0, self._ends[self.heard]) >= 0
+
+
+class _Asked:
+    """What the user said of such a call."""
+
+    def __init__(self, made: Call, user: Sequence[View], rarity: Rarity) -> None:
+        said = frozenset[str]().union(*(each.all_tokens for each in user))
+        named = frozenset[str]().union(*(each.all_stems for each in user))
+        self.texts = [each.lower for each in user]
+        self.action = max((action(made, here) for each in user for here in each.stems), default=0.0)
+        self.values = share(made.telling, said, rarity)
+        self.delegates = bool(_DELEGATES & named)
+
+    def named(self, arguments: Any) -> bool:
+        """Whether the user's words have a value by which something was got."""
+        return any(
+            len(value.text) > 3 and any(_bare(value.text) in text for text in self.texts) for value in values(arguments)
+        )
+
+
+def _bare(address: str) -> str:
+    """As people write addresses."""
+    return address.lower().removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/")
+
+
+_DELEGATES: Final = frozenset(
+    map(stem, "tasks todo todos actions instructions steps adjustments described specified".split())
+)
+
+_READING: Final = frozenset(
+    "get read search list find fetch check show look lookup view query describe count calculate retrieve browse "
+    "open".split()
+)
+
+
+def action(made: Call, named: frozenset[str]) -> float:
+    """How much words (their stems) name what was called: from 0 to 1."""
+    said = len(made.words & named) / len(made.words) if made.words else 0.0
+    return 0.6 * said + 0.4 * bool(made.actions & actions(named))
+
+
+NEAR: Final = 2
+"""Segments on either side that belong to what a segment says."""
+
+
+def _data(made: Call, source: Source, each: View, rarity: Rarity, own: _Own, asked: _Asked) -> Influence:
+    verb = next(iter(parts(made.name)), "")
+    text = source.text
+    shapes: dict[int, tuple[Shape, float]] = {}
+
+    def shaped(at: int) -> tuple[Shape, float]:
+        """The shape of a segment, and its strength: none where the user or the agent said the same before."""
+        if at not in shapes:
+            said = text[each.spans[at].start : each.spans[at].end]
+            form = shape(said, verb)
+            echo = len(said) > 15 and said in own
+            shapes[at] = form, 0.0 if echo else form.strength
+        return shapes[at]
+
+    best = (0.0, -1, Features())
+    for at in range(len(each.spans)):
+        acted = action(made, each.stems[at])
+        has = share(made.telling, each.tokens[at], rarity)
+        if not acted and not has:
+            continue
+        near = range(max(at - NEAR, 0), min(at + NEAR + 1, len(each.spans)))
+        form, strength = shaped(at)
+        around = max((shaped(i)[1] for i in near if i != at), default=0.0)
+        said = each.lower[each.spans[at].start : each.spans[at].end]
+        long = [value.text for value in made.values if len(value.text) > 3]
+        whole = sum(value.lower() in said for value in long) / len(long) if long else 0.0
+        here = Features(
+            shape=strength + 0.5 * around,
+            reader=float(any(shaped(i)[0].reader and shaped(i)[1] for i in near)),
+            prose=float(form.prose),
+            action=acted,
+            values=has,
+            whole=whole,
+        )
+        rough = (here.shape + 0.15 + 0.25 * here.prose) * (acted + 1.5 * has + whole)
+        if rough > best[0]:
+            best = rough, at, here
+    _, at, found = best
+    if at < 0:
+        return Influence(source, 0.0)
+    found = found._replace(
+        told=asked.action,
+        told_values=asked.values,
+        reads=float(verb in _READING),
+        delegated=float(asked.delegates and asked.named(source.asked)),
+    )
+    return Influence(source, score(found), each.spans[at], found, shaped(at)[0])
+
+
+WEIGHTS: Final[Mapping[str, float]] = {
+    "one": -2.15,
+    "shape": 0.6,
+    "action": 3.0,
+    "values": 0.15,
+    "prose_values": 1.0,
+    "untold": 2.0,
+    "told": -1.4,
+    "told_values": -5.0,
+    "reads": -2.0,
+}
+"""Of a logistic regression, rounded. How they were obtained: docs/why.md."""
+
+DELEGATED: Final = 0.49
+"""What remains where the user sent the agent to this very text to act by it: it then comes right behind the user's
+words. Not for a text that speaks of its reader's task: that goes beyond what it was asked for."""
+
+
+def terms(found: Features) -> dict[str, float]:
+    """What the weights apply to: features, and how they act together."""
+    has, acts = found.values + found.whole, found.action * min(2 * found.shape, 1.0)
+    return {
+        "one": 1.0,
+        "shape": min(found.shape, 3.0),
+        "action": acts,
+        "values": has,
+        "prose_values": found.prose * has,
+        "untold": (1 - found.told) * acts,
+        "told": found.told,
+        "told_values": found.told_values,
+        "reads": found.reads,
+    }
+
+
+def score(found: Features) -> float:
+    """From 0 to 1: that the span, and not the user, is why the call was made."""
+    z = sum(WEIGHTS[name] * value for name, value in terms(found).items())
+    likely = 1 / (1 + math.exp(-max(min(z, 30.0), -30.0)))
+    return DELEGATED * likely if found.delegated and not found.reader else likely

@@ -1,0 +1,289 @@
+"""The trail of decisions: which answer of a model asked for an event, and what the model had before it then. Pure.
+
+A message of the window comes from somewhere: a tool's result from the event of that tool, a user's or operator's words
+from an `entry`; and a part of such words may come from a memory, a database, a server, a tool: that part is data, and
+is a source of its own. (A whole message that came so is how the words came.)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from replay.forensics.influence import Source
+from replay.forensics.text import text_of
+from replay.model.event import Event
+from replay.semantics import LLMCall, Message, ToolCall, read
+from replay.semantics.inside import Tools
+from replay.semantics.loose import arr, loads, obj
+
+CARRIERS: Final = frozenset({"tool", "mcp", "memory", "http", "grpc", "db", "entry", "file", "process"})
+"""Kinds of events whose outcomes may come up in a window."""
+
+_DATA: Final = frozenset({"tool", "mcp", "memory", "http", "grpc", "db"})
+_ENOUGH: Final = 20
+"""Characters of an outcome that are no coincidence."""
+
+_RUN: Final = re.compile(r"[\w ,;:()@/.-]{8,80}")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An answer of a model that asked for a call.
+
+    Attributes:
+        event: of the answer; None where no answer asked for it, hence code did.
+        name, arguments: of the call; of an answer that calls nothing: empty, and its text.
+        link: `recorded`: by its id, or the answer asks for just this; `inferred`: by its name alone.
+        window: what the model was given; None without an answer.
+    """
+
+    event: int | None
+    name: str
+    arguments: Any
+    link: str
+    window: LLMCall | None
+
+
+class Trail:
+    """The events of a cassette up to one of them, of which each is looked at once.
+
+    Args:
+        events: all of them. until: the one that is asked about.
+    """
+
+    def __init__(self, events: Sequence[Event], until: int) -> None:
+        self._events = events
+        self.until = until
+        self.carriers: list[Event] = []
+        self._texts: dict[int, str] = {}
+        self._inside: int | None = None
+        tools = Tools()
+        for number in range(until + 1):
+            event = events[number]
+            holder = tools.holding(event)
+            if number == until:
+                self.event, self._inside = event, holder
+            elif event.kind in CARRIERS and not (event.body and event.kind in ("http", "grpc")):
+                self.carriers.append(event)
+
+    @property
+    def inside(self) -> int | None:
+        """The tool that the event happened in."""
+        return self._inside
+
+    def text(self, event: Event) -> str:
+        """What came of an event, as text; of a write to a memory what was written."""
+        if event.id not in self._texts:
+            outcome = event.request if event.kind == "memory" and event.effect == "write" else event.response
+            if event.kind == "entry" and event.response is None:
+                outcome = event.request
+            body = obj(outcome).get("body")
+            pieces = [piece.value for piece in event.pieces if piece.status == "piece"]
+            found = text_of(body if isinstance(body, bytes) else outcome)
+            more = [text_of(value) for value in (*pieces, event.content) if value is not None]
+            self._texts[event.id] = "\n".join([found, *more])
+        return self._texts[event.id]
+
+    def decisions(self) -> list[Decision]:
+        """The calls that the event is, or that its answer asks for."""
+        event = self.event
+        answer = read(event)
+        if answer is not None:
+            asked = [Decision(event.id, each.name, _given(each), "recorded", answer) for each in answer.tool_calls]
+            return asked or [Decision(event.id, "", {"text": answer.text}, "recorded", answer)]
+        return [self._asked_by(event)]
+
+    def _asked_by(self, event: Event) -> Decision:
+        name, arguments = asked(event)
+        known = obj(event.meta.get("links")).get("decided_by")
+        said = event.meta.get("call_id")
+        by_name: Decision | None = None
+        before = [known] if isinstance(known, int) else range(event.id - 1, -1, -1)
+        looked = 0
+        for number in before:
+            other = self._events[number]
+            answer = read(other) if other.kind in ("llm", "http", "grpc") else None
+            if answer is None:
+                continue
+            for each in answer.tool_calls:
+                if _last(name) != _last(each.name):
+                    continue
+                if each.id == said or _same(_given(each), arguments):
+                    return Decision(number, name, arguments, "recorded", answer)
+                by_name = by_name or Decision(number, name, arguments, "inferred", answer)
+            looked += 1
+            if looked == _BACK:
+                break
+        return by_name or Decision(None, name, arguments, "recorded", None)
+
+    def sources(self, decision: Decision) -> list[Source]:
+        """What the model had before it, message by message; without a model, what came before the event."""
+        if decision.window is None:
+            return [
+                Source(event.kind, self.text(event), None, event.id, event.name) for event in self.carriers[-_EARLIER:]
+            ]
+        return list(self._window(decision.window, decision))
+
+    def _window(self, window: LLMCall, decision: Decision) -> Iterator[Source]:
+        me = None if decision.event is None else self._events[decision.event].meta.get("agent")
+        results = self._results(window)
+        system = "\n".join(str(part.content) for part in window.system if isinstance(part.content, str))
+        if system:
+            yield from self._principal("system", system, None)
+        for place, message in enumerate(window.messages):
+            for number, part in enumerate(message.parts):
+                if (place, number) in results:
+                    name, given, event = results[place, number]
+                    yield Source("tool", _parts_text(part.content), place, event, name, given)
+            text = message.text
+            if message.role in ("assistant", "model"):
+                author = obj(message.raw).get("name")
+                role = "agent" if author is not None and author != me else "assistant"
+                yield Source(role, _said(message), place, None, str(author or ""))
+            elif text:
+                role = "user" if message.role not in ("system", "developer") else "system"
+                yield from self._principal(role, text, place)
+
+    def _principal(self, role: str, text: str, place: int | None) -> Iterator[Source]:
+        """Words of the user or operator, and apart from them what was put into them."""
+        left, whole = text, None
+        for event in reversed(self.carriers):
+            came = self.text(event)
+            if event.kind == "entry":
+                if whole is None and len(came) >= 2 and (came == text or (len(text) >= _ENOUGH and text in came)):
+                    whole = event.id
+                continue
+            if event.kind not in _DATA or event.effect == "write" or len(came) < _ENOUGH:
+                continue
+            found = next((each for each in (came, _unquoted(came)) if len(each) >= _ENOUGH and each in left), None)
+            if found is not None and len(found) < 0.95 * len(text.strip()):
+                left = left.replace(found, "\n\n")
+                yield Source(event.kind, found, place, event.id, event.name)
+            elif found is not None and whole is None:
+                whole = event.id
+        yield Source(role, left, place, whole)
+
+    def _results(self, window: LLMCall) -> dict[tuple[int, int], tuple[str, Any, int | None]]:
+        """(message, part) of each tool's result -> name and arguments of the call, and the event whose outcome it is.
+
+        Told by the call's id, by what was asked, or by what it says; the last results belong to the last events.
+        """
+        calls = {part.id: part for message in window.messages for part in message.parts if part.type == "tool_call"}
+        free: dict[Any, list[Event]] = {}
+        for event in self.carriers:
+            if event.kind in ("tool", "mcp"):
+                name, given = asked(event)
+                for key in (
+                    ("id", event.meta.get("call_id")),
+                    ("asked", _last(name), _key(given)),
+                    ("named", _last(name)),
+                ):
+                    free.setdefault(key, []).append(event)
+        found: dict[tuple[int, int], tuple[str, Any, int | None]] = {}
+        used: set[int] = set()
+        for place in range(len(window.messages) - 1, -1, -1):
+            for number, part in reversed(list(enumerate(window.messages[place].parts))):
+                if part.type != "tool_call_response":
+                    continue
+                call = calls.get(part.id)
+                given = None if call is None else loads(call.content) if isinstance(call.content, str) else call.content
+                name = part.name or (call.name if call is not None else None) or ""
+                known = [
+                    *(free.get(("id", part.id), ()) if part.id else ()),
+                    *(free.get(("asked", _last(name), _key(given)), ()) if call is not None else ()),
+                ]
+                came = next((each.id for each in reversed(known) if each.id not in used), None)
+                if came is None:
+                    text = _parts_text(part.content)
+                    near = [each for each in free.get(("named", _last(name)), ())[-_BACK:] if each.id not in used]
+                    like = [e for e in near if (call is not None and _same(asked(e)[1], given)) or self.holds(e, text)]
+                    came = like[-1].id if like else None
+                if came is not None:
+                    used.add(came)
+                found[place, number] = name, given, came
+        return found
+
+    def holds(self, event: Event, span: str) -> bool:
+        """Whether a span stands in what came of an event, however it was quoted or wrapped."""
+        return self._holds(event, _runs(span))
+
+    def _holds(self, event: Event, runs: Sequence[str]) -> bool:
+        there = self.text(event)
+        return bool(runs) and all(run in there for run in runs)
+
+    def carried(self, span: str, besides: int | None) -> list[Event]:
+        """The events through which a span came, the first one first."""
+        runs = _runs(span)
+        return [event for event in self.carriers if event.id != besides and self._holds(event, runs)]
+
+
+_BACK: Final = 400
+"""Answers that are looked through for the one that asked for an event."""
+
+_EARLIER: Final = 2000
+
+
+def _runs(span: str) -> list[str]:
+    """The longest parts of a span that stay as they are when it is quoted or wrapped."""
+    return [run.strip() for run in sorted(_RUN.findall(span), key=len, reverse=True)[:3]]
+
+
+def asked(event: Event) -> tuple[str, Any]:
+    """Name and arguments of the call that an event is."""
+    if event.kind == "mcp":
+        parameters = obj(obj(event.request).get("params"))
+        if "name" in parameters:
+            return str(parameters["name"]), parameters.get("arguments")
+    request: Any = event.request
+    if obj(request).keys() == {"args", "kwargs"}:
+        request = {**obj(request["kwargs"]), **{str(n): each for n, each in enumerate(arr(request["args"]))}}
+    if event.body:
+        body = loads(event.body)
+        return event.name, {"request": request, "body": event.body if body is None else body}
+    return event.name, request
+
+
+def _given(call: ToolCall) -> Any:
+    return call.parsed if call.parsed is not None else call.arguments
+
+
+def _last(name: str) -> str:
+    """A server's or a class's name may stand before it."""
+    return re.split(r"[./:]|__", name)[-1] or name
+
+
+def _key(arguments: Any) -> str:
+    try:
+        return json.dumps(arguments, sort_keys=True, default=str)
+    except (TypeError, ValueError, RecursionError):
+        return repr(arguments)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """The same arguments; those that have a default may be missing."""
+    a, b = obj(one), obj(other)
+    if isinstance(one, dict) and isinstance(other, dict):
+        both = a.keys() & b.keys()
+        return bool(both or not (a or b)) and all(_same(a[key], b[key]) for key in both)
+    return bool(one == other or text_of(one) == text_of(other))
+
+
+def _said(message: Message) -> str:
+    called = [text_of(part.content) for part in message.parts if part.type == "tool_call"]
+    return "\n".join([message.text, *called])
+
+
+def _parts_text(content: Any) -> str:
+    if isinstance(content, list):
+        found = [str(obj(part).get("text") or obj(part).get("content") or "") for part in content]  # pyright: ignore[reportUnknownVariableType]
+        return "\n".join(filter(None, found)) or text_of(content)  # pyright: ignore[reportUnknownArgumentType]
+    return text_of(content)
+
+
+def _unquoted(text: str) -> str:
+    """What a JSON text that is a string says."""
+    return text[1:-1] if text[:1] == '"' == text[-1:] else text

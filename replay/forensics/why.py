@@ -1,0 +1,214 @@
+"""Why an event happened: the texts that account for the call, ranked, each with its evidence. Pure.
+
+Two kinds of link, never mixed up: *recorded* (this answer asked for the call; this message was in its window; this text
+came from that event) and *inferred* (a span reads like an instruction to do just this; a value of the call stands in an
+earlier text). That a cause is *confirmed*, by running without it, isn't done here.
+
+    found = why(cassette.events, 7)
+    found.causes[0].event, found.causes[0].score, found.made_up
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from replay.forensics.influence import Call, Influence, Source, call, influences, view
+from replay.forensics.text import Span
+from replay.forensics.trail import Decision, Trail
+from replay.forensics.values import Found, Value, locate, made_up
+from replay.model.event import Event
+
+Link = Literal["recorded", "inferred"]
+SHOWN = 10
+"""Causes that are told."""
+
+_TELLS = 0.3
+"""What scores less isn't said to tell somebody to do something."""
+
+_LEAST = 0.02
+"""What scores less is no cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reason to take a source for a cause.
+
+    Attributes:
+        kind: `window` (it was in the model's window), `value` (it has a value of the call), `directive` (it tells
+            somebody to do this), `request` (the user's or operator's words that fit best), `via` (the text came from
+            that event).
+        text: what the span says. span: where that is in the source's text.
+        message: position in the window. event: for `window` whose window it was, for `via` where it came from.
+        argument, value, part, how: of a value: which, what, which part of it, and how it was found.
+        measured: of a directive: what it was judged by.
+    """
+
+    kind: Literal["window", "value", "directive", "request", "via"]
+    link: Link
+    text: str = ""
+    span: Span | None = None
+    message: int | None = None
+    event: int | None = None
+    argument: str | None = None
+    value: str | None = None
+    part: Span | None = None
+    how: str | None = None
+    measured: dict[str, float] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Without what doesn't apply."""
+        found = {key: item for key, item in asdict(self).items() if item is not None and item != ""}
+        return found | {key: list(found[key]) for key in ("span", "part") if key in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A text that accounts for the call, and the event it came from (the answer's own, where it came from none).
+
+    Attributes:
+        role: whose text it is: `user`, `system`, `tool`, `agent`, or an event's kind. name: the tool's.
+        link: `inferred` where some evidence is, otherwise `recorded`: it was there, and that is all that is known.
+    """
+
+    event: int
+    role: str
+    name: str
+    link: Link
+    score: float
+    evidence: tuple[Evidence, ...]
+    source: Source
+
+    def to_json(self) -> dict[str, Any]:
+        """As `replay why --json` has it."""
+        return {
+            "event": self.event,
+            "link": self.link,
+            "score": round(self.score, 4),
+            "role": self.role,
+            "name": self.name,
+            "message": self.source.message,
+            "evidence": [each.to_json() for each in self.evidence],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One call, and what accounts for it, best first. `made_up`: values that stand in nothing the model had read."""
+
+    decision: Decision
+    call: Call
+    causes: tuple[Cause, ...]
+    made_up: tuple[Value, ...]
+    influences: tuple[Influence, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """One of `calls` of `replay why --json`."""
+        return {
+            "decision": self.decision.event,
+            "link": self.decision.link,
+            "name": self.decision.name,
+            "causes": [cause.to_json() for cause in self.causes],
+            "made_up": [{"argument": each.argument, "value": each.text} for each in self.made_up],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why an event happened. `inside`: the tool that it happened in, which then is what is explained."""
+
+    event: int
+    inside: int | None
+    calls: tuple[Explained, ...]
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Of all its calls, each event once, best first."""
+        best: dict[tuple[int, int | None], Cause] = {}
+        for cause in sorted((each for one in self.calls for each in one.causes), key=lambda each: -each.score):
+            best.setdefault((cause.event, cause.source.message), cause)
+        return tuple(best.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """As `replay why --json` has it."""
+        first = self.calls[0]
+        return {
+            "event": self.event,
+            "inside": self.inside,
+            "decision": first.decision.event,
+            "causes": [cause.to_json() for cause in self.causes],
+            "made_up": [each for one in self.calls for each in one.to_json()["made_up"]],
+            "calls": [one.to_json() for one in self.calls],
+            "confirmed": False,
+        }
+
+
+def why(events: Sequence[Event], number: int) -> Why:
+    """Why event `number` happened.
+
+    Raises:
+        IndexError: there is no such event. CassetteDamaged: an event before it can't be read.
+    """
+    trail = Trail(events, number)
+    inside = trail.inside
+    if inside is not None:
+        trail = Trail(events, inside)
+    return Why(number, inside, tuple(explain(trail, decision) for decision in trail.decisions()))
+
+
+def explain(trail: Trail, decision: Decision) -> Explained:
+    """What accounts for one call."""
+    sources = trail.sources(decision)
+    made = call(decision.name, decision.arguments)
+    found = influences(made, sources)
+    ranked = sorted(found, key=lambda one: (-round(one.score, 6), one.source.message or 0))
+    causes = [_cause(trail, decision, made, one) for one in ranked[:SHOWN] if one.score >= _LEAST]
+    read = {n: source.text for n, source in enumerate(sources) if _shares(made, source)}
+    invented = made_up([each for each in made.values if len(each.text) > 2], read) if decision.name else []
+    return Explained(decision, made, tuple(causes), tuple(invented), tuple(found))
+
+
+def _shares(made: Call, source: Source) -> bool:
+    """Whether it can have a value of the call at all; numbers are written in many ways."""
+    there = view(source.text)
+    numbers = any(each.text[:1].isdigit() for each in made.values)
+    return numbers or bool(made.telling & there.all_tokens) or any(v.text.lower() in there.lower for v in made.values)
+
+
+def _cause(trail: Trail, decision: Decision, made: Call, one: Influence) -> Cause:
+    source = one.source
+    evidence = tuple(_evidence(trail, decision, made, one))
+    event = source.event
+    if event is None:
+        event = trail.event.id if decision.event is None else decision.event
+    inferred = any(each.link == "inferred" for each in evidence)
+    return Cause(event, source.role, source.name, "inferred" if inferred else "recorded", one.score, evidence, source)
+
+
+def _evidence(trail: Trail, decision: Decision, made: Call, one: Influence) -> Iterator[Evidence]:
+    source, text = one.source, one.source.text
+    if decision.window is not None:
+        yield Evidence("window", "recorded", message=source.message, event=decision.event)
+    if one.span is not None:
+        said = text[one.span.start : one.span.end]
+        if source.principal:
+            yield Evidence("request", "inferred", said, one.span)
+        elif one.features is not None and one.features.shape and one.features.action and one.score >= _TELLS:
+            measured = {name: round(value, 3) for name, value in one.features._asdict().items()}
+            yield Evidence("directive", "inferred", said, one.span, measured=measured)
+    for value in made.values if _shares(made, source) else ():
+        found = locate(value, text)
+        if found is not None:
+            yield _of_value(found, text)
+    if one.span is not None and not source.principal:
+        for event in trail.carried(text[one.span.start : one.span.end], source.event)[:5]:
+            yield Evidence("via", "recorded", event=event.id, how=f"{event.kind} {event.name}")
+
+
+def _of_value(found: Found, text: str) -> Evidence:
+    value = found.value
+    return Evidence(
+        "value", "inferred", text[found.span.start : found.span.end], found.span,
+        argument=value.argument, value=value.text, part=found.part, how=found.how,
+    )  # fmt: skip
