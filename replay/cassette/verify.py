@@ -181,7 +181,7 @@ def _unsigned(signatures: Sequence[Signature], key: bytes | None) -> str:
     if key is None or any(each.genuine and each.key == key for each in signatures):
         return ""
     by = ", ".join(fingerprint(each.key) for each in signatures)
-    return f"it isn't signed by {fingerprint(key)}" + (f", but by {by}" if by else "; it has no signature")
+    return f"signed by {by}, not by {fingerprint(key)}" if by else f"not signed, hence not by {fingerprint(key)}"
 
 
 def _same(source: ByteSource, found: layout.Layout, scan: Scan) -> bool:

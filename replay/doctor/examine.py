@@ -28,7 +28,7 @@ class Diagnosis:
     Attributes:
         findings: lines that read something that isn't recorded. runs: its replays.
         blind_spots: what no seam saw. gaps: how many outcomes couldn't be stored.
-        exit_code: the program's own. events: recorded.
+        exit_code: the program's own. events: recorded. exception: the class of the one that ended it.
     """
 
     findings: tuple[Finding, ...]
@@ -37,6 +37,7 @@ class Diagnosis:
     gaps: int
     exit_code: int
     events: int
+    exception: str | None = None
 
     @property
     def sound(self) -> bool:
@@ -55,6 +56,7 @@ class Diagnosis:
             "blind_spots": spots,
             "gaps": self.gaps,
             "exit_code": self.exit_code,
+            "exception": self.exception,
             "events": self.events,
         }
 
@@ -92,7 +94,9 @@ def examine(command: Sequence[str], *, output: Output = "stderr") -> Diagnosis:
             spots = tuple(cassette.blind_spots)
             gaps = len(cassette.gaps)
             events = len(cassette.events)
-        return Diagnosis(tuple(found.values()), tuple(runs), spots, gaps, recording.exit_code, events)
+            raised: Any = (cassette.outcome or {}).get("exception")
+        name = str(raised["type"]).rpartition(".")[2] if isinstance(raised, dict) else None
+        return Diagnosis(tuple(found.values()), tuple(runs), spots, gaps, recording.exit_code, events, name)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

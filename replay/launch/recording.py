@@ -28,6 +28,7 @@ from replay.runtime.descent import environment
 
 if TYPE_CHECKING:
     from replay.cassette.sealing import Sign
+    from replay.model.event import BlindSpot
 
 Threads = Literal["order", "strict"]
 
@@ -49,6 +50,8 @@ class Recording:
         finished: the program reached its end; otherwise the cassette is open and replays to the cut.
         unsigned: what was to be signed and couldn't be, with the reasons.
         kept: whether there is a cassette: what ended well may not be wanted.
+        unwritable: why nothing could be recorded: the program ran without.
+        seen: of an encrypted one, which nobody here can read any more: how many events and gaps, and the blind spots.
     """
 
     path: str
@@ -56,6 +59,12 @@ class Recording:
     finished: bool
     unsigned: Sequence[str] = ()
     kept: bool = True
+    unwritable: str | None = None
+    seen: tuple[int, int, Sequence[BlindSpot]] | None = None
+
+
+def _nobody(_: str) -> None:
+    """Nobody is told."""
 
 
 def record_command(
@@ -74,6 +83,7 @@ def record_command(
     keeping: Keeping = ALWAYS,
     encrypt: Sequence[str] = (),
     propagate: str = "auto",
+    warn: Callable[[str], None] = _nobody,
 ) -> Recording:
     """Run `command`, a Python program as one types it, and record it into a new cassette at `path`.
 
@@ -90,6 +100,7 @@ def record_command(
         sign: a file with a private ed25519 key, for the cassettes; the program isn't told of it.
         keeping: whether it is recorded, and what becomes of it (docs/production.md).
         encrypt: age recipients, or files of them: nobody else can read the cassettes when the program has ended.
+        warn: told before the program starts that nothing can be written at `path`; it runs all the same.
 
     Raises:
         UsageError: no command, or no such rules. CassetteExists: there is something at `path`.
@@ -110,13 +121,20 @@ def record_command(
     guard = protection(sign, list(encrypt))
     signer = guard.signer()  # a key that can't be used is no surprise for the program's end
     if guard.encrypt and keeping.flight_recorder:
-        raise UsageError("a flight recorder can't be encrypted", hint="leave out --encrypt or --flight-recorder")
+        raise UsageError(
+            "a flight recorder can't be encrypted: its parts are read to be put together",
+            hint="leave out --encrypt or --flight-recorder",
+        )
     variables = os.environ if variables is None else variables
     identity = variables.get("TRACEPARENT", "")[3:35] or os.path.basename(path).removesuffix(".cassette")
     if not keeping.samples(identity):
         _, code, _, _ = process.start(command, variables, output)
         return Recording(path, code, finished=False, kept=False)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    unwritable = _unwritable(path)
+    if unwritable is not None:
+        warn(f"{path}: {unwritable}: the program runs unrecorded")
+        _, code, _, _ = process.start(command, variables, output)
+        return Recording(path, code, finished=False, kept=False, unwritable=unwritable)
     if keeping.flight_recorder:
         from replay.cassette.merging import recover
 
@@ -184,13 +202,26 @@ def _ended(
         outcome = reader.outcome
         ended = outcome is not None
         own = reader.header.get("pid") == pid  # otherwise the code is that of a shell around it
+        gaps = int((outcome or {}).get("gaps", 0)) or len(reader.gaps)
+        seen = (len(reader), gaps, reader.blind_spots) if "recipients" in reader.header else None
         sign = None if signer is None else signer(reader.header["id"])
     if ended:
         finish(path, {"exit_code" if own else "command_exit_code": code, **more}, sign)
         if keeping.forgets({**(outcome or {}), "exit_code": code}) and all_well(path):
             remove(Path(path))
             return Recording(path, code, finished=True, kept=False)
-    return Recording(path, code, finished=ended)
+    return Recording(path, code, finished=ended, seen=seen)
+
+
+def _unwritable(path: str) -> str | None:
+    """Why no file can be made there; None where one can: it was made, and removed."""
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.unlink(path)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 @contextmanager

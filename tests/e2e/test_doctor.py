@@ -126,3 +126,13 @@ def test_native_libraries_are_named_once(tmp_path: Path) -> None:
     )
     again = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, check=True)
     assert again.stdout == b"1\n"
+
+
+def test_a_crash_is_said(tmp_path: Path) -> None:
+    program = write(tmp_path / "p.py", "print(1)\nraise LookupError('gone')\n")
+    done = cli("doctor", "--", sys.executable, program, cwd=tmp_path)
+    assert (
+        b"! the program ended with exit code 1 (LookupError): what it does behind that wasn't examined" in done.stdout
+    )
+    found = json.loads(cli("doctor", "--json", "--", sys.executable, program, cwd=tmp_path).stdout)
+    assert (found["exit_code"], found["exception"]) == (1, "LookupError")

@@ -183,3 +183,15 @@ def test_places_that_take_nothing(place: str, tmp_path: Path) -> None:
     done = cli("record", "-o", place, "--", sys.executable, program)
     assert done.returncode == 125 or done.stdout == b"ran\n", shown(done)
     assert b"Traceback" not in done.stderr
+
+
+def test_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:
+    program = write(tmp_path / "p.py", "import sys\nprint('begun', file=sys.stderr)\nsys.exit(7)\n")
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "x.cassette", Path("/proc/x.cassette")):
+        done = cli("record", "-o", place, "--", sys.executable, program)
+        assert done.returncode == 7, shown(done)
+        said, ran = done.stderr.decode().splitlines()
+        assert ran == "begun"
+        assert said.startswith(f"replay: {place}: ")
+        assert said.endswith(": the program runs unrecorded [not-recorded]")

@@ -138,3 +138,13 @@ def test_keys_that_are_wrong_are_known_before_the_program_begins(place: Path) ->
     assert "[key-unusable]" in done.stderr
     done = cli(place, "record", "--encrypt", "identity", "--", sys.executable, "program.py")
     assert (done.returncode, done.stdout) == (125, "")
+
+
+def test_blind_spots_of_what_nobody_here_can_read(place: Path) -> None:
+    (place / "blind.py").write_text("import ctypes\nctypes.CDLL(None).getpid()\n")
+    done = cli(place, "record", "--encrypt", "to", "-o", "b.cassette", "--", sys.executable, "blind.py")
+    assert "b.cassette: 0 events recorded, and encrypted\n" in done.stderr
+    assert "native call: getpid" in done.stderr
+    done = cli(place, "--json", "record", "--encrypt", "to", "-o", "c.cassette", "--", sys.executable, "blind.py")
+    told = json.loads(done.stderr)
+    assert (told["events"], told["gaps"], told["blind_spots"], told["finished"]) == (0, 0, 1, True)

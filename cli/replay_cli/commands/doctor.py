@@ -73,6 +73,11 @@ def _program(cmd: tuple[str, ...]) -> int:
 
 def _lines(diagnosis: Diagnosis) -> list[str]:
     lines: list[str] = []
+    code = diagnosis.exit_code
+    if code:
+        how = f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
+        why = f" ({diagnosis.exception})" if diagnosis.exception else ""
+        lines.append(f"! the program {how}{why}: what it does behind that wasn't examined")
     found = diagnosis.findings
     if found:
         lines.append(f"✗ {plural(len(found), 'line')} with other values at replay, first causes only:")

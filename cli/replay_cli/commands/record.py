@@ -13,7 +13,7 @@ from replay.boundary import originals
 from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
 from replay.cassette.keeping import Keeping, Kept
-from replay.launch import record_command
+from replay.launch import Recording, record_command
 from replay.model.errors import CassetteEncrypted, NotRecorded, NotReplayable, ReplayError
 from replay_cli import options
 from replay_cli.render.text import one_line, plural
@@ -102,19 +102,22 @@ def command(
             encrypt=encrypt or known.encrypt,
             redact=redact or known.redact,
             keeping=keeping,
+            warn=_warn,
         )
     except NotReplayable as error:
         if cmd[0].endswith(".py") and os.path.isfile(cmd[0]) and not error.hint:
             raise NotReplayable(error.what, hint=f"a file, not a command: did you mean python {cmd[0]}?") from error
         raise
-    if not recording.kept:
+    if recording.unwritable is not None:
+        pass  # it was said before the program began
+    elif not recording.kept:
         if not options.current().quiet:
             click.echo("replay: nothing is kept of it, as asked", err=True)
     elif os.path.exists(recording.path):
         try:
             _report(recording.path, finished=recording.finished)
         except CassetteEncrypted:  # as it was wanted
-            click.echo(one_line(f"replay: {recording.path}: recorded, and encrypted"), err=True)
+            _encrypted(recording)
         for line in recording.unsigned:
             click.echo(one_line(f"replay: {line}"), err=True)
     else:  # the program failed; its exit code stands
@@ -128,6 +131,30 @@ def command(
         except (ReplayError, OSError) as error:  # the program's exit code stands
             click.echo(one_line(f"replay: {recording.path}: not uploaded: {error}"), err=True)
     return recording.exit_code
+
+
+def _warn(what: str) -> None:
+    click.echo(f"replay: {one_line(what)} [{NotRecorded.slug}]", err=True)
+
+
+def _encrypted(recording: Recording) -> None:
+    """As `_report`, of what was seen before nobody here could read it any more."""
+    from replay_cli.render.spots import spot_lines
+
+    events, gaps, spots = recording.seen or (0, 0, ())
+    if options.current().json:
+        note = {"cassette": recording.path, "events": events, "finished": recording.finished, "gaps": gaps}
+        click.echo(json.dumps({**note, "blind_spots": len(spots)}), err=True)
+        return
+    lines = [f"replay: {recording.path}: {plural(events, 'event')} recorded, and encrypted"]
+    lines += [_gaps(gaps)] if gaps else []
+    lines += [] if options.current().quiet else spot_lines(spots)
+    for line in lines:
+        click.echo(one_line(line), err=True)
+
+
+def _gaps(count: int) -> str:
+    return f"replay: {plural(count, 'gap')}: seen, but not stored; replay ends there"
 
 
 def _new_name() -> str:
@@ -160,7 +187,7 @@ def _report(path: str, *, finished: bool) -> None:
         elif not finished:
             lines[0] += "; the program was killed: the recording is unfinished and replays to the cut"
         if gaps:
-            lines.append(f"replay: {plural(gaps, 'gap')}: seen, but not stored; replay ends there")
+            lines.append(_gaps(gaps))
         if not options.current().quiet:
             lines += spot_lines(cassette.blind_spots)
     for line in lines:

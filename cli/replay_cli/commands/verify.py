@@ -97,9 +97,10 @@ def _state(report: Report) -> str:
 def _say(report: Report, *, tampered: bool) -> None:
     where = "" if report.offset is None else f" at byte {report.offset}"
     what = "tampered with" if tampered else "damaged"
-    what = "not to be trusted" if report.problem == "signature" else what
-    readable = f"{plural(report.events, 'event')} before it can be read"
+    readable = f"; {plural(report.events, 'event')} before it can be read"
+    if report.problem == "signature":
+        what, readable = "not to be trusted", ""
     click.echo(
-        f"replay: {one_line(f'{report.path}: {what}{where}: {report.detail}; {readable}')} [{CassetteDamaged.slug}]",
+        f"replay: {one_line(f'{report.path}: {what}{where}: {report.detail}{readable}')} [{CassetteDamaged.slug}]",
         err=True,
     )
