@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "expect": "Whether an expectation holds of what was recorded.",
     "why": "What accounts for a decision or a call, ranked, with the evidence.",
     "import": "Transcripts of agents, from elsewhere, as cassettes.",
+    "bisect": "Which of many differences made it go wrong: searched by executions, and proved by them.",
     "doctor": "What would be captured here; which lines of a program read what isn't.",
     "verify": "Is the cassette whole and unaltered?",
     "seal": "Sign a cassette, so that `replay verify --key` proves that nothing in it has changed since.",

@@ -3,6 +3,8 @@
 A difference is applied to the good run by giving the bad run's answer at its event. What only follows from it isn't
 chosen from: it comes by itself, where the program asks otherwise. One thing that follows has to be given with it: the
 same question to a store or a service in which the program wrote something else before.
+
+What differs inside of a tool is the tool's answer, where that differs: its body isn't run then.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 from replay.bisect.answers import Answer, Both, answer_of
 from replay.bisect.spans import Chosen, Span
 from replay.diff.compare import Diff
-from replay.diff.roots import Pair, Root
+from replay.diff.roots import Pair, Root, within
 from replay.model.event import Event
 
 
@@ -57,44 +59,27 @@ def inputs(found: Diff, *, parts: bool = False, drawn: bool = False) -> list[Inp
         parts: take them apart.
         drawn: also those that differ only in what differs in any two runs: times, ids, random numbers.
     """
-    follow: dict[int | None, dict[int, Answer]] = {}
-    for place, of in found.caused.items():
-        events = _answered_otherwise(found.pairs[place])
-        if events is not None:
-            good, bad = events
-            follow.setdefault(of, {})[good.id] = answer_of(bad)
-    root_of = {root.a: number for number, root in enumerate(found.roots) if root.kind == "input"}
     made: list[Input] = []
     first = 0
-    for place, pair in enumerate(found.pairs):
-        events = _answered_otherwise(pair, exactly=False)
-        if events is None or pair.b is None:
-            continue
-        good, bad = events
-        number = root_of.get(good.id)
-        root = None if number is None or not _is_answer(found.roots[number], pair) else found.roots[number]
-        if root is None and (not drawn or place in found.caused):
-            continue
+    for pair, root, following in _chosen(found, drawn=drawn):
+        assert pair.a is not None
+        assert pair.b is not None
+        good, bad = pair.a.event, pair.b.event
         both = Both.of(answer_of(good), answer_of(bad), kind=good.kind, parts=parts, first=first)
         first = max(both.span.numbers) + 1
-        what = f"{pair.b.seam}: {bad.name}" if root is None else root.what
-        following = {event: each for event, each in follow.get(number, {}).items() if event != good.id}
+        named = root is not None and root.a == good.id
+        what = root.what if root is not None and named else f"{pair.b.seam}: {bad.name}"
         weight = 0.1 if root is None else 2.0 if root.inherited else 1.0
         made.append(Input(pair.b.seam, what, good.id, bad.id, good.lane, both, following, weight))
     return made
 
 
-def _is_answer(root: Root, pair: Pair) -> bool:
-    """Not what a program asked otherwise by time or chance."""
-    assert pair.a is not None
-    assert pair.b is not None
-    return not set(root.changes) - set(pair.a.answered) - set(pair.b.answered)
-
-
 def left_out(found: Diff) -> Iterator[Root]:
-    """Causes that are no answers: other code, configuration or arguments, another order, time and chance."""
-    known = {each.good for each in inputs(found)}
-    yield from (root for root in found.roots if root.a not in known or root.kind != "input")
+    """Causes that aren't applied: other code, configuration or arguments, another order, time and chance."""
+    for root in found.roots:
+        pair = next((pair for pair in found.pairs if pair.a is not None and pair.a.event.id == root.a), None)
+        if root.a is None or pair is None or not _is_answer(root, pair):
+            yield root
 
 
 def answers(chosen: Chosen, given: Sequence[Input]) -> dict[int, Answer]:
@@ -107,8 +92,50 @@ def answers(chosen: Chosen, given: Sequence[Input]) -> dict[int, Answer]:
     return found
 
 
-def _answered_otherwise(pair: Pair, *, exactly: bool = True) -> tuple[Event, Event] | None:
-    """Both events, if the same was asked (`exactly`) and something else came back; not inside a tool."""
-    if pair.a is None or pair.b is None or pair.a.answer == pair.b.answer or pair.inside:
-        return None
-    return None if exactly and pair.a.ask != pair.b.ask else (pair.a.event, pair.b.event)
+def _chosen(found: Diff, *, drawn: bool) -> Iterator[tuple[Pair, Root | None, dict[int, Answer]]]:
+    """Pairs whose answers are inputs, in order, with their root and what is answered with them."""
+    follow: dict[int, dict[int, Answer]] = {}
+    for place, number in found.caused.items():
+        pair = found.pairs[place]
+        if pair.a is not None and pair.b is not None and pair.a.ask == pair.b.ask and _differs(pair):
+            follow.setdefault(number, {})[pair.a.event.id] = answer_of(pair.b.event)
+    root_of = {root.a: number for number, root in enumerate(found.roots) if root.a is not None}
+    tools = [pair for pair in found.pairs if _differs(pair) and not pair.inside and _kind(pair) == "tool"]
+    chosen: dict[int, tuple[Pair, Root | None, dict[int, Answer]]] = {}
+    for place, pair in enumerate(found.pairs):
+        if not _differs(pair) or pair.a is None:
+            continue
+        cause = root_of.get(pair.a.event.id)
+        if cause is not None and _is_answer(found.roots[cause], pair):
+            holder = next((tool for tool in tools if within(pair, tool) and _same_call(tool)), pair)
+            event = _event(holder).id
+            following = {other: answer for other, answer in follow.get(cause, {}).items() if other != event}
+            _, _, before = chosen.get(event, (holder, None, {}))
+            chosen[event] = holder, found.roots[cause], before | (following if holder is pair else {})
+        elif drawn and place not in found.caused and not pair.inside:
+            chosen.setdefault(pair.a.event.id, (pair, None, {}))
+    yield from (chosen[event] for event in sorted(chosen))
+
+
+def _is_answer(root: Root, pair: Pair) -> bool:
+    """Not what a program asked otherwise: by its code, by time or chance."""
+    if root.kind != "input" or pair.a is None or pair.b is None:
+        return False
+    return not set(root.changes) - set(pair.a.answered) - set(pair.b.answered)
+
+
+def _differs(pair: Pair) -> bool:
+    return pair.a is not None and pair.b is not None and pair.a.answer != pair.b.answer
+
+
+def _same_call(pair: Pair) -> bool:
+    return pair.a is not None and pair.b is not None and pair.a.ask == pair.b.ask
+
+
+def _kind(pair: Pair) -> str:
+    return _event(pair).kind
+
+
+def _event(pair: Pair) -> Event:
+    assert pair.a is not None
+    return pair.a.event

@@ -229,7 +229,7 @@ class _Walk:
         self._learn(answered)
         if index in self.causes:  # asked otherwise
             return
-        inner = [cause for number, cause in self.causes.items() if _within(self.pairs[number], pair)]
+        inner = [cause for number, cause in self.causes.items() if within(self.pairs[number], pair)]
         written = self.written.get(_where(pair.b)) if pair.b.call is None else None
         if inner:
             self._follows(index, inner[-1])
@@ -330,7 +330,7 @@ def _step_of(pair: Pair) -> Step:
     return step
 
 
-def _within(inner: Pair, outer: Pair) -> bool:
+def within(inner: Pair, outer: Pair) -> bool:
     """Whether it happened inside of what the other asked for: in the body of a tool."""
     return inner.inside and any(
         one is not None

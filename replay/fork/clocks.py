@@ -30,6 +30,9 @@ _FAMILIES: Final[dict[str, tuple[str, bool]]] = {  # source: (clock, whether in 
 _SAME = frozenset(("os.getpid", "os.getppid", "socket.gethostname", "uuid.getnode", "os.cpu_count", "os.uname"))
 """What a process is and where it runs stays what it was."""
 
+_SENT: Final = "http.sent"
+"""Whether a request could be sent, of clients built on http.client."""
+
 
 class Clocks:
     """Of one fork.
@@ -77,6 +80,8 @@ class Clocks:
         """What that source says now."""
         if source in self._same:
             return self._same[source]
+        if source == _SENT and not self._live:
+            return True  # nothing is sent; somebody answers
         family = _FAMILIES.get(source)
         known = None if family is None else self._base.get(family[0])
         if family is None or known is None:

@@ -38,11 +38,11 @@ class Pair:
         return all(phrase in told for _, phrase in self.phrases)
 
 
-def pair(seed: int) -> Pair:
-    """One to three planted causes among 40 to 200 differences; some of the look-ups don't differ."""
+def pair(seed: int, most: int = 200) -> Pair:
+    """One to three planted causes among 40 to `most` differences; some of the look-ups don't differ."""
     chance = random.Random(seed)
     kind = KINDS[seed % len(KINDS)]
-    count = chance.randrange(40, 201)
+    count = chance.randrange(40, most + 1)
     places = chance.sample(range(count), 1 if kind in ("single", "span") else chance.choice((2, 2, 3)))
     phrases = [f"{chance.choice(_WORDS)} {chance.randrange(10**6):x} must be refunded" for _ in places]
     good: list[Any] = []

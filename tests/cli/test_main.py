@@ -12,6 +12,7 @@ import click
 import pytest
 
 from replay_cli import exits, main, options
+from replay_cli.commands import bisect
 from replay_cli.lazy import Commands
 
 REPLAY = Path(sys.executable).with_name("replay")
@@ -52,8 +53,16 @@ def test_the_table_says_what_the_command_says(name: str) -> None:
 
 
 def test_every_command_file_is_in_the_table() -> None:
-    files = {file.stem for file in Path(main.__file__).with_name("commands").glob("[a-z]*.py")}
+    here = Path(main.__file__).with_name("commands")
+    files = {file.stem for file in here.glob("[a-z]*") if file.suffix == ".py" or (file / "__init__.py").exists()}
     assert files == {name.replace("-", "_") for name in main.COMMANDS}
+
+
+@pytest.mark.parametrize("name", bisect.MEMBERS)
+def test_the_table_of_a_group_says_what_its_commands_say(name: str) -> None:
+    command = importlib.import_module(f"replay_cli.commands.bisect.{name}").command
+    assert command.name == name
+    assert " ".join(command.help.split("\n\n")[0].split()) == bisect.MEMBERS[name]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,10 @@ import click
 from replay_cli import options
 from replay_cli.lazy import Commands
 
-MEMBERS: Final[dict[str, str]] = {}
+MEMBERS: Final = {
+    "inputs": "Which of the inputs in which two runs differ make the good one go wrong.",
+    "schedule": "Which change of the order in which answers came makes a good run go wrong.",
+}
 
 
 @click.group("bisect", cls=Commands, table=MEMBERS, package=__name__)

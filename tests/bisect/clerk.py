@@ -1,0 +1,84 @@
+"""The clerk's world: a server that answers its look-ups, and its model's requests."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.bisect.planted import Pair
+from tests.support.e2e import record
+
+ROOT = Path(__file__).parents[2]
+CLERK = ROOT / "fixtures" / "programs" / "clerk.py"
+MODEL = ROOT / "fixtures" / "programs" / "clerk_model.py"
+
+think: Callable[[dict[str, Any], list[str]], dict[str, Any]] = runpy.run_path(str(MODEL))["think"]
+
+
+class World:
+    """The server, on a thread of this process; a context manager. `things`, `phrases`: as they are now."""
+
+    def __init__(self) -> None:
+        self.things: Sequence[Any] = ()
+        self.phrases: list[str] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _handler(world: World) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the inherited name
+            """Silent."""
+
+        def do_GET(self) -> None:
+            self._answer(world.things[int(self.path.rpartition("/")[2])])
+
+        def do_POST(self) -> None:
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._answer(think(request, world.phrases))
+
+        def _answer(self, value: Any) -> None:
+            body = json.dumps(value).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler
+
+
+def recordings(world: World, given: Pair, directory: Path) -> tuple[Path, Path]:
+    """The clerk, recorded in the good world and in the bad one."""
+    world.phrases = [phrase for _, phrase in given.phrases]
+    paths = directory / "good.cassette", directory / "bad.cassette"
+    for path, things in zip(paths, (given.good, given.bad), strict=True):
+        world.things = things
+        done = record(CLERK, path, arguments=[world.url, str(len(things))], url=world.url)
+        assert done.exit_code == 0, done.stderr.decode()
+    return paths
+
+
+def model(given: Pair, directory: Path, *more: str) -> str:
+    """The model as a command."""
+    phrases = directory / "phrases.json"
+    phrases.write_text(json.dumps([phrase for _, phrase in given.phrases]))
+    return " ".join([sys.executable, "-S", "-E", str(MODEL), str(phrases), *more])
