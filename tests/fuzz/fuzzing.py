@@ -32,6 +32,7 @@ from replay.cassette.finishing import finish
 from replay.cassette.journal import Journal
 from replay.cassette.reader import Reader
 from replay.cassette.redact.scanning import scan
+from replay.cassette.repairing import repair
 from replay.cassette.revive import revive
 from replay.cassette.verify import verify
 from replay.cassette.writer import Writer
@@ -223,7 +224,7 @@ def forged(path: Path, chance: random.Random) -> bytes:
 
 def read_all(path: Path) -> None:
     """Everything that can be asked of a cassette."""
-    for read in (_events, _frames, _tables, _verify, _scan, _finish):
+    for read in (_events, _frames, _tables, _verify, _scan, _repair, _finish):
         try:
             read(path)
         except ReplayError:
@@ -265,6 +266,15 @@ def _verify(path: Path) -> None:
 def _scan(path: Path) -> None:
     for _ in scan(path):
         pass
+
+
+def _repair(path: Path) -> None:
+    out = path.with_suffix(".repaired")
+    try:
+        repair(path, out)
+        _events(out)
+    finally:
+        out.unlink(missing_ok=True)
 
 
 def _finish(path: Path) -> None:
