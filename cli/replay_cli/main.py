@@ -21,6 +21,8 @@ COMMANDS: dict[str, str] = {
     "run": "Re-execute a recording: offline, touching nothing, the same execution or the first difference.",
     "ls": "Cassettes: when, program, outcome, events, blind spots.",
     "show": "The action path as a timeline; one event whole.",
+    "memory": "What stores held before and after, who wrote it, out of what, and which decision it reached.",
+    "effects": "Writes to the world, in order, with what decided each and what it set off.",
     "diff": "What differs between two recordings, and which of it is a cause.",
     "expect": "Whether an expectation holds of what was recorded.",
     "why": "What accounts for a decision or a call, ranked, with the evidence.",

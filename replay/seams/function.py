@@ -31,7 +31,11 @@ def tool(function: Callable[P, R], /) -> Callable[P, R]: ...
 
 @overload
 def tool(
-    *, effect: Literal["read", "write"] = ..., owner: str | None = ..., name: str | None = ...
+    *,
+    effect: Literal["read", "write"] = ...,
+    owner: str | None = ...,
+    name: str | None = ...,
+    reversible: bool | None = ...,
 ) -> ToolDecorator: ...
 
 
@@ -42,6 +46,7 @@ def tool(
     effect: Effect = "write",
     owner: str | None = None,
     name: str | None = None,
+    reversible: bool | None = None,
 ) -> Any:
     """Record calls of a function as tool calls; at replay return the recorded result instead of running it.
 
@@ -52,6 +57,7 @@ def tool(
         effect: `write` (the default: it changes the world) or `read`.
         owner: who answers for it, for the incident report.
         name: instead of the function's own name.
+        reversible: whether what it does can be undone, for `replay effects`; None: not said.
 
     Raises:
         TypeError: it isn't a function. ValueError: another effect.
@@ -62,21 +68,22 @@ def tool(
     """
     if effect not in ("read", "write"):
         raise ValueError(f"@replay.tool(effect={effect!r}): it is 'read' or 'write'")
+    labels = {key: said for key, said in (("owner", owner), ("reversible", reversible)) if said is not None}
 
     def decorate(function: Callable[..., Any]) -> Any:
-        return tool_of(function, effect, owner, name)
+        return tool_of(function, effect, labels, name)
 
     return decorate if function is None else decorate(function)
 
 
-def tool_of(function: Any, effect: Effect, owner: str | None, name: str | None) -> Any:
-    """The decorated function; `classmethod` and `staticmethod` objects keep being that."""
+def tool_of(function: Any, effect: Effect, labels: dict[str, Any], name: str | None) -> Any:
+    """The decorated function; `classmethod` and `staticmethod` objects keep being that. `labels` go into `meta`."""
     if isinstance(function, (classmethod, staticmethod)):
         method: Any = function  # pyright: ignore[reportUnknownVariableType]
-        return type(method)(tool_of(method.__func__, effect, owner, name))
+        return type(method)(tool_of(method.__func__, effect, labels, name))
     if not callable(function):
         raise TypeError(f"@replay.tool needs a function, not {type(function).__name__}")
-    describe = _describer(function, name or function.__name__, effect, owner)
+    describe = _describer(function, name or function.__name__, effect, labels)
     if inspect.isasyncgenfunction(function):
         return functools.wraps(function)(_async_generator(function, describe))
     if inspect.isgeneratorfunction(function):
@@ -89,7 +96,7 @@ def tool_of(function: Any, effect: Effect, owner: str | None, name: str | None) 
 _Describe = Callable[[tuple[Any, ...], dict[str, Any]], Call[Any]]
 
 
-def _describer(function: Callable[..., Any], name: str, effect: Effect, owner: str | None) -> _Describe:
+def _describer(function: Callable[..., Any], name: str, effect: Effect, labels: dict[str, Any]) -> _Describe:
     """Makes the Call of one invocation. `Signature.bind` costs ten times as much, so it is the exception."""
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())
@@ -99,7 +106,7 @@ def _describer(function: Callable[..., Any], name: str, effect: Effect, owner: s
     asked = tuple(names[receiver:])
     first, second = (*asked, "", "")[:2]
     plain = len(names) if not receiver and not variadic and len(names) in (1, 2) else -1
-    meta = None if owner is None else {"owner": owner}
+    meta = labels or None
 
     def describe(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call[Any]:
         if len(args) == plain and not kwargs:  # what is usual, spelled out: half the time of dict(zip())

@@ -99,13 +99,13 @@ def _parent(each: Recording, recordings: Sequence[Recording], known: Mapping[str
 def _asked(events: Sequence[Event]) -> Iterator[tuple[str, Event]]:
     for event in events:
         if event.kind in ("http", "process"):
-            span = _span(event.request)
-            if span is not None:
-                yield span, event
+            found = span(event.request)
+            if found is not None:
+                yield found, event
 
 
-def _span(request: Any) -> str | None:
-    """Of the `traceparent` that a request or a child process was given."""
+def span(request: Any) -> str | None:
+    """The span of the `traceparent` that a request or a child was given: what it called names it as its parent."""
     if not isinstance(request, Mapping):
         return None
     known = cast("Mapping[str, Any]", request)

@@ -107,3 +107,29 @@ def tool_results(call: LLMCall) -> list[tuple[str, Any]]:
             nth = seen[name] = seen.get(name, 0) + 1
             found.append((part.id or f"{name}#{nth - 1}", part.content))
     return found
+
+
+class Answers:
+    """Reads what models answered, and nothing of their windows but a call's that is the first of its kind.
+
+    Every call carries the whole conversation before it: to read ten thousand of them is to read it ten thousand times.
+    Who speaks which dialect is told by the first call of a host and path.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], dialect.Dialect] = {}
+
+    def read(self, event: Event) -> LLMCall | None:
+        """As `read`, without messages, tools and parameters; no messages of realtime sessions."""
+        where = wire.address(event)
+        if where is None or not event.body:
+            return None
+        asked, answered = _RPC.get(where[1], _NO_RPC)
+        found = self._known.get(where)
+        if found is None:
+            request = wire.request_of(event, asked)
+            found = next((d for d in DIALECTS if request and d.speaks(where[1], request)), None)
+            if found is None:
+                return None
+            self._known[where] = found
+        return dialect.read(found, wire.read(event, *where, {}, answered))

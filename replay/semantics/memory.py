@@ -49,9 +49,13 @@ class Access:
     request: Any
 
 
-def accesses(events: Iterable[Event]) -> Iterator[Access]:
-    """Every read and write of a memory, in the order of events."""
-    savers: dict[str, Checkpoints] = {}
+def accesses(events: Iterable[Event], savers: dict[str, Checkpoints] | None = None) -> Iterator[Access]:
+    """Every read and write of a memory, in the order of events.
+
+    Args:
+        savers: what is known of LangGraph's savers by events before these; it is added to.
+    """
+    savers = {} if savers is None else savers
     for event in events:
         if event.kind == "memory" and event.name.startswith("langgraph.checkpoint."):
             yield _checkpoint(event, savers.setdefault(event.request["store"], Checkpoints()))

@@ -1,0 +1,51 @@
+"""`replay memory`: what stores held, who wrote it, out of what, and which decision it reached."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import click
+
+from replay.forensics.memory import Session, histories
+from replay.model.errors import UsageError
+from replay.semantics.memory import stores
+from replay_cli import console, contents, exits, options
+
+
+@click.command("memory")
+@click.argument("cassettes", nargs=-1, required=True)
+@click.option("--at", type=click.IntRange(min=0), metavar="EVENT", help="What each store held before that event.")
+@click.option("--key", metavar="KEY", help="The whole history of one key: `KEY` or `STORE:KEY`.")
+@options.reads
+def command(cassettes: tuple[str, ...], at: int | None, key: str | None) -> int:
+    """What stores held before and after, who wrote it, out of what, and which decision it reached.
+
+    Of several recordings the history goes on from one to the next, in order of time: a note that session 18 read may
+    have been written by session 17. Who wrote what, and what decided it, is recorded; out of what a value came, and
+    which model's call it reached, is told by its text. A value that was read and that nobody wrote who was recorded is
+    marked.
+    """
+    if at is not None and len(cassettes) > 1:
+        raise click.UsageError("--at is an event of one recording; name one")
+    with ExitStack() as stack:
+        opened = [stack.enter_context(contents.open_(options.named_file(name))) for name in cassettes]
+        damage = next(filter(None, map(contents.damage_of, opened)), None)
+        from replay_cli.render import memory as render
+
+        if at is not None:
+            if at > len(opened[0].events):
+                raise UsageError(f"no event {at} in {opened[0].path}; it has {len(opened[0].events)}")
+            held = stores(opened[0].events, until=at)
+            if options.current().json:
+                console.document(render.held_document(str(opened[0].path), at, held))
+            else:
+                render.show_held(console.results(), at, held)
+        else:
+            found = histories([Session(str(each.path), each.header, each.events) for each in opened])
+            if options.current().json:
+                console.document(render.document(found, key))
+            else:
+                render.show(console.results(), found, key, verbose=options.current().verbose)
+    if damage is not None:
+        raise damage
+    return exits.SAME

@@ -1,0 +1,120 @@
+"""Writes to the world, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from replay.forensics.deciders import Decision
+from replay.forensics.effects import Effect, Effects
+from replay_cli.related import Related
+from replay_cli.render import plain
+from replay_cli.render.brief import arguments, brief
+from replay_cli.render.text import one_line, plural
+
+_REVERSIBLE = {True: "reversible", False: "irreversible", None: "nobody says whether it can be undone"}
+
+
+def document(path: str, found: Effects, caused: Sequence[Related], spots: int) -> dict[str, Any]:
+    """As `replay effects --json` prints it."""
+    return {
+        "cassette": path,
+        "effects": [
+            {
+                "event": each.event,
+                "kind": each.kind,
+                "what": each.what,
+                "arguments": plain.value(each.arguments),
+                "outcome": each.outcome,
+                "error": each.error,
+                "times": each.times,
+                "inside": each.inside,
+                "decided_by": each.decided_by.to_json(),
+                "reversible": each.reversible,
+                "triggered": [_caused(one) for one in caused if _behind(found, one) == each.event],
+                "agent": each.agent,
+                "owner": each.owner,
+                "site": each.site,
+                "at": each.at / 1e6,
+                "guessed": each.guessed,
+            }
+            for each in found.all
+        ],
+        "triggered": [_caused(one) for one in caused if _behind(found, one) is None],
+        "blind_spots": spots,
+    }
+
+
+def _behind(found: Effects, one: Related) -> int | None:
+    return None if one.event is None else found.behind(one.event)
+
+
+def _caused(one: Related) -> dict[str, Any]:
+    return {"path": one.path, "id": one.id, "how": one.how, "event": one.event}
+
+
+def show(console: Console, found: Effects, caused: Sequence[Related], spots: int, *, verbose: bool) -> None:
+    """One line each, and below it what decided it; what happened inside another is indented."""
+    if not found.all:
+        console.print("no writes to the world")
+    known = {each.event for each in found.all}
+    for each in found.all:
+        inner = each.inside in known
+        if inner and not verbose and each.kind != "sql" and not _own(found, caused, each):
+            continue
+        pad = "  " if inner else ""
+        console.print(
+            Text(f"{each.event:>5}  {pad}{each.kind:<7} {_what(each)}", style="" if inner else "bold"), soft_wrap=True
+        )
+        if not inner:
+            for line in _about(each):
+                console.print(Text(f"         {line}", style="dim"), soft_wrap=True)
+        for one in _own(found, caused, each):
+            console.print(f"         {pad}set off {one_line(one.path)} ({one_line(one.how)})", soft_wrap=True)
+    for one in caused:
+        if _behind(found, one) is None:
+            where = "" if one.event is None else f" at event {one.event}"
+            console.print(f"set off{where}: {one_line(one.path)} ({one_line(one.how)})", soft_wrap=True)
+    hidden = sum(each.inside in known for each in found.all)
+    if hidden and not verbose:
+        console.print(f"{plural(hidden, 'write')} happened inside these (--verbose shows them)")
+    if spots:
+        console.print(f"{plural(spots, 'blind spot')}: what no seam saw may have written, too (`replay show`)")
+
+
+def _own(found: Effects, caused: Sequence[Related], each: Effect) -> list[Related]:
+    return [one for one in caused if _behind(found, one) == each.event]
+
+
+def _what(each: Effect) -> str:
+    given = each.arguments
+    said = f"{each.what}({arguments(given)})" if each.kind in ("tool", "mcp") else each.what
+    if each.kind in ("http", "sql", "memory", "message") and given:
+        said += f" {brief(given, 80)}"
+    ended = "" if each.outcome == "done" else f" · {each.outcome}" + (f": {each.error}" if each.error else "")
+    return one_line(said + (f" · {each.times} times" if each.times > 1 else "") + ended, 300)
+
+
+def _about(each: Effect) -> list[str]:
+    said = [_decided(each.decided_by), _REVERSIBLE[each.reversible]]
+    if each.guessed:
+        said.append("that it writes is guessed from its name")
+    who = [f"{name} {one_line(value)}" for name, value in (("agent", each.agent), ("owner", each.owner)) if value]
+    return [" · ".join([*said, *who, *([f"at {one_line(each.site)}"] if each.site else [])])]
+
+
+def _decided(decision: Decision) -> str:
+    if decision.event is None:
+        return "decided by the program's code"
+    how = {
+        "call id": "by the call's id",
+        "arguments": "the same arguments",
+        "name": "other arguments than it asked for",
+        "values": "inferred: all values of a tool call are in it",
+        "inside": "inside a tool that it asked for",
+    }[decision.how]
+    again = ", done again without having been asked again" if decision.again else ""
+    return f"decided by the model's call {decision.event} ({how}{again})"
