@@ -157,6 +157,7 @@ class ReplayedProcess(descent.Descent):
             late=any(spot.what == "signal" for spot in reader.blind_spots),
         )
         self.player.trace = of_header(reader.header.get("trace"))
+        self.player.replaced = replaced_in(reader.header)
         return reader
 
     def _door(self, reader: Reader) -> tuple[Callable[..., Player], Iterator[Frame], bool]:
@@ -227,6 +228,12 @@ class ReplayedProcess(descent.Descent):
         document = {**verdict.to_json(), "result": _text(result), "before": bool(self._way)}
         with nobody(), open(self._spec["verdict"], "w", encoding="utf-8") as file:
             json.dump(document, file, default=repr)
+
+
+def replaced_in(header: Mapping[str, Any]) -> frozenset[int]:
+    """The tools in a fork whose outcome isn't their body's, as its header says."""
+    fork: Mapping[str, Any] = header.get("fork") or {}
+    return frozenset(fork.get("replaced", ()))
 
 
 def _contents(path: str) -> Callable[[int], bytes | None]:

@@ -55,10 +55,12 @@ AT_ONCE: Final = Answer(-1, -1, "", Request("", ""), -1)
 
 @dataclass(slots=True, eq=False)
 class Draw:
-    """A read of clock or chance."""
+    """A read of clock or chance. Of the program's own: the event, and which of its values it is."""
 
     source: str
     value: Any
+    event: int = -1
+    number: int = 0
 
 
 class Script:
@@ -111,7 +113,7 @@ class Script:
             return
         if effect == "draw":
             drawn = zip(request, rest[2], strict=True) if now else ()
-            self._lane(lane).extend(Draw(source, value) for source, value in drawn)
+            self._lane(lane).extend(Draw(*each, event, number) for number, each in enumerate(drawn))
             return
         request = Request(kind, name, request, body)
         answer = self._known[event] = Answer(self._cassette, event, self._names[lane], request, place)
@@ -179,13 +181,13 @@ class Answers:
             self._at[answer.lane] = max(self._at.get(answer.lane, 0), script.index(answer) + 1)
         return answer
 
-    def draw(self, lane: str, source: str) -> Any:
-        """The lane's next value of that source, or MISSING."""
+    def draw(self, lane: str, source: str) -> Draw | None:
+        """The lane's next draw, if it is of that source."""
         script, at = self._lanes.get(lane, ()), self._at.get(lane, 0)
         if at < len(script) and isinstance(found := script[at], Draw) and found.source == source:
             self._at[lane] = at + 1
-            return found.value
-        return MISSING
+            return found
+        return None
 
     def _rest(self, lane: str) -> Iterator[Answer | Draw]:
         script = self._lanes.get(lane, ())

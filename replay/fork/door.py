@@ -268,6 +268,7 @@ class ForkDoor(Player):
                 return self.recorder.cross(lane, call, performed)
             return self.recorder.go_on(lane, call, performed)
         if not begun:
+            call.meta = {**(call.meta or {}), "replaced": True}
             self.recorder.asked(lane, call, frame)
         step_inside(lane, call)
         try:
@@ -291,6 +292,8 @@ class ForkDoor(Player):
                     return await self.recorder.across(lane, call, perform)
                 return await self.recorder.go_on_async(lane, call, self._until_departed(perform))
         if not begun:
+            if not isinstance(found, Answer):
+                call.meta = {**(call.meta or {}), "replaced": True}
             self.recorder.asked(lane, call, frame)
         if isinstance(found, Answer):
             suspended = await self._pace(lane, call, found, suspended=found.suspended or begun)

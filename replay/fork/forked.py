@@ -30,7 +30,7 @@ from replay.model.verdict import Verdict
 from replay.player.frames import decoded
 from replay.player.player import Player
 from replay.player.tape import Frame
-from replay.replayed import ReplayedProcess
+from replay.replayed import ReplayedProcess, replaced_in
 from replay.runtime import blindspots, facts, files, outputs, threads
 from replay.runtime.files import world
 from replay.runtime.files.view import View
@@ -38,6 +38,7 @@ from replay.runtime.holes import Hole, Holes, addresses
 from replay.runtime.sandbox import Sandbox
 from replay.runtime.walls.build import build
 
+_BEGINNINGS, _OUTCOMES = (f.CALL, f.EVENT), (f.RETURN, f.EVENT)
 _NAMES = tuple(name for name, _ in SOURCES)
 
 
@@ -64,7 +65,10 @@ class ForkedProcess(ReplayedProcess):
     # -- as of a replay --------------------------------------------------------------------------------------------
 
     def _door(self, reader: Reader) -> tuple[Callable[..., Player], Iterator[Frame], bool]:
-        until = cut_of(reader, self._plan.begins_at)
+        at = self._plan.begins_at
+        wanted = None if at is None else self._plan.substitutes.get(at)
+        dropped = wanted is not None and wanted.how == "drop"
+        until = cut_of(reader, at, of=_BEGINNINGS if dropped else _OUTCOMES)
         behind = sum(1 for _ in decoded(reader, until))
         bodies = INSIDE in reader.header.get("flags", ())
         scripts = [Script(decoded(reader), 0, behind, _NAMES)]
@@ -74,12 +78,15 @@ class ForkedProcess(ReplayedProcess):
             scripts.append(Script(decoded(readers[-1]), number, 0, _NAMES))
         self._base = reader
         self._history = history(file_events(reader, until), reader.header.get("cwd") or "/")
-        link = {
+        link: dict[str, Any] = {
             "parent": reader.header["id"],
             "at": self._plan.begins_at,
             "edits": list(self._plan.edits),
             "then": self._plan.then,
         }
+        own = () if wanted is None or dropped or at is None else (at,)
+        replaced = sorted(event for event in {*replaced_in(reader.header), *own} if at is None or event <= at)
+        link |= {"replaced": replaced} if replaced else {}
         recorder = Continuation.begin(
             self._wanted["cassette"], reader.header, {"fork": link}, islice(reader.frames(), until)
         )
@@ -191,12 +198,12 @@ class LiveSandbox(Sandbox):
             super()._judge(what, detail, hole)
 
 
-def cut_of(reader: Reader, event: int | None) -> int | None:
-    """How many frames come before the outcome of that event; None: all."""
+def cut_of(reader: Reader, event: int | None, of: tuple[int, ...]) -> int | None:
+    """How many frames come before that event's first of these types; None: all."""
     if event is None:
         return None
     for place, (type_, number, _) in enumerate(reader.frames()):
-        if number == event and type_ in (f.RETURN, f.EVENT):
+        if number == event and type_ in of:
             return place
     return None
 

@@ -99,7 +99,11 @@ class Source:
 
     def draw(self, lane: Lane, source: str) -> Any:
         """The recording's next value of that source on that lane, or MISSING."""
-        return self._answers.draw(lane.path, source) if self._plan.follows else MISSING
+        found = self._answers.draw(lane.path, source)
+        wanted = None if found is None else self._plan.substitutes.get(found.event)
+        if found is not None and wanted is not None and found.number < len(wanted.value):
+            return wanted.value[found.number]
+        return MISSING if found is None or not self._plan.follows else found.value
 
     def under_way(self, event: int) -> Answer | None:
         """The stream of the base that was open at the fork point."""

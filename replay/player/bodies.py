@@ -2,7 +2,8 @@
 
 The call is compared with the recorded one, as ever. Then the body runs in its inner lane, where everything it asks of
 the world is answered. What came of it is compared with the recorded outcome, and the program goes on with the body's
-own: the very object, which may share memory with the rest of the program.
+own: the very object, which may share memory with the rest of the program. Except where a fork has put another outcome
+in the place of the body's own.
 """
 
 from __future__ import annotations
@@ -41,9 +42,13 @@ def cross(player: Player, lane: Lane, call: Call[R], perform: Callable[[], R]) -
         raise
     except BaseException as error:
         step_out(lane, call)
+        if body.replaced:
+            return body.recorded()  # type: ignore[no-any-return]
         body.came(ERROR, error)
         raise
     step_out(lane, call)
+    if body.replaced:
+        return body.recorded()  # type: ignore[no-any-return]
     body.returned(result)
     return result
 
@@ -60,9 +65,13 @@ async def across(player: Player, lane: Lane, call: Call[R], perform: Callable[[]
         raise
     except BaseException as error:
         step_out(lane, call)
+        if body.replaced:
+            return body.recorded()  # type: ignore[no-any-return]
         body.came(ERROR, error)
         raise
     step_out(lane, call)
+    if body.replaced:
+        return body.recorded()  # type: ignore[no-any-return]
     body.returned(result)
     return result
 
@@ -119,10 +128,14 @@ class _Body:
         self._entry: Entry | None = None
         self._outcome: Entry | None = None
         self._known = False
+        self.replaced = False
+        """Its outcome was another one's than its own: a fork put it there."""
 
     def begin(self) -> None:
         with self._player.mutex:
-            self._entry = self._player.begin(self._lane, self._call, originals.frame(2))
+            self._entry = entry = self._player.begin(self._lane, self._call, originals.frame(2))
+            meta: dict[str, Any] = entry.detail[6] or {}
+            self.replaced = "replaced" in meta or entry.event in self._player.replaced
 
     def begin_piece(self, closes: bool) -> bool:
         """False where the recording has no such piece, and needs none."""
@@ -140,6 +153,15 @@ class _Body:
         with player.mutex:
             while (left := self._left()) is not None and left.op == "signal":
                 player.handlers.come(inner, left)
+
+    def recorded(self) -> Any:
+        """The recorded outcome, in its turn."""
+        with self._player.mutex:
+            outcome = self._find_outcome()
+            if outcome is None:
+                self._player.never_returned(self._lane, self._call)
+            self._player.turn(outcome)
+        return self._player.answer(self._call, outcome)
 
     def _left(self) -> Entry | None:
         """What its inner lane did before the outcome and hasn't done now."""

@@ -56,6 +56,7 @@ class Player(Door):
         pending: crossings that have suspended their task: entry of the outcome → the future that the task awaits.
         new_future: makes those futures; set when asyncio is imported.
         active: the recorded part is running.
+        replaced: tools whose recorded outcome isn't their body's: a fork put it there.
         over: its own call has returned, and what that left behind may end it where the recording ends: called then.
 
     Args:
@@ -115,6 +116,7 @@ class Player(Door):
         self._ended = False
         self.active = True
         self.over: Callable[[], None] | None = None
+        self.replaced: frozenset[int] = frozenset()
         self.now = 0
         self.call_count = 0
         self.handlers = Handlers(self)
@@ -193,7 +195,7 @@ class Player(Door):
                     self.never_returned(lane, call)
                 self.turn(outcome)
                 if call.kind == "file":
-                    return self._answer(call, outcome)  # what it does to the overlay, it does in its turn
+                    return self.answer(call, outcome)  # what it does to the overlay, it does in its turn
         if branch is not None and branch[0] == call.event:
             if call.kind == TOOL:
                 become(None)  # the recording knows nothing of its inside
@@ -201,7 +203,7 @@ class Player(Door):
                 step_inside(lane, call)
             return branch[1](call, perform)  # type: ignore[no-any-return]
         assert outcome is not None
-        return self._answer(call, outcome, raised)
+        return self.answer(call, outcome, raised)
 
     async def across(self, lane: Lane, call: Call[R], perform: Callable[[], Awaitable[R]]) -> R:
         if self._bodies and call.kind == TOOL:
@@ -218,7 +220,7 @@ class Player(Door):
         if outcome is None or outcome.suspended:
             await self._until_turn(outcome)
         assert outcome is not None
-        return self._answer(call, outcome, raised)
+        return self.answer(call, outcome, raised)
 
     def pull(self, lane: Lane, call: Call[Any], step: Callable[[], Any], *, closes: bool = False) -> Any:
         if self._bodies and call.kind == TOOL:
@@ -509,7 +511,7 @@ class Player(Door):
             self._rest()
         self.stop_for(None, f"{call.name} never returned in the recording (lane {lane.path})", None)
 
-    def _answer(self, call: Call[R], outcome: Entry, raised: BaseException | None = None) -> R:
+    def answer(self, call: Call[R], outcome: Entry, raised: BaseException | None = None) -> R:
         status, value = outcome.detail
         if status == ERROR:
             if isinstance(value, dict) and "gap" in value:

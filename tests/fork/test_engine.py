@@ -179,14 +179,19 @@ def test_an_edited_answer_of_the_model(base: str, around: World, tmp_path: Path)
 
 def test_a_fork_can_be_forked(base: str, around: World, tmp_path: Path) -> None:
     asked = event_of(base, "tool", "lookup")
-    first = execute(Plan(base, at=asked.id, then="live", allow_effects=True), tmp_path / "one.cassette").cassette
+    other = Substitute("value", {"order": "A-1", "state": "lost", "total": 9})
+    plan = Plan(base, at=asked.id, substitutes={asked.id: other}, then="live", allow_effects=True)
+    first = execute(plan, tmp_path / "one.cassette").cassette
     assert first is not None
+    assert run(first, run_tools=True).identical
     refunded = event_of(first, "tool", "refund")
     plan = Plan(first, at=refunded.id, substitutes={refunded.id: Substitute("value", {"refunded": 0})}, then="live")
     found = execute(plan, tmp_path / "two.cassette")
     assert found.status == "ended", found.reason
     assert b'"refunded": 0' in found.stdout.splitlines()[-1]
     replays(found, around)
+    assert found.cassette is not None
+    assert run(found.cassette, run_tools=True).identical
 
 
 def test_what_can_not_be_forked_is_said(base: str, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.fork.answers import MISSING, Answers, Script
+from replay.fork.answers import Answers, Script
 from replay.fork.models import with_prompt
 from replay.fork.plan import Plan, Substitute
 from replay.matching.compare import Request
@@ -68,11 +68,13 @@ def test_each_answer_is_given_once_to_the_same_request(calls: list[tuple[int, in
 
 def test_the_lanes_own_comes_first_and_the_lane_goes_on_behind_it() -> None:
     answers = _answers(_tool(0, 1, 7), _tool(1, 0, 5), _draws(2, 0, [1.5]), _tool(3, 0, 7), _draws(4, 0, [2.5]))
-    assert answers.draw("m", "c") is MISSING
+    assert answers.draw("m", "c") is None
     assert _given(answers, "m", 7) == 3
-    assert answers.draw("m", "x") is MISSING
-    assert answers.draw("m", "c") == 2.5
-    assert answers.draw("m", "c") is MISSING
+    assert answers.draw("m", "x") is None
+    drawn = answers.draw("m", "c")
+    assert drawn is not None
+    assert (drawn.value, drawn.event, drawn.number) == (2.5, 4, 0)
+    assert answers.draw("m", "c") is None
     assert _given(answers, "m", 7) == 0
     assert _given(answers, "m", 5) == 1
 
