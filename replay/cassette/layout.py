@@ -9,7 +9,7 @@ from replay.cassette import footer as foot
 from replay.cassette import frame as f
 from replay.cassette.codec import unpack
 from replay.cassette.footer import Footer, Tables
-from replay.cassette.scan import Damage, Scan, check_preamble, unblock
+from replay.cassette.scan import Damage, Scan, check_preamble, salvaged, unblock
 from replay.cassette.source import ByteSource
 from replay.model.errors import CassetteDamaged
 
@@ -103,26 +103,30 @@ def _scanned(source: ByteSource) -> Layout:
     )
 
 
-def segment(source: ByteSource, footer: Footer, number: int) -> list[Record]:
-    """The frames of one segment, checksums verified. Raises CassetteDamaged."""
+def segment(source: ByteSource, footer: Footer, number: int) -> tuple[list[Record], CassetteDamaged | None]:
+    """The frames of one segment, checksums verified, as far as they can be read; and why no further."""
     begin, stored = footer.segments[number], footer.stored[number]
     data = source.read_at(stored.offset, stored.size)
-    problem = "cut"
-    offset = stored.offset
+    problem = None
     if stored.packed:
         envelope = f.parse(data, begin.seed).frames
         if len(envelope) == 1 and envelope[0][0] == f.BLOCK and envelope[0][3] == len(data):
-            data = unblock(data[envelope[0][2] :])
+            try:
+                data = unblock(data[envelope[0][2] :])
+            except CassetteDamaged as error:
+                data, problem = salvaged(data), error.what
         else:
-            data, problem = b"", "a BLOCK was altered or cut"
+            data, problem = salvaged(data), "a BLOCK was altered or cut"
     parsed = f.parse(data, begin.seed)
-    frames = parsed.frames
-    if not data or parsed.end != len(data):
-        good = begin.first + sum(frame[0] in (f.CALL, f.EVENT) for frame in frames)
-        offset += 0 if stored.packed else parsed.end
-        what = f"{source.name}: {parsed.problem or problem} at byte {offset}"
-        raise CassetteDamaged(what, offset=offset, good_events=good)
-    return [(type_, event, data[start:end]) for type_, event, start, end in frames]
+    if parsed.end != len(data) or not data:
+        problem = problem or parsed.problem or "cut"
+    records = [(type_, event, data[start:end]) for type_, event, start, end in parsed.frames]
+    if problem is None:
+        return records, None
+    good = begin.first + sum(type_ in (f.CALL, f.EVENT) for type_, _, _ in records)
+    offset = stored.offset + (0 if stored.packed else parsed.end)
+    what = f"{source.name}: {problem} at byte {offset}"
+    return records, CassetteDamaged(what, offset=offset, good_events=good)
 
 
 def is_gap(type_: int, payload: bytes) -> bool:

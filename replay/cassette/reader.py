@@ -115,18 +115,22 @@ class Reader:
             CassetteDamaged: while iterating, at the first damage that the footer didn't know of.
         """
         for number in range(len(self._footer.segments)):
-            yield from self._run(number).frames
+            run = self._run(number)
+            yield from run.frames
+            if run.damage is not None and self.damage is None:
+                raise run.damage
 
     def frames_of(self, event: int) -> list[Record]:
         """The frames of one event: CALL or EVENT first, then RETURN and CHUNKs. Raises IndexError, CassetteDamaged."""
         if not 0 <= event < len(self):
             raise IndexError(f"event {event} of {len(self)}")
         number = bisect_right(self._firsts, event) - 1
-        found = list(self._run(number).of(event))
+        run = self._run(number)
+        found = list(run.of(event))
         for stray in self._footer.strays.get(event, ()):
             found += self._run(stray).of(event)
         if not found or found[0][0] not in (f.CALL, f.EVENT):
-            raise self._damaged(number, f"event {event} isn't where the footer says")
+            raise run.damage or self._damaged(number, f"event {event} isn't where the footer says")
         return found
 
     @property
@@ -281,7 +285,7 @@ class Reader:
     def _run(self, number: int) -> _Run:
         run = self._runs.get(number)
         if run is None:
-            run = _Run(layout.segment(self.source, self._footer, number))
+            run = _Run(*layout.segment(self.source, self._footer, number))
             self._runs.put(number, run)
         return run
 
@@ -304,12 +308,13 @@ class Reader:
 
 
 class _Run:
-    """The frames of one segment, by event on demand."""
+    """The frames of one segment, by event on demand, and why it has no more of them."""
 
-    __slots__ = ("_events", "frames")
+    __slots__ = ("_events", "damage", "frames")
 
-    def __init__(self, frames: list[Record]) -> None:
+    def __init__(self, frames: list[Record], damage: CassetteDamaged | None) -> None:
         self.frames = frames
+        self.damage = damage
         self._events: dict[int, list[Record]] | None = None
 
     def of(self, event: int) -> list[Record]:

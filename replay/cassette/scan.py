@@ -76,6 +76,30 @@ def unblock(payload: bytes) -> bytes:
         raise CassetteDamaged(f"a BLOCK can't be unpacked: {error}", offset=0, good_events=0) from None
 
 
+def salvaged(stored: bytes) -> bytes:
+    """What can still be unpacked of a stored BLOCK that is damaged: a beginning, whose frames have checksums."""
+    import zstandard
+
+    head = stored[f.HEAD.size :]
+    at = head.find(_ZSTD, 0, 32)
+    out = bytearray()
+    if at >= 0:
+        stream = zstandard.ZstdDecompressor(max_window_size=BLOCK_LIMIT).decompressobj()
+        try:
+            for start in range(at, len(head), _SLICE):
+                out += stream.decompress(head[start : start + _SLICE])
+                if len(out) > BLOCK_LIMIT:
+                    break
+        except zstandard.ZstdError:
+            pass
+    return bytes(out)
+
+
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_SLICE = 64
+"""What an error comes with is lost."""
+
+
 class Scan:
     """One pass over a cassette.
 
@@ -118,6 +142,7 @@ class Scan:
                 self._position = at + end
                 yield from self._envelope(envelope, data, parsed.crc)
             if self.damage is None and parsed.problem:
+                yield from self._salvage(at + parsed.end, parsed.crc)
                 self._fail(at + parsed.end, parsed.problem)
             if self.damage is not None:
                 break
@@ -201,6 +226,17 @@ class Scan:
             yield from self._run(raw, parsed.frames, Stored(at, end - start + 13, True), parsed.crc)
         if self.damage is None and parsed.end != len(raw):
             self._fail(at, "a BLOCK that holds other things than whole frames")
+
+    def _salvage(self, at: int, seed: int) -> Iterator[Run]:
+        """What is left of a BLOCK whose checksum doesn't fit."""
+        source = self._source
+        head = source.read_at(at, f.HEAD.size)
+        size = f.whole_size(head, 0)
+        if len(head) == f.HEAD.size and f.HEAD.unpack(head)[2] == f.BLOCK and size <= source.size - at:
+            raw = salvaged(source.read_at(at, size))
+            parsed = f.parse(raw, seed)
+            if parsed.frames:
+                yield from self._run(raw[: parsed.end], parsed.frames, Stored(at, size, True), parsed.crc)
 
     def _senseless(self, index: int, start: int, stored: Stored, events: int, reason: str) -> int:
         self._events = events

@@ -29,6 +29,9 @@ BLOCK_UP_TO: Final = 16 << 20
 
 LEVEL: Final = 3
 
+PART: Final = 16 << 10
+"""What stands before a damaged place can be unpacked up to a border of these; a cassette gets no larger by them."""
+
 
 def seal(disk: Ending, path: str, footer: Footer, crc: int, sign: Sign | None = None) -> None:
     """Seals the cassette on `disk`; fills in `footer.stored`, and `footer.signatures` where it is to be signed.
@@ -65,9 +68,6 @@ def _marks(disk: Ending, footer: Footer) -> Marks:
 
 def _sealed(disk: Ending, footer: Footer, crc: int, *, pack: bool) -> Iterator[bytes]:
     """The whole sealed file, piece by piece."""
-    from zstandard import ZstdCompressor  # a process that doesn't seal never loads it
-
-    compress = ZstdCompressor(level=LEVEL, write_content_size=True).compress
     yield f.PREAMBLE
     at = len(f.PREAMBLE)
     footer.stored.clear()
@@ -75,12 +75,25 @@ def _sealed(disk: Ending, footer: Footer, crc: int, *, pack: bool) -> Iterator[b
     for number, (segment, raw) in enumerate(_segments(disk, footer)):
         packed = pack and 0 < number < last and len(raw) <= BLOCK_UP_TO  # HEADER and END are read without unpacking
         if packed:
-            payload = plain([len(raw), segment.first, compress(raw)])
+            payload = plain([len(raw), segment.first, compressed(raw)])
             raw, _ = f.encode(f.BLOCK, f.NO_EVENT, payload, segment.seed)
         footer.stored.append(Stored(at, len(raw), packed))
         yield raw
         at += len(raw)
     yield _footer(footer, crc, at)
+
+
+def compressed(raw: bytes) -> bytes:
+    """One zstd frame, in whose blocks not more than `PART` bytes each are lost by one that is damaged."""
+    from zstandard import COMPRESSOBJ_FLUSH_BLOCK, ZstdCompressor  # a process that doesn't seal never loads it
+
+    stream = ZstdCompressor(level=LEVEL).compressobj(size=len(raw))
+    parts: list[bytes] = []
+    for at in range(0, len(raw), PART):
+        parts.append(stream.compress(raw[at : at + PART]))
+        if at + PART < len(raw):
+            parts.append(stream.flush(COMPRESSOBJ_FLUSH_BLOCK))
+    return b"".join([*parts, stream.flush()])
 
 
 def _in_place(footer: Footer, crc: int) -> bytes:

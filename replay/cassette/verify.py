@@ -206,7 +206,10 @@ def _leads_right(source: ByteSource, footer: Footer, index_at: int) -> bool:
     for number, (begin, stored) in enumerate(zip(footer.segments, footer.stored, strict=True)):
         if (begin.offset, begin.first, stored.offset) != (raw, events, at):
             return False
-        for type_, event, payload in layout.segment(source, footer, number):
+        frames, damage = layout.segment(source, footer, number)
+        if damage is not None:
+            return False
+        for type_, event, payload in frames:
             raw += f.HEAD.size + len(payload)
             if type_ in (f.CALL, f.EVENT):
                 events += 1

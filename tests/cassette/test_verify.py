@@ -137,7 +137,7 @@ def test_blocks(how: str, path: Path, tmp_path: Path) -> None:
     elif how == "reordered":
         blocks[3], blocks[4] = blocks[4], blocks[3]
     else:
-        blocks[3] = blocks[3][:-1] + b"\0"
+        blocks[3] = blocks[3][:-1] + bytes([blocks[3][-1] ^ 1])
     sealed.write_bytes(b"".join(blocks))
     report = verify(sealed)
     assert (report.intact, report.problem) == (False, how)

@@ -46,6 +46,10 @@ MEMORY = 256 << 20
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "cassettes"
 
 
+worst = {"seconds": 0.0, "bytes": 0}
+"""Of all cases so far: the longest, and how much larger one made this process."""
+
+
 class Slow(Exception):
     """A case took longer than `SECONDS`."""
 
@@ -314,12 +318,15 @@ def _limited(work: Callable[[], None]) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     previous = signal.signal(signal.SIGALRM, slow)
     signal.alarm(SECONDS)
+    began = time.perf_counter()
     try:
         work()
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, previous)
+        worst["seconds"] = max(worst["seconds"], time.perf_counter() - began)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
+    worst["bytes"] = max(worst["bytes"], grown)
     assert grown <= MEMORY, f"{grown >> 20} MB more memory"
 
 
@@ -353,7 +360,8 @@ def main() -> int:
     for number, trace in findings(iter([chosen.seed]) if chosen.seed is not None else numbers()):
         found += 1
         print(f"case {number}:\n{trace}", file=sys.stderr)
-    print(f"{done} cases, {found} findings")
+    at_most = f"at most {worst['seconds']:.2f} s and {worst['bytes'] >> 20} MB more memory in one"
+    print(f"{done} cases, {found} findings; {at_most}")
     return 1 if found else 0
 
 
