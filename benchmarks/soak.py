@@ -1,11 +1,14 @@
 """A soak of a server: many sessions at once, each request of theirs recorded into a cassette of its own.
 
-    python -m benchmarks.soak --requests 20000 --sessions 200 --replay 20
-    python -m benchmarks.soak --requests 20000 --sessions 200 --unrecorded
+    python -m benchmarks.soak                     # 20,000 recorded requests by 200 sessions: seven minutes
+    python -m benchmarks.soak --requests 2000     # a share of it
 
 The application is an agent on uvicorn that asks a model twice through the `openai` client, with a tool call in between;
-the model answers after 20 ms. Sessions wait `--think` seconds between their requests (0: as fast as it goes, and then
-the processor is what is measured). Application, model and load are processes of their own.
+the model answers after 20 ms. Application, model and load are processes of their own. There are two loads:
+
+- *saturated*: each session asks again as soon as it has its answer. What is measured is the processor.
+- *paced*: each session thinks before it asks again, so long that the application, unrecorded, is half busy: what a
+  server in production is. What is measured is whether it keeps up.
 
 Each request has a word of its own, which the load sends, the tool and the model repeat and the answer holds. A cassette
 in which another request's word stands is cross-talk.
@@ -26,10 +29,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import replay
 
@@ -43,16 +45,17 @@ class Soaked:
     """What came of a soak.
 
     Attributes:
-        requests: answered, each with its own word. seconds: that took. latency: the median, in seconds.
+        requests: answered, each with its own word. rate: of them a second, but for the first and the last tenth.
+        latency: in seconds, the median and what 99 of 100 don't take.
         processor: seconds of the application's processor time, while it was asked.
-        memory: resident bytes of the application: at a quarter, half, three quarters and all of the requests.
+        memory: resident bytes of the application, after each tenth of the requests.
         cassettes, unsealed: how many there are. foreign: in which another request's word stands.
         lost: words without a cassette. identical, replayed: of those that were replayed.
     """
 
     requests: int
-    seconds: float
-    latency: float
+    rate: float
+    latency: tuple[float, float]
     processor: float
     memory: list[int]
     cassettes: int = 0
@@ -61,11 +64,6 @@ class Soaked:
     lost: int = 0
     replayed: int = 0
     identical: int = 0
-
-    @property
-    def rate(self) -> float:
-        """Requests a second."""
-        return self.requests / self.seconds
 
 
 def soak(
@@ -77,14 +75,17 @@ def soak(
         AssertionError: an answer was another one's, or wrong.
     """
     with _model() as url, _application(url, directory, recorded=recorded) as (process, port):
-        asyncio.run(_load(port, min(requests, 100), 10, 0.0, [], None, first=-sessions))  # warm
+        asyncio.run(_load(port, min(requests, 100), 10, 0.0, first=-sessions))  # warm
         memory: list[int] = []
-        took: list[float] = []
         busy = _processor(process.pid)
-        began = time.monotonic()
-        asyncio.run(_load(port, requests, sessions, think, took, lambda: memory.append(_resident(process.pid))))
-        seconds, busy = time.monotonic() - began, _processor(process.pid) - busy
-    done = Soaked(requests, seconds, sorted(took)[len(took) // 2], busy, memory)
+        load = _load(port, requests, sessions, think, lambda: memory.append(_resident(process.pid)))
+        asked = asyncio.run(load)
+        busy = _processor(process.pid) - busy
+    ends = sorted(end for _, end in asked)
+    tenth = len(ends) // 10
+    took = sorted(end - began for began, end in asked)
+    rate = (len(ends) - 2 * tenth - 1) / (ends[-1 - tenth] - ends[tenth])
+    done = Soaked(requests, rate, (took[len(took) // 2], took[len(took) * 99 // 100]), busy, memory)
     return _checked(done, directory, replays, url) if recorded else done
 
 
@@ -112,13 +113,13 @@ def _checked(done: Soaked, directory: Path, replays: int, url: str) -> Soaked:
 
 
 async def _load(
-    port: int, requests: int, sessions: int, think: float, took: list[float], quarter: Any, *, first: int = 0
-) -> None:
+    port: int, requests: int, sessions: int, think: float, tenth: Callable[[], object] = int, *, first: int = 0
+) -> list[tuple[float, float]]:
+    """When each request was sent, and answered."""
     left = iter(range(requests))
-    done = 0
+    asked: list[tuple[float, float]] = []
 
     async def session(number: int) -> None:
-        nonlocal done
         await asyncio.sleep(think * number / sessions)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for request in left:
@@ -131,14 +132,14 @@ async def _load(
             assert size is not None, head
             answer = await reader.readexactly(int(size[1]))
             assert json.loads(answer)["said"] == [word, word], answer
-            took.append(time.monotonic() - began)
-            done += 1
-            if quarter is not None and done % max(1, requests // 4) == 0:
-                quarter()
+            asked.append((began, time.monotonic()))
+            if len(asked) % max(1, requests // 10) == 0:
+                tenth()
             await asyncio.sleep(think)
         writer.close()
 
     await asyncio.gather(*map(session, range(sessions)))
+    return asked
 
 
 # -- processes -----------------------------------------------------------------------------------------------
@@ -186,21 +187,46 @@ def _processor(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def _both(name: str, requests: tuple[int, int], sessions: int, think: float, replays: int) -> tuple[Soaked, Soaked]:
+    """Unrecorded and recorded under one load; told as they end."""
+    found: list[Soaked] = []
+    for recorded, count in zip((False, True), requests, strict=True):
+        with tempfile.TemporaryDirectory() as directory:
+            done = soak(
+                Path(directory), requests=count, sessions=sessions, recorded=recorded, think=think, replays=replays
+            )
+        found.append(done)
+        middle, most = done.latency
+        print(
+            f"{name:10}{'recorded' if recorded else 'unrecorded':11}{count:>9,}{done.rate:>9.1f}/s"
+            f"{done.processor / count * 1e3:>9.2f} ms{middle * 1e3:>9.0f} ms{most * 1e3:>9.0f} ms"
+            f"   {' '.join(f'{size / 2**20:.0f}' for size in done.memory)}",
+            flush=True,
+        )
+    bare, ours = found
+    print(
+        f"{'':10}throughput {ours.rate / bare.rate:.1%}; cassettes {ours.cassettes:,}, unsealed {ours.unsealed}, with"
+        f" another's word {ours.foreign}, lost {ours.lost}; replayed {ours.replayed}, identical {ours.identical}\n",
+        flush=True,
+    )
+    return bare, ours
+
+
 def main() -> None:
-    """One line of JSON."""
+    """A table: both loads, unrecorded and recorded."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--requests", type=int, default=20_000, help="that are recorded, of both loads")
     parser.add_argument("--sessions", type=int, default=200)
-    parser.add_argument("--think", type=float, default=0.0)
-    parser.add_argument("--replay", type=int, default=0)
-    parser.add_argument("--unrecorded", action="store_true")
+    parser.add_argument("--replay", type=int, default=10, help="of the cassettes of each load")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        done = soak(
-            Path(directory), requests=given.requests, sessions=given.sessions, recorded=not given.unrecorded,
-            think=given.think, replays=given.replay,
-        )  # fmt: skip
-    print(json.dumps({**asdict(done), "rate": round(done.rate, 1)}))
+    parts = [max(given.sessions, given.requests * tenths // 100) for tenths in (10, 30, 20, 70)]
+    print(f"{given.sessions} sessions; the model takes 20 ms, and is asked twice per request\n")
+    print(
+        f"{'load':21}{'requests':>9}{'rate':>11}{'processor':>12}{'median':>12}{'99 of 100':>12}   MB after each tenth"
+    )
+    bare, _ = _both("saturated", (parts[0], parts[1]), given.sessions, 0.0, given.replay)
+    think = 2 * given.sessions / bare.rate - 0.05
+    _both("paced", (parts[2], parts[3]), given.sessions, think, given.replay)
 
 
 if __name__ == "__main__":
