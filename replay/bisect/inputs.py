@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 from replay.bisect.answers import Answer, Both, answer_of
 from replay.bisect.spans import Chosen, Span
+from replay.diff.changes import of_answer
 from replay.diff.compare import Diff
-from replay.diff.roots import Pair, Root, within
+from replay.diff.pairs import Pair
+from replay.diff.roots import Root, within
 from replay.model.event import Event
 
 
@@ -121,11 +123,14 @@ def _is_answer(root: Root, pair: Pair) -> bool:
     """Not what a program asked otherwise: by its code, by time or chance."""
     if root.kind != "input" or pair.a is None or pair.b is None:
         return False
-    return not set(root.changes) - set(pair.a.answered) - set(pair.b.answered)
+    return set(root.changes) <= set(of_answer(pair.a, pair.b))
 
 
 def _differs(pair: Pair) -> bool:
-    return pair.a is not None and pair.b is not None and pair.a.answer != pair.b.answer
+    """In any byte: times, ids and random numbers count here."""
+    if pair.a is None or pair.b is None:
+        return False
+    return pair.a.answer != pair.b.answer or pair.a.exact != pair.b.exact
 
 
 def _same_call(pair: Pair) -> bool:

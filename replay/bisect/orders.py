@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from replay.bisect.ddmin import union
 from replay.bisect.spans import Chosen
-from replay.diff.roots import Pair
+from replay.diff.pairs import Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def answered(pairs: Sequence[Pair]) -> list[Done]:
     """What both runs were answered, in the order of the good run. Output and what happens inside tools are left out."""
     found: list[Done] = []
     for pair in pairs:
-        if pair.a is None or pair.b is None or pair.inside or pair.a.event.kind in ("output", "env"):
+        if pair.a is None or pair.b is None or pair.inside or pair.a.kind in ("output", "env"):
             continue
         one, other = pair.a.event, pair.b.event
         if one.took is not None and other.took is not None:

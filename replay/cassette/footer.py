@@ -48,6 +48,7 @@ class Footer:
         size: bytes of the unpacked file. events: how many.
         strays: event -> segments with frames of it other than the one it began in.
         gaps: ids of events of kind `gap`.
+        digests: where the DIGESTS frame is, and its bytes; None where there is none.
         signatures: as they stand there, trusted by nobody (`replay.cassette.signing`).
     """
 
@@ -61,6 +62,7 @@ class Footer:
     gaps: Sequence[int]
     stored: list[Stored] = field(default_factory=list[Stored])
     signatures: list[Any] = field(default_factory=list[Any])
+    digests: tuple[int, int] | None = None
 
     def pack(self) -> bytes:
         """The payload of the INDEX frame."""
@@ -76,7 +78,11 @@ class Footer:
             "gaps": self.gaps,
             "tables": tables,
         }
-        return plain({**payload, "signatures": self.signatures} if self.signatures else payload)
+        if self.signatures:
+            payload["signatures"] = self.signatures
+        if self.digests is not None:
+            payload["digests"] = self.digests
+        return plain(payload)
 
 
 @dataclass(slots=True)
@@ -131,10 +137,20 @@ def unpack(payload: bytes) -> tuple[Footer, bytes]:
             gaps=[int(n) for n in raw["gaps"]],
             stored=[Stored(row[3], row[4], bool(row[5])) for row in rows],
             signatures=list(raw.get("signatures", ())),
+            digests=_place(raw.get("digests")),
         )
         return footer, bytes(raw["tables"])
     except BAD_INPUT as error:
         raise ValueError(f"not a footer: {error}") from None
+
+
+def _place(found: Any) -> tuple[int, int] | None:
+    if found is None:
+        return None
+    offset, size = found
+    if type(offset) is not int or type(size) is not int or min(offset, size) < 0:
+        raise ValueError("digests that are nowhere")
+    return offset, size
 
 
 def unpack_tables(data: bytes) -> Tables:

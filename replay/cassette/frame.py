@@ -31,6 +31,7 @@ END: Final = 11
 BLOCK: Final = 12
 INDEX: Final = 13
 CONTENT: Final = 14
+DIGESTS: Final = 15
 
 NAMES: Final = {
     HEADER: "HEADER",
@@ -47,7 +48,11 @@ NAMES: Final = {
     BLOCK: "BLOCK",
     INDEX: "INDEX",
     CONTENT: "CONTENT",
+    DIGESTS: "DIGESTS",
 }
+
+ENVELOPES: Final = frozenset((BLOCK, INDEX, DIGESTS))
+"""Frames of a sealed file that are no links of the chain."""
 
 LATER: Final = frozenset((RETURN, CHUNK, CONTENT))
 """Frames of an event that may come long after it began."""
@@ -95,7 +100,7 @@ def encode(type_: int, event: int, payload: bytes, seed: int) -> tuple[bytes, in
 
 def parse(data: bytes, seed: int, start: int = 0, limit: int = -1) -> Parsed:
     """All whole frames of `data[start:]`, in order, checksums verified; stops at the first that isn't whole or right,
-    and behind a BLOCK or INDEX: what they envelop comes before what follows.
+    and behind an envelope: what it envelops comes before what follows.
 
     Give the rest (`data[end:]`) again in front of the bytes that come next, with `crc` as the seed.
 
@@ -121,7 +126,7 @@ def parse(data: bytes, seed: int, start: int = 0, limit: int = -1) -> Parsed:
             return Parsed(frames, seed, pos, "checksum doesn't fit")
         append((type_, event, pos + 13, end))
         pos = end
-        if type_ > 11 and type_ < 14:  # BLOCK, INDEX: envelopes, not links of the chain
+        if type_ > 11 and type_ in ENVELOPES:
             break
         seed = crc
         limit -= 1

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 from replay.cassette import footer as foot
 from replay.cassette import frame as f
 from replay.cassette.codec import unpack
+from replay.cassette.digests import Digests
 from replay.cassette.footer import Footer, Tables
 from replay.cassette.scan import Damage, Scan, check_preamble, salvaged, unblock
 from replay.cassette.source import ByteSource
@@ -28,12 +29,13 @@ class Layout:
     Attributes:
         tables: None while they are still packed, in `packed_tables`.
         outcome: payload of END, as far as it is known without reading further.
-        index_at: offset of the INDEX frame, or where the readable part ends.
+        index_at: offset of the INDEX frame, or where the readable part ends. seed: of its crc.
     """
 
     status: State
     footer: Footer
     index_at: int
+    seed: int = 0
     tables: Tables | None = None
     packed_tables: bytes = b""
     outcome: bytes | None = None
@@ -83,7 +85,7 @@ def _sealed(source: ByteSource) -> Layout | None:
         footer, tables = foot.unpack(data[frames[0][2] :])
     except ValueError:
         return None
-    return Layout("sealed", footer, index_at, packed_tables=tables)
+    return Layout("sealed", footer, index_at, seed, packed_tables=tables)
 
 
 def _scanned(source: ByteSource) -> Layout:
@@ -127,6 +129,21 @@ def segment(source: ByteSource, footer: Footer, number: int) -> tuple[list[Recor
     offset = stored.offset + (0 if stored.packed else parsed.end)
     what = f"{source.name}: {problem} at byte {offset}"
     return records, CassetteDamaged(what, offset=offset, good_events=good)
+
+
+def digests(source: ByteSource, found: Layout) -> Digests | None:
+    """What was stored of a sealed cassette; None where there is nothing that can be used."""
+    if found.footer.digests is None:
+        return None
+    offset, size = found.footer.digests
+    data = source.read_at(offset, size) if offset + size <= found.index_at else b""
+    frames = f.parse(data, found.seed).frames
+    if len(frames) != 1 or frames[0][0] != f.DIGESTS or frames[0][3] != len(data):
+        return None
+    try:
+        return Digests.unpack(unblock(data[frames[0][2] :]), found.footer.events)
+    except CassetteDamaged:
+        return None
 
 
 def is_gap(type_: int, payload: bytes) -> bool:

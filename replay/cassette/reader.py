@@ -11,12 +11,13 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, Final, Literal, Self
 
+from replay.cassette import digests, layout, opening, records
 from replay.cassette import footer as foot
 from replay.cassette import frame as f
 from replay.cassette import header as head
-from replay.cassette import layout, opening, records
 from replay.cassette.codec import unpack
 from replay.cassette.delta import Delta, rebuild
+from replay.cassette.digests import Digests
 from replay.cassette.footer import Tables
 from replay.cassette.layout import Record
 from replay.cassette.lru import Recent
@@ -58,6 +59,7 @@ class Reader:
         self.damage: Damage | None = self._layout.damage
         self._tables = self._layout.tables
         self._gaps: list[int] | None = None
+        self._digests: Digests | None = None
         self._firsts = [segment.first for segment in self._footer.segments]
         self._runs: Recent[int, _Run] = Recent(_SEGMENTS_KEPT)
         self._bodies: Recent[int, bytes] = Recent(_BODIES_KEPT)
@@ -195,6 +197,11 @@ class Reader:
             content=content,
         )
 
+    def asked(self, event: int) -> bytes | None:
+        """The body of that event's request, whole, without the rest of it. Raises as `event`."""
+        type_, _, payload = self.frames_of(event)[0]
+        return self.body(event, (records.whole(payload) if type_ == f.EVENT else records.call(payload)).body)
+
     def content(self, event: int) -> bytes | None:
         """The large part of that event's outcome, whole, without the rest of it. Raises as `event`."""
         found = next((payload for type_, _, payload in self.frames_of(event) if type_ == f.CONTENT), None)
@@ -266,6 +273,13 @@ class Reader:
         if self._gaps is None:
             self._gaps = [event for type_, event, payload in self.frames() if layout.is_gap(type_, payload)]
         return list(self._gaps)
+
+    @property
+    def digests(self) -> Digests:
+        """Of all events: as stored, or made of all frames where nothing is stored. Raises CassetteDamaged."""
+        if self._digests is None:
+            self._digests = layout.digests(self.source, self._layout) or digests.of(self.frames())
+        return self._digests
 
     @property
     def outcome(self) -> dict[str, Any] | None:

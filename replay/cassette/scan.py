@@ -134,7 +134,7 @@ class Scan:
             data = source.read_at(at, want)
             parsed = f.parse(data, self._seed)
             frames = parsed.frames
-            envelope = frames.pop() if frames and frames[-1][0] in (f.BLOCK, f.INDEX) else None
+            envelope = frames.pop() if frames and frames[-1][0] in f.ENVELOPES else None
             end = envelope[2] - 13 if envelope else parsed.end
             if frames:
                 yield from self._run(data[:end], frames, Stored(at, end, False), parsed.crc)
@@ -215,6 +215,8 @@ class Scan:
         if type_ == f.INDEX:
             self.index_at = at
             self.index_end = at + 13 + end - start
+            return
+        if type_ == f.DIGESTS:
             return
         try:
             raw = unblock(data[start:end])

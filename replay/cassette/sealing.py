@@ -72,12 +72,20 @@ def _sealed(disk: Ending, footer: Footer, crc: int, *, pack: bool) -> Iterator[b
     at = len(f.PREAMBLE)
     footer.stored.clear()
     last = len(footer.segments) - 1
+    making = _Making(footer)
     for number, (segment, raw) in enumerate(_segments(disk, footer)):
+        making.add(raw, segment.seed)
         packed = pack and 0 < number < last and len(raw) <= BLOCK_UP_TO  # HEADER and END are read without unpacking
         if packed:
             payload = plain([len(raw), segment.first, compressed(raw)])
             raw, _ = f.encode(f.BLOCK, f.NO_EVENT, payload, segment.seed)
         footer.stored.append(Stored(at, len(raw), packed))
+        yield raw
+        at += len(raw)
+    digests = making.done()
+    if digests is not None:
+        raw, _ = f.encode(f.DIGESTS, f.NO_EVENT, plain([len(digests), 0, compressed(digests)]), crc)
+        footer.digests = at, len(raw)
         yield raw
         at += len(raw)
     yield _footer(footer, crc, at)
@@ -94,6 +102,31 @@ def compressed(raw: bytes) -> bytes:
         if at + PART < len(raw):
             parts.append(stream.flush(COMPRESSOBJ_FLUSH_BLOCK))
     return b"".join([*parts, stream.flush()])
+
+
+class _Making:
+    """Digests of a recording that isn't too large for them. That they can't be made is no reason not to seal."""
+
+    def __init__(self, footer: Footer) -> None:
+        from replay.cassette import digests  # a process that doesn't seal never loads it
+
+        wanted = footer.size <= digests.UP_TO and footer.events <= digests.UP_TO_EVENTS
+        self._making = digests.Making() if wanted else None
+
+    def add(self, raw: bytes, seed: int) -> None:
+        if self._making is None:
+            return
+        try:
+            for type_, event, start, end in f.parse(raw, seed).frames:
+                self._making.add(type_, event, raw[start:end])
+        except Exception:
+            self._making = None
+
+    def done(self) -> bytes | None:
+        try:
+            return None if self._making is None else self._making.done().pack()
+        except Exception:
+            return None
 
 
 def _in_place(footer: Footer, crc: int) -> bytes:

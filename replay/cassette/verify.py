@@ -18,7 +18,8 @@ from typing import Literal
 from replay.cassette import frame as f
 from replay.cassette import layout, opening
 from replay.cassette.codec import unpack
-from replay.cassette.footer import Footer, unpack_tables
+from replay.cassette.digests import Making
+from replay.cassette.footer import unpack_tables
 from replay.cassette.keys import fingerprint, serialization
 from replay.cassette.scan import Damage, Run, Scan
 from replay.cassette.signing import Marks, Signature, check
@@ -191,14 +192,17 @@ def _same(source: ByteSource, found: layout.Layout, scan: Scan) -> bool:
         return (
             (footer.size, footer.events, found.index_at) == (scan.footer.size, scan.footer.events, scan.index_at)
             and unpack_tables(found.packed_tables) == scan.tables
-            and _leads_right(source, footer, found.index_at)
+            and _leads_right(source, found)
         )
     except (ValueError, CassetteDamaged):
         return False
 
 
-def _leads_right(source: ByteSource, footer: Footer, index_at: int) -> bool:
-    """Whether each segment, its events and their strays are where the footer has them."""
+def _leads_right(source: ByteSource, found: layout.Layout) -> bool:
+    """Whether each segment, its events and their strays are where the footer has them, with the digests of these."""
+    footer = found.footer
+    stored_digests = layout.digests(source, found)
+    making = Making()
     at = raw = len(f.PREAMBLE)
     events = 0
     strays: dict[int, list[int]] = {}
@@ -211,6 +215,8 @@ def _leads_right(source: ByteSource, footer: Footer, index_at: int) -> bool:
             return False
         for type_, event, payload in frames:
             raw += f.HEAD.size + len(payload)
+            if stored_digests is not None:
+                making.add(type_, event, payload)
             if type_ in (f.CALL, f.EVENT):
                 events += 1
                 if layout.is_gap(type_, payload):
@@ -218,7 +224,11 @@ def _leads_right(source: ByteSource, footer: Footer, index_at: int) -> bool:
             elif type_ in f.LATER and event < begin.first and number not in strays.setdefault(event, []):
                 strays[event].append(number)
         at += stored.size
-    return at == index_at and strays == footer.strays and gaps == list(footer.gaps)
+    if footer.digests is not None:
+        if footer.digests[0] != at or (stored_digests is not None and making.done() != stored_digests):
+            return False
+        at += footer.digests[1]
+    return at == found.index_at and strays == footer.strays and gaps == list(footer.gaps)
 
 
 def _explain(source: ByteSource, scan: Scan, damage: Damage) -> tuple[Problem, str, int | None]:

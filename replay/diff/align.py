@@ -79,11 +79,16 @@ def _blocks(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Block]:
         if not anchors:
             yield from _plain(a, b, a0, a1, b0, b1)
             continue
-        ends = [(a0 + i, b0 + j) for i, j in anchors]
-        starts = [(a0, b0), *ends]
-        for (i, j), (k, m) in reversed(list(zip(starts, [*ends, (a1, b1)], strict=True))):
-            if i < k or j < m:
-                todo.append((i, k, j, m))
+        regions: list[tuple[int, int, int, int]] = []  # each begins with a run of anchors, the first with none
+        i, j = a0, b0
+        last = None
+        for k, m in ((a0 + x, b0 + y) for x, y in anchors):
+            if last != (k - 1, m - 1):
+                regions.append((i, k, j, m))
+                i, j = k, m
+            last = k, m
+        regions.append((i, a1, j, b1))
+        todo += (each for each in reversed(regions) if each[0] < each[1] or each[2] < each[3])
 
 
 def _anchors(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[tuple[int, int]]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from replay.cassette.cassette import Cassette
-from replay.diff.roots import Pair, Root, causes, masked, paired
-from replay.diff.steps import steps
+from replay.diff.changes import Change, masked
+from replay.diff.pairs import Pair, paired
+from replay.diff.roots import Root, causes
+from replay.diff.steps import Run
 from replay.diff.window import Shift, shifts
-
-Change = tuple[Any, Any]
 
 _ENVIRONMENT: Final = ("python", "implementation", "platform")
 
@@ -29,7 +30,7 @@ class Window:
     shifts: tuple[Shift, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Diff:
     """What differs between two runs.
 
@@ -40,7 +41,6 @@ class Diff:
         ends: how both ended, where that differs.
         pairs: all steps but draws, aligned.
         caused: which of these pairs differ because of which of the roots, by their places.
-        windows: how what the model was given to read differs, each difference where it came up first.
     """
 
     roots: tuple[Root, ...]
@@ -49,8 +49,12 @@ class Diff:
     surroundings: Mapping[str, Change]
     ends: Mapping[str, Change]
     pairs: tuple[Pair, ...]
-    windows: tuple[Window, ...]
     caused: Mapping[int, int]
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """How what the model was given to read differs, each difference where it came up first."""
+        return tuple(_windows(self.pairs))
 
     @property
     def identical(self) -> bool:
@@ -76,7 +80,7 @@ def diff(a: Cassette, b: Cassette) -> Diff:
     Raises:
         CassetteDamaged: an event can't be read.
     """
-    pairs = paired(steps(a.events), steps(b.events))
+    pairs = paired(Run(a).steps, Run(b).steps)
     surroundings = _surroundings(a.header, b.header)
     found = causes(pairs, given=_given(surroundings), same_code=_same_code(a.header, b.header, surroundings))
     return Diff(
@@ -86,7 +90,6 @@ def diff(a: Cassette, b: Cassette) -> Diff:
         surroundings=surroundings,
         ends=_differing(_end(a), _end(b)),
         pairs=tuple(pairs),
-        windows=tuple(_windows(pairs)),
         caused=found.caused,
     )
 
@@ -94,7 +97,7 @@ def diff(a: Cassette, b: Cassette) -> Diff:
 def _windows(pairs: Sequence[Pair]) -> Iterator[Window]:
     seen: set[tuple[str, str, str]] = set()
     for a, b in ((pair.a, pair.b) for pair in pairs):
-        if a is None or b is None or a.call is None or b.call is None or a.ask == b.ask:
+        if a is None or b is None or a.ask == b.ask or a.call is None or b.call is None:
             continue
         found = [
             shift
@@ -103,7 +106,7 @@ def _windows(pairs: Sequence[Pair]) -> Iterator[Window]:
         ]
         seen |= {(shift.what, shift.before, shift.after) for shift in found}
         if found:
-            yield Window(a.event.id, b.event.id, tuple(found))
+            yield Window(a.id, b.id, tuple(found))
 
 
 def _surroundings(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Change]:

@@ -19,20 +19,17 @@ nothing else explains that the program took another way, that is said: an *input
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from heapq import heappop, heappush
 from typing import Any, Final, Literal
 
-from replay.diff.align import align
-from replay.diff.steps import Parts, Step
-from replay.matching.shapes import mask
+from replay.diff.changes import Change, Changes, masked, of_answer, of_request, of_settings, text
+from replay.diff.pairs import Pair
+from replay.diff.steps import Step
 from replay.model.inside import INNER
 
 Class = Literal["input", "code", "config", "order"]
-
-_CONFIG: Final = ("model", "parameter ", "tool ", "prompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,67 +60,6 @@ class Root:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Steps that are each other's; one is None where the other run has none."""
-
-    a: Step | None
-    b: Step | None
-
-    @property
-    def lane(self) -> str:
-        """Whose it is. What happens inside a tool is its caller's."""
-        return "/".join(name for name in _step_of(self).event.lane.split("/") if name != INNER)
-
-    @property
-    def inside(self) -> bool:
-        """Whether it happened in the body of a tool."""
-        return INNER in _step_of(self).event.lane.split("/")
-
-
-def paired(a: Sequence[Step], b: Sequence[Step]) -> list[Pair]:
-    """The steps of two runs, lane by lane aligned; in the order in which they happened."""
-    lanes: dict[str, tuple[list[Step], list[Step]]] = {}
-    for side, run in enumerate((a, b)):
-        for step in run:
-            lanes.setdefault(step.event.lane, ([], []))[side].append(step)
-    found = [pair for one, other in lanes.values() for pair in _lane(one, other)]
-    return _in_order(found)
-
-
-def _lane(a: Sequence[Step], b: Sequence[Step]) -> Iterable[Pair]:
-    for block in align([step.ask for step in a], [step.ask for step in b]):
-        one, other = a[block.a0 : block.a1], b[block.b0 : block.b1]
-        if block.equal:
-            yield from map(Pair, one, other)
-            continue
-        for inner in align([step.place for step in one], [step.place for step in other]):
-            if inner.equal:
-                yield from map(Pair, one[inner.a0 : inner.a1], other[inner.b0 : inner.b1])
-            else:
-                yield from (Pair(step, None) for step in one[inner.a0 : inner.a1])
-                yield from (Pair(None, step) for step in other[inner.b0 : inner.b1])
-
-
-def _in_order(pairs: list[Pair]) -> list[Pair]:
-    """By b; what only a has stands where it stood among its neighbours of a."""
-    at: dict[int, int] = {pair.a.event.id: pair.b.event.id for pair in pairs if pair.a and pair.b}
-    last = -1
-    where: dict[int, tuple[int, int]] = {}
-    for event in sorted(pair.a.event.id for pair in pairs if pair.a):
-        last = max(last, at.get(event, -1))
-        where[event] = (last, event)
-
-    def key(pair: Pair) -> tuple[int, int, int]:
-        if pair.b is not None:
-            return pair.b.event.id, 0, 0
-        assert pair.a is not None
-        before, event = where[pair.a.event.id]
-        return before, 1, event
-
-    return sorted(pairs, key=key)
-
-
 @dataclass(slots=True)
 class Found:
     """What `causes` finds: causes; how many steps differ because of them; and how many differ in drawn values only.
@@ -141,7 +77,7 @@ def causes(pairs: Sequence[Pair], *, given: Sequence[Root] = (), same_code: bool
     """Tells causes from what follows.
 
     Args:
-        pairs: from `paired`.
+        pairs: from `pairs.paired`.
         given: causes from before the first step, such as other arguments.
         same_code: whether both runs are known to have run the same program; None: nobody knows.
     """
@@ -149,7 +85,7 @@ def causes(pairs: Sequence[Pair], *, given: Sequence[Root] = (), same_code: bool
 
 
 class _Walk:
-    """Goes through both runs as they happened: each pair's requests, and where they came its answers."""
+    """Goes through what differs in both runs as it happened: each pair's requests, and where they came its answers."""
 
     def __init__(self, pairs: Sequence[Pair], given: Sequence[Root], same_code: bool | None) -> None:
         self.pairs = pairs
@@ -157,10 +93,16 @@ class _Walk:
         self.roots: list[tuple[str, Root]] = []  # with its lane
         self.followers: list[int] = []  # of each root
         self.causes: dict[int, int] = {}  # index of a pair that differs -> of the root
-        self.drawn: set[int] = set()  # indices of pairs that differ in draws only
-        self.known: set[tuple[Any, Any]] = set()  # changes seen before
-        self.texts: list[str] = []  # of differing answers
-        self.written: dict[str, int] = {}  # what a differing write changed -> its root
+        self.differing = [index for index, pair in enumerate(pairs) if not pair.same]
+        self.drawn = {
+            index
+            for index, pair in enumerate(pairs)
+            if pair.a is not None and pair.b is not None and pair.same and pair.a.exact != pair.b.exact
+        }  # indices of pairs that differ in draws only
+        self.told = _Told()
+        self.inner = _Inner(pairs)
+        self.written: dict[str, int] = {}  # what a differing write changed -> its root; as far as somebody asked
+        self.writes: list[tuple[Step, int]] = []
         self.swapped = first_swap(pairs)
         self.ends: dict[str, tuple[int, int]] = {}  # last event of each lane, in a and in b
         for pair in pairs:
@@ -168,10 +110,10 @@ class _Walk:
             self.ends[pair.lane] = (max(a, _id(pair.a)), max(b, _id(pair.b)))
         for root in given:
             self._begin("", root)
-            self._learn(root.changes)
+            self.told.learn(lambda root=root: root.changes)  # type: ignore[misc]
 
     def walk(self) -> Found:
-        for index, phase in moments(self.pairs):
+        for index, phase in moments(self.pairs, self.differing):
             (self._asked if phase == "ask" else self._answered)(index, self.pairs[index])
         if not self.roots and self.swapped is not None:
             self._begin("", self.swapped)
@@ -179,66 +121,71 @@ class _Walk:
         return Found(roots, sum(self.followers), len(self.drawn - set(self.causes)), self.causes)
 
     def _asked(self, index: int, pair: Pair) -> None:
-        if pair.a is None or pair.b is None:
-            step = _step_of(pair)
-            if step.event.kind == "env":
+        a, b = pair.a, pair.b
+        if a is None or b is None:
+            step = pair.step
+            if step.kind == "env":
                 return  # what it read counts, not that it was looked at
-            verb = "is done in addition" if pair.b else "isn't done any more"
-            self._explain(index, pair, f"{step.event.kind} {step.event.name} {verb}", {})
-            self._learn({name: (None, value) for name, value in step.answered.items()})
+            verb = "is done in addition" if b else "isn't done any more"
+            self._explain(index, pair, lambda: (f"{step.kind} {step.place.name} {verb}", {}))
+            self.told.learn(lambda: {name: (None, value) for name, value in step.answered.items()})
             return
-        moved = pair.a.address, pair.b.address
-        if moved[0] != moved[1] and not self._said(moved):
+        moved = a.place.address, b.place.address
+        if moved[0] != moved[1] and not self.told.said(moved):
             self._root(index, pair, "config", f"another address: {moved[0]} -> {moved[1]}", {"address": moved})
-            self._learn({"address": moved})
-        asked = _changes(pair.a, pair.b, "ask")
-        config = {
-            name: change for name, change in asked.items() if name.startswith(_CONFIG) and pair.b.call is not None
-        }
-        fresh = {name: change for name, change in config.items() if not self._said(change)}
+            self.told.learn(lambda: {"address": moved})
+        if a.ask == b.ask:
+            return
+        chosen = of_settings(a, b)
+        fresh = {name: change for name, change in chosen.items() if not self.told.said(change)}
+        for kind, changes in _by_kind(fresh).items():
+            self._root(index, pair, "config", f"{kind} changed: {', '.join(changes)}", changes)
+        self.told.learn(lambda: {**chosen, **of_request(a, b)})
         if fresh:
-            for kind, changes in _by_kind(fresh).items():
-                self._root(index, pair, "config", f"{kind} changed: {', '.join(changes)}", changes)
-        elif asked:
-            self._explain(index, pair, f"{pair.b.event.kind} {_what(pair.b, asked)} asked otherwise", asked)
-        elif pair.a.ask != pair.b.ask:
+            return
+        # Once something differs, all that is asked otherwise counts as following: nobody looks at the parts then.
+        if chosen or self._reaching(pair) is not None or of_request(a, b):
+            self._explain(index, pair, lambda: _otherwise(a, b, of_request(a, b)))
+        else:
             self.drawn.add(index)
-        self._learn(asked)
 
-    def _explain(self, index: int, pair: Pair, what: str, changes: Mapping[str, tuple[Any, Any]]) -> None:
+    def _explain(self, index: int, pair: Pair, said: Callable[[], tuple[str, Changes]]) -> None:
         """Another request: it follows from what can have reached it, or is a cause."""
         cause = self._reaching(pair)
         if cause is not None:
             self._follows(index, cause)
-        elif self.swapped is not None and self.same_code is not False:
+            return
+        if self.swapped is not None and self.same_code is not False:
             self._begin("", self.swapped)
             self._follows(index, len(self.roots) - 1)
-        elif self.same_code and self.drawn:
+            return
+        what, changes = said()
+        if self.same_code and self.drawn:
             self._root(index, pair, "input", f"time or chance: {what}, after draws that differ", changes)
         else:
             self._root(index, pair, "code", what, changes)
 
     def _answered(self, index: int, pair: Pair) -> None:
-        if pair.a is None or pair.b is None:
+        a, b = pair.a, pair.b
+        if a is None or b is None or a.answer == b.answer:
             return
-        answered = _changes(pair.a, pair.b, "answer")
-        if not answered:
-            if pair.a.answer != pair.b.answer:
-                self.drawn.add(index)
-            return
-        self._learn(answered)
+        self.told.learn(lambda: of_answer(a, b))
         if index in self.causes:  # asked otherwise
             return
-        inner = [cause for number, cause in self.causes.items() if within(self.pairs[number], pair)]
-        written = self.written.get(_where(pair.b)) if pair.b.call is None else None
-        if inner:
-            self._follows(index, inner[-1])
+        answered = of_answer(a, b)
+        if not answered:
+            self.drawn.add(index)
+            return
+        inner = self.inner.cause(index, self.causes)
+        written = self._written(_where(b)) if b.call is None else None
+        if inner is not None:
+            self._follows(index, inner)
         elif written is not None:
             self._follows(index, written)
         else:
-            self._root(index, pair, "input", f"{pair.b.seam}: {_what(pair.b, answered)}", answered)
+            self._root(index, pair, "input", f"{b.seam}: {_what(b, answered)}", answered)
 
-    def _root(self, index: int, pair: Pair, kind: Class, what: str, changes: Mapping[str, tuple[Any, Any]]) -> None:
+    def _root(self, index: int, pair: Pair, kind: Class, what: str, changes: Changes) -> None:
         self._begin(pair.lane, Root(_event(pair.a), _event(pair.b), kind, what, changes))
         self._caused(index, len(self.roots) - 1)
 
@@ -252,9 +199,15 @@ class _Walk:
 
     def _caused(self, index: int, cause: int) -> None:
         self.causes[index] = cause
-        step = _step_of(self.pairs[index])
-        if step.event.effect == "write" and step.call is None:
-            self.written[_where(step)] = cause
+        self.writes.append((self.pairs[index].step, cause))
+
+    def _written(self, where: str) -> int | None:
+        """The cause of what was last written there, if that differed."""
+        for step, cause in self.writes:
+            if step.event.effect == "write" and step.call is None:
+                self.written[_where(step)] = cause
+        self.writes.clear()
+        return self.written.get(where)
 
     def _reaching(self, pair: Pair) -> int | None:
         """The last cause that can have reached this step."""
@@ -263,71 +216,83 @@ class _Walk:
             if not lane or f"{pair.lane}/".startswith(f"{lane}/"):
                 return number
             ended = self.ends[lane]
-            if (pair.b and ended[1] < pair.b.event.id) or (pair.a and ended[0] < pair.a.event.id):
+            if (pair.b and ended[1] < pair.b.id) or (pair.a and ended[0] < pair.a.id):
                 return number
         return None
 
-    def _learn(self, changes: Mapping[str, tuple[Any, Any]]) -> None:
-        for one, other in changes.values():
-            self.known.add((one, other))
-            self.texts += [text for text in (_text(one), _text(other)) if len(text) > _SHORT]
 
-    def _said(self, change: tuple[Any, Any]) -> bool:
+class _Told:
+    """The changes that were seen so far; looked at only where somebody asks."""
+
+    def __init__(self) -> None:
+        self._later: list[Callable[[], Changes]] = []
+        self._known: set[tuple[str, str]] = set()
+        self._texts: list[str] = []  # of whatever differed
+
+    def learn(self, changes: Callable[[], Changes]) -> None:
+        self._later.append(changes)
+
+    def said(self, change: Change) -> bool:
         """The same change was made before; or it is made of changes and answers that were."""
-        if change in self.known:
+        for later in self._later:
+            for pair in later().values():
+                one, other = map(text, pair)
+                self._known.add((one, other))
+                self._texts += [each for each in (one, other) if len(each) > _SHORT]
+        self._later.clear()
+        one, other = map(text, change)
+        if (one, other) in self._known:
             return True
-        one, other = map(_text, change)
-        if other and any(other in text for text in self.texts):
+        if other and any(other in each for each in self._texts):
             return True
-        for old, new in self.known:
-            if len(_text(old)) > _SHORT:
-                one = one.replace(_text(old), _text(new))
+        for old, new in self._known:
+            if len(old) > _SHORT:
+                one = one.replace(old, new)
         return bool(other) and masked(one) == masked(other)
 
-
-_SHAPE: Final = re.compile("‹[a-z ]+›")
 
 _SHORT: Final = 3
 """A text that is no longer stands in any other."""
 
 
-def moments(pairs: Sequence[Pair]) -> Iterator[tuple[int, Literal["ask", "answer"]]]:
+class _Inner:
+    """Which differing steps happened inside of what another one asked for: in the body of a tool."""
+
+    def __init__(self, pairs: Sequence[Pair]) -> None:
+        self._pairs = pairs
+        self._inside = [index for index, pair in enumerate(pairs) if pair.inside and not pair.same]
+
+    def cause(self, index: int, causes: Mapping[int, int]) -> int | None:
+        """The last cause inside of that step."""
+        outer = self._pairs[index]
+        found = [causes[each] for each in self._inside if each in causes and within(self._pairs[each], outer)]
+        return found[-1] if found else None
+
+
+def moments(pairs: Sequence[Pair], which: Sequence[int]) -> Iterator[tuple[int, Literal["ask", "answer"]]]:
     """Each pair's request, in order, and each pair's answer where it came: after all that was asked before it came."""
     later: list[tuple[int, int]] = []  # (when it came, index), a heap
-    for index, pair in enumerate(pairs):
-        now = _step_of(pair).event.at
-        while later and later[0][0] <= now:
+    for index in which:
+        step = pairs[index].step
+        while later and later[0][0] <= step.at:
             yield heappop(later)[1], "answer"
         yield index, "ask"
-        event = _step_of(pair).event
-        heappush(later, (_NEVER if event.took is None else event.at + event.took, index))
+        heappush(later, (step.came, index))
     while later:
         yield heappop(later)[1], "answer"
 
 
-_NEVER: Final = 2**62
-
-
 def first_swap(pairs: Sequence[Pair]) -> Root | None:
     """The first two answers on different lanes that came in another order."""
-    both = [(pair.a, pair.b, pair.lane) for pair in pairs if pair.a and pair.b and pair.a.event.kind != "output"]
+    both = [(pair.b.came, pair.a, pair.b, pair.lane) for pair in pairs if pair.a and pair.b and pair.a.kind != "output"]
+    both.sort(key=lambda each: each[0])
     last: tuple[Step, Step, str] | None = None
-    for a, b, lane in sorted(both, key=lambda each: _came(each[1])):
-        if last is not None and _came(a) < _came(last[0]) and lane != last[2]:
-            what = f"{last[1].event.name} ({last[2]}) came before {b.event.name} ({lane}), in a after it"
-            return Root(a.event.id, last[1].event.id, "order", what)
+    for _, a, b, lane in both:
+        if last is not None and a.came < last[0].came and lane != last[2]:
+            what = f"{last[1].place.name} ({last[1].lane}) came before {b.place.name} ({b.lane}), in a after it"
+            return Root(a.id, last[1].id, "order", what)
         last = (a, b, lane)
     return None
-
-
-def _came(step: Step) -> int:
-    return _NEVER if step.event.took is None else step.event.at + step.event.took
-
-
-def _step_of(pair: Pair) -> Step:
-    step = pair.b or pair.a
-    assert step is not None
-    return step
 
 
 def within(inner: Pair, outer: Pair) -> bool:
@@ -335,46 +300,18 @@ def within(inner: Pair, outer: Pair) -> bool:
     return inner.inside and any(
         one is not None
         and other is not None
-        and one.event.lane.startswith(f"{other.event.lane}/{INNER}")
-        and other.event.at <= one.event.at <= _came(other)
+        and one.lane.startswith(f"{other.lane}/{INNER}")
+        and other.at <= one.at <= other.came
         for one, other in ((inner.a, outer.a), (inner.b, outer.b))
     )
 
 
-def _changes(a: Step, b: Step, which: Literal["ask", "answer"]) -> dict[str, tuple[Any, Any]]:
-    """The parts that differ in more than drawn values."""
-    if getattr(a, which) == getattr(b, which):
-        return {}
-    one: Parts = a.asked if which == "ask" else a.answered
-    other: Parts = b.asked if which == "ask" else b.answered
-    found: dict[str, tuple[Any, Any]] = {}
-    for name in [*one, *(name for name in other if name not in one)]:
-        pair = one.get(name), other.get(name)
-        if pair[0] != pair[1] and not (name in one and name in other and _drawn(*pair)):
-            found[name] = pair
-    return found
-
-
-def _drawn(one: Any, other: Any) -> bool:
-    """Two values that differ in times, ids or random numbers only."""
-    return type(one) is type(other) and masked(_text(one)) == masked(_text(other))
-
-
-def masked(text: str) -> str:
-    """The text without its times, ids and random numbers; which of these something is can't be told from a number."""
-    return _SHAPE.sub("‹›", mask(text)[0])
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
-
-
 def _id(step: Step | None) -> int:
-    return -1 if step is None else step.event.id
+    return -1 if step is None else step.id
 
 
 def _event(step: Step | None) -> int | None:
-    return None if step is None else step.event.id
+    return None if step is None else step.id
 
 
 def _where(step: Step) -> str:
@@ -383,21 +320,25 @@ def _where(step: Step) -> str:
     if isinstance(request, dict):
         for name in ("store", "path", "file"):
             if name in request:
-                return f"{step.event.kind} {request[name]}"  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        if "url" in request:
-            return "http " + str(request["url"]).partition("://")[2].partition("/")[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-    return f"{step.event.kind} {step.event.name.partition('.')[0]}"
+                return f"{step.kind} {request[name]}"  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if step.kind == "http":
+        return f"http {step.place.address.partition('://')[2]}"
+    return f"{step.kind} {step.place.name.partition('.')[0]}"
 
 
-def _by_kind(changes: Mapping[str, tuple[Any, Any]]) -> dict[str, dict[str, tuple[Any, Any]]]:
-    found: dict[str, dict[str, tuple[Any, Any]]] = {}
+def _otherwise(a: Step, b: Step, changes: Changes) -> tuple[str, Changes]:
+    return f"{b.kind} {_what(b, changes)} asked otherwise", changes
+
+
+def _by_kind(changes: Changes) -> dict[str, dict[str, Change]]:
+    found: dict[str, dict[str, Change]] = {}
     for name, change in changes.items():
         kind = "tool set" if name.startswith("tool ") else name.split(" ")[0]
         found.setdefault(kind, {})[name] = change
     return found
 
 
-def _what(step: Step, changes: Mapping[str, tuple[Any, Any]]) -> str:
+def _what(step: Step, changes: Changes) -> str:
     names = list(changes)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"{step.event.name}: {', '.join(names[:3])}{more}"

@@ -75,12 +75,18 @@ def explain(expected: Request, got: Request, width: int = 400) -> Difference:
     """
     if same(expected, got):
         return Difference()
-    one, other = parsed(expected), parsed(got)
-    changes: list[Change] = []
-    pairs = _trim(one, other)
-    for path, a, b in pairs:
-        changes += _differences(path, a, b, width)
+    changes = between(parsed(expected), parsed(got), width)
     return Difference(tuple(changes[:MAX_CHANGES]), max(len(changes) - MAX_CHANGES, 0))
+
+
+def between(one: dict[str, Any], other: dict[str, Any], width: int = 400) -> list[Change]:
+    """All places in which two values differ.
+
+    Example:
+        >>> [str(change) for change in between({"a": [1, 2, 3]}, {"a": [1, 3], "b": None})]
+        ['- a[1]: 2', '+ b: None']
+    """
+    return [change for path, a, b in _trim(one, other) for change in _differences(path, a, b, width)]
 
 
 def parsed(request: Request) -> dict[str, Any]:
@@ -171,6 +177,7 @@ class _Absent:
 
 
 _ABSENT = _Absent()
+_PLAIN = frozenset((str, int, float, bool, bytes, type(None)))
 
 
 def _differences(path: _Path, one: Any, other: Any, width: int) -> list[Change]:
@@ -178,6 +185,8 @@ def _differences(path: _Path, one: Any, other: Any, width: int) -> list[Change]:
         return [Change(_shown(path), "added", None, other, words.clip(repr(other), width))]
     if other is _ABSENT:
         return [Change(_shown(path), "missing", one, None, words.clip(repr(one), width))]
+    if type(one) in _PLAIN and type(other) in _PLAIN:  # as most are, and DeepDiff takes its time
+        return [Change(_shown(path), "changed", one, other, _both(one, other, width))]
     from deepdiff import DeepDiff
 
     found: list[Change] = []

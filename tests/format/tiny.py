@@ -42,6 +42,7 @@ class Tiny:
         self.plain = data[:12]
         self.frames: list[tuple[int, int, bytes]] = []
         self.index: Any = None
+        self.digests: Any = None
         self.crc = 0
         self.end = 12
         while self._next(data):
@@ -68,6 +69,10 @@ class Tiny:
         elif kind == 13:
             self.index = value(whole[13:])
             self.index_at = self.end
+        elif kind == 15:
+            size, _, packed = value(whole[13:])
+            self.digests = value(zstandard.ZstdDecompressor().decompress(packed, max_output_size=size))
+            self.digests_at = self.end
         else:
             if kind == 10:
                 assert value(whole[13:]) == [sha256(self.plain).digest()]

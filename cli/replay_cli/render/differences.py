@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from replay.diff.compare import Change, Diff
-from replay.diff.roots import Pair, Root
+from replay.diff.changes import Change
+from replay.diff.compare import Diff
+from replay.diff.pairs import Pair
+from replay.diff.roots import Root
 from replay.diff.steps import Step
 from replay.diff.window import Shift
 from replay.matching import words
