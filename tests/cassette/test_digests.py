@@ -12,16 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.cassette import digests, layout, opening
+from replay.cassette import frame as f
 from replay.cassette.codec import pack
 from replay.cassette.delta import Delta, difference
 from replay.cassette.digests import Digests, Making
-from replay.cassette.frame import CHUNK
+from replay.cassette.footer import unpack
 from replay.cassette.pieces import Texts
 from replay.cassette.reader import Reader
 from replay.cassette.verify import verify
 from replay.cassette.writer import Writer
 from replay.model.errors import CassetteDamaged
 from tests.cassette.recordings import add, begin, record
+from tests.format.tiny import Tiny
 
 V1 = Path(__file__).parents[2] / "fixtures" / "cassettes" / "v1"
 
@@ -162,13 +164,13 @@ def test_pieces_that_came_late_are_those_that_came(tmp_path: Path) -> None:
         call = [0, "tool", "say", "read", 5, None, None, None, None, 1, 2, None]
         making.add(4, 0, pack(call))
         making.add(3, 9, b"")  # of an event that isn't here
-    late.add(CHUNK, 0, pack([0, 1, 0, "a", False]))
-    late.add(CHUNK, 0, pack([0, 1, 5, None, False]))
-    late.add(CHUNK, 0, pack([0, 2, 6, ["b"], False]))
-    late.add(CHUNK, 0, pack([0, 3, 5, None, False]))  # never came
-    late.add(CHUNK, 0, pack([0, 3, 3, None, False]))
+    late.add(f.CHUNK, 0, pack([0, 1, 0, "a", False]))
+    late.add(f.CHUNK, 0, pack([0, 1, 5, None, False]))
+    late.add(f.CHUNK, 0, pack([0, 2, 6, ["b"], False]))
+    late.add(f.CHUNK, 0, pack([0, 3, 5, None, False]))  # never came
+    late.add(f.CHUNK, 0, pack([0, 3, 3, None, False]))
     for value in "ab":
-        at_once.add(CHUNK, 0, pack([0, 1, 0, value, False]))
+        at_once.add(f.CHUNK, 0, pack([0, 1, 0, value, False]))
     assert late.done() == at_once.done()
 
 
@@ -190,6 +192,9 @@ def test_they_are_stored_when_a_recording_is_sealed(tmp_path: Path) -> None:
     with Reader.open(tmp_path / "open.cassette") as made, Reader.open(tmp_path / "sealed.cassette") as stored:
         assert stored.digests is stored.digests
         assert stored.digests == made.digests == digests.of(stored.frames())
+        tiny = Tiny((tmp_path / "sealed.cassette").read_bytes())
+        assert tiny.index["digests"] == [tiny.digests_at, tiny.index_at - tiny.digests_at]
+        assert tiny.digests[3] == b"".join(stored.digests.ask)
         again = Digests.unpack(stored.digests.pack(), 3)
         assert again == stored.digests
 
@@ -275,3 +280,41 @@ def test_what_has_no_digests_is_sealed_all_the_same(step: str, tmp_path: Path) -
         patch.setattr(Making, step, fails)
         record(path, [1, 2], seal=True)
     assert verify(path).intact
+
+
+def test_a_footer_that_has_them_nowhere_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.cassette"
+    record(path, [1, 2], seal=True)
+    source = opening.source(path)
+    footer = layout.of(source).footer
+    source.close()
+    footer.digests = (-1, 5)
+    with pytest.raises(ValueError, match="nowhere"):
+        unpack(footer.pack())
+
+
+def test_what_cannot_be_unpacked_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "x.cassette"
+    real = f.encode
+
+    def forged(type_: int, event: int, payload: bytes, seed: int) -> tuple[bytes, int]:
+        return real(type_, event, pack([1, 0, b""]) if type_ == f.DIGESTS else payload, seed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f, "encode", forged)
+        record(path, [1, 2], seal=True)
+    with Reader.open(path) as reader:
+        assert reader.digests == digests.of(reader.frames())
+
+
+def test_what_was_asked_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.cassette"
+    writer = begin(path)
+    add(writer, 1, body=b"a body" * 100, chain="c")
+    event = writer.call(0, "tool", "add", "read", 5, 0, ["in"], b"a body" * 101, "c", None)
+    writer.ret(event, 6, 0, None, False)
+    add(writer, 1)
+    writer.flush()
+    writer.close()
+    with Reader.open(path) as reader:
+        assert [reader.asked(number) for number in range(3)] == [b"a body" * 100, b"a body" * 101, None]
