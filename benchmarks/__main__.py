@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-PROMISES = ("P1", "P2", "P3", "P4", "P6", "P7", "P8", "P9", "P10")
+PROMISES = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10")
 HEADS = ("", "what", "ours", "floor", "peer", "ratio", "found", "promised", "met")
 
 
@@ -63,6 +63,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _number(value: float) -> str:
+    if value == int(value) and value < 1000:
+        return f"{value:.0f}"
     if value >= 10000:
         return f"{value:,.0f}"
     return f"{value:.0f}" if value >= 100 else f"{value:.2f}" if value < 10 else f"{value:.1f}"

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import json
-import os
 import random
 import re
 import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 import replay
-from replay.cassette.scan import Scan
-from replay.cassette.source import FileSource
-from replay.demo.server import environment
-from tests.support.e2e import REPLAY, cli, cli_json, error_line, record, shown, write
+from benchmarks.killed import kill, killed, unpacked
+from tests.support.e2e import cli, cli_json, error_line, record, shown, write
 
 STREAMED = """
 import json, os, httpx
@@ -64,32 +55,6 @@ async def main():
 
 asyncio.run(main())
 """
-MIXED = """
-import asyncio, os, threading
-import httpx, requests
-BASE = os.environ["AGENT_BASE_URL"]
-
-def thread(worker):
-    for number in range(25):
-        print("got", len(requests.get(f"{BASE}/whole?w={worker}&n={number}").text), flush=True)
-
-async def task(client, worker):
-    for number in range(12):
-        async with client.stream("GET", f"{BASE}/stream?w={worker}&n={number}") as response:
-            async for line in response.aiter_lines():
-                print("line", len(line), flush=True)
-
-async def main():
-    async with httpx.AsyncClient() as client:
-        await asyncio.gather(*(task(client, f"task{number}") for number in range(3)))
-
-threads = [threading.Thread(target=thread, args=(f"thread{number}",)) for number in range(3)]
-for each in threads:
-    each.start()
-asyncio.run(main())
-for each in threads:
-    each.join()
-"""
 PROGRAMS = {"streamed": STREAMED, "threaded": THREADED, "async": ASYNC}
 
 
@@ -104,82 +69,21 @@ def test_killed_often(name: str, server_url: str, tmp_path: Path) -> None:
     kill_often(name, 34, server_url, tmp_path)
 
 
-@pytest.fixture
-def witness() -> Generator[tuple[str, dict[str, dict[str, int]]]]:
-    """A server, and what it has seen: run -> worker -> number of the last request. Asking is having all before."""
-    seen: dict[str, dict[str, int]] = {}
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            run, worker, number = re.fullmatch(r"/(\d+)/\w+\?w=(\w+)&n=(\d+)", self.path).groups()  # type: ignore[union-attr]
-            seen.setdefault(run, {})[worker] = int(number)
-            self.send_response(200)
-            if "/whole" in self.path:
-                self.send_header("Content-Length", "300")
-                self.end_headers()
-                self.wfile.write(b"x" * 300)
-                return
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            for piece in (b"one\n", b"two two\n", b"three three three\n", b""):
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-        def handle(self) -> None:
-            with contextlib.suppress(ConnectionError):  # it was killed
-                super().handle()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", seen
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def witnessed(times: int, witness: tuple[str, dict[str, dict[str, int]]], directory: Path) -> None:
+def witnessed(times: int, directory: Path) -> None:
     """Streams, threads and tasks in one agent, killed at random; nothing is missing that its server saw delivered."""
-    url, seen = witness
-    program = write(directory / "mixed.py", MIXED)
-    whole = record(program, directory / "whole.cassette", url=f"{url}/9999")
-    assert (whole.exit_code, replay.run(whole.path).identical) == (0, True)
-    size = unpacked(whole.path)
-    sure = 0
-    for number in range(times):
-        path = directory / f"{number}.cassette"
-        at = random.randrange(1, size)
-        received = None
-        while received is None:
-            seen.pop(str(number), None)
-            received = killed(program, path, f"{url}/{number}", at, whole_group=bool(number % 2))
-            at = at * 3 // 4
-        delivered = {(w, str(n)) for w, last in seen.get(str(number), {}).items() for n in range(last)}
-        with replay.load(path) as cassette:
-            there = {
-                tuple(re.findall(r"[wn]=(\w+)", event.request["url"]))
-                for event in cassette.events
-                if event.kind == "http" and event.status in ("done", "streamed")
-            }
-        assert delivered <= there, delivered - there
-        sure += len(delivered)
-        check(path, received)
-    print(f"{times} killed, {sure} responses delivered, none missing")
+    found = kill(times, directory)
+    assert (found.kills, found.readable, found.replayed, found.missing) == (times, times, times, 0), found
+    print(f"{times} killed, {found.delivered} responses delivered, none missing")
 
 
-def test_killed_with_a_witness(witness: tuple[str, dict[str, dict[str, int]]], tmp_path: Path) -> None:
-    witnessed(2, witness, tmp_path)
+def test_killed_with_a_witness(tmp_path: Path) -> None:
+    witnessed(2, tmp_path)
 
 
 @pytest.mark.torture
-def test_killed_often_with_a_witness(witness: tuple[str, dict[str, dict[str, int]]], tmp_path: Path) -> None:
+def test_killed_often_with_a_witness(tmp_path: Path) -> None:
     faulthandler.cancel_dump_traceback_later()  # minutes are expected
-    witnessed(100, witness, tmp_path)
+    witnessed(100, tmp_path)
 
 
 def kill_often(name: str, times: int, url: str, directory: Path) -> None:
@@ -195,59 +99,6 @@ def kill_often(name: str, times: int, url: str, directory: Path) -> None:
             received = killed(program, path, url, at, whole_group=bool(number % 2))
             at = at * 3 // 4
         check(path, received)
-
-
-def killed(program: Path, path: Path, url: str, at: int, *, whole_group: bool) -> bytes | None:
-    """Records, and kills once the cassette has `at` bytes. What was printed; None where it was too quick."""
-    command = [REPLAY, "record", "-o", str(path), "--", sys.executable, str(program)]
-    with subprocess.Popen(
-        command,
-        env=environment(url),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
-        while process.poll() is None and length(path) < at:
-            pass
-        if process.poll() is None:
-            targets = [-process.pid] if whole_group else children(process.pid, program)
-            for target in targets:
-                os.kill(target, signal.SIGKILL) if target > 0 else os.killpg(-target, signal.SIGKILL)
-        out, err = process.communicate()
-    with replay.load(path) as cassette:
-        ended = cassette.outcome is not None
-    if ended:
-        path.unlink()
-        return None
-    if not whole_group:
-        assert process.returncode == 128 + signal.SIGKILL
-        assert b"the recording is unfinished and replays to the cut" in err
-    return out
-
-
-def unpacked(path: Path) -> int:
-    """How long the file was before it was sealed."""
-    source = FileSource(path)
-    try:
-        scan = Scan(source)
-        for _ in scan.runs():
-            pass
-        return scan.footer.size
-    finally:
-        source.close()
-
-
-def length(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def children(pid: int, program: Path) -> list[int]:
-    """Those that run the program."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in found if str(program) in Path(f"/proc/{child}/cmdline").read_text()]
 
 
 def check(path: Path, received: bytes) -> None:
