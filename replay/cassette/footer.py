@@ -125,6 +125,8 @@ def unpack(payload: bytes) -> tuple[Footer, bytes]:
         numbers = cast("list[int]", raw["segments"])
         if not all(type(n) is int and n >= 0 for n in numbers) or len(numbers) % 6 or not numbers:
             raise ValueError("segments that are none")
+        if not 0 <= int(raw["events"]) < f.NO_EVENT:
+            raise ValueError("as many events as there can't be")
         rows = list(zip(*[iter(numbers)] * 6, strict=True))
         footer = Footer(
             segments=[Segment(*row[:3]) for row in rows],

@@ -130,7 +130,7 @@ class Reader:
         run = self._run(number)
         found = list(run.of(event))
         for stray in self._footer.strays.get(event, ()):
-            found += self._run(stray).of(event)
+            found += self._run(stray).of(event) if 0 <= stray < len(self._firsts) else ()
         if not found or found[0][0] not in (f.CALL, f.EVENT):
             raise run.damage or self._damaged(number, f"event {event} isn't where the footer says")
         return found

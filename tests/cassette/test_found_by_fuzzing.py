@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from replay.cassette import footer
 from replay.cassette import frame as f
+from replay.cassette._msgpack import plain, unplain
 from replay.cassette.finishing import finish
+from replay.cassette.reader import Reader
 from replay.cassette.redact.scanning import scan
+from replay.cassette.verify import verify
 from replay.model.errors import CassetteDamaged, UsageError
 from tests.cassette import forging
 from tests.cassette.recordings import record
@@ -53,3 +58,30 @@ def test_looking_for_secrets_in_frames_that_are_none(type_: int, tmp_path: Path)
     forging.put(path, frames, signatures)
     with pytest.raises(CassetteDamaged):
         list(scan(path))
+
+
+def forged(path: Path, **more: object) -> None:
+    """A sealed cassette whose footer says something else."""
+    record(path, [1, 2], seal=True)
+    data = path.read_bytes()
+    at, seed = footer.find(data[-f.TRAILER.size :]) or (0, 0)
+    said: dict[str, Any] = unplain(data[at + f.HEAD.size : -f.TRAILER.size], int_keys=True)
+    index, _ = f.encode(f.INDEX, f.NO_EVENT, plain({**said, **more}), seed)
+    path.write_bytes(data[:at] + index + footer.trailer(at, seed))
+
+
+@pytest.mark.parametrize("count", [-1, 1 << 31, f.NO_EVENT])
+def test_a_footer_with_as_many_events_as_there_cannot_be(count: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.cassette"
+    forged(path, events=count)
+    with Reader.open(path) as reader:
+        assert len(reader) >= 0
+
+
+@pytest.mark.parametrize("segment", [99, -7])
+def test_a_footer_with_frames_where_there_is_nothing(segment: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.cassette"
+    forged(path, strays={0: [segment]})
+    with Reader.open(path) as reader:
+        assert reader.event(0).response == 1
+    assert not verify(path).intact
