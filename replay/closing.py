@@ -10,7 +10,7 @@ import atexit
 import os
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from replay import counters
 from replay.boundary import originals
@@ -127,9 +127,29 @@ def flush(timeout: float = 30.0) -> bool:
 _retained: dict[str, float] = {}
 
 
+class Uploads(Protocol):
+    """Sends what was sealed (`replay.uploading.Beside`)."""
+
+    def sealed(self, path: str) -> None: ...
+
+    def end(self) -> None: ...
+
+
+uploads: Uploads | None = None
+
+
+def upload_to(there: Uploads) -> None:
+    """What is sealed from now on goes there."""
+    global uploads
+    uploads = there
+
+
 def retain(recorder: Recorder) -> None:
-    """Let old cassettes beside that one go, now and then: looking through a directory takes its time."""
+    """What was sealed is sent where it is to go, and old ones beside it go away: now and then, since looking through a
+    directory takes its time."""
     keeping, directory = recorder.keeping, os.path.dirname(os.path.abspath(recorder.path))
+    if uploads is not None:
+        uploads.sealed(recorder.path)
     now = originals.monotonic()
     if (keeping.retain_age or keeping.retain_size) and now >= _retained.get(directory, 0.0):
         _retained[directory] = now + _RETAIN_EVERY
@@ -155,6 +175,8 @@ def at_exit() -> None:
         _finish(ending.recorder, ending.outcome)
         _closer.add(ending.recorder)
     flush()
+    if uploads is not None:
+        uploads.end()
 
 
 def _in_child() -> None:

@@ -146,7 +146,7 @@ TABLE = (
     ),
     Option(
         "upload", "REPLAY_UPLOAD", _text, "a URL", None, "--upload",
-        "Where `replay record` copies sealed cassettes to, in the background.",
+        "Where sealed cassettes are copied to, in the background.",
     ),
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Unpack, overload
 
-from replay import closing, counters, options, otel
+from replay import closing, counters, options, otel, uploading
 from replay.boundary import interrupts, lanes, originals, sites
 from replay.boundary.lanes import become, running
 from replay.boundary.traceparent import begin as begin_trace
@@ -406,6 +406,9 @@ def _install() -> None:
     loops = sys.modules.get("replay.runtime.loops")
     if loops is not None:
         loops.adopt_running_loop()
+    url = options.current().upload
+    if url is not None:
+        closing.upload_to(uploading.Beside(url, warn_on_stderr))
 
 
 @functools.cache

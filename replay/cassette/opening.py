@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from replay.cassette.directory import url_of
 from replay.cassette.source import ByteSource, FileSource
 
 _START = 32
@@ -21,7 +22,7 @@ def source(path: str | os.PathLike[str]) -> ByteSource:
         return decrypted(FileSource(path))
     from replay.cassette import remote
 
-    url = None if os.path.exists(path) else remote.url_of(path)
+    url = None if os.path.exists(path) else url_of(path)
     return decrypted(FileSource(path) if url is None else remote.source(url))
 
 

@@ -7,7 +7,6 @@ that; `file://` is a path. Credentials and endpoints come from where these take 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -17,6 +16,7 @@ from importlib import import_module
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
+from replay.cassette.directory import url_of
 from replay.cassette.lru import Recent
 from replay.cassette.source import ByteSource, FileSource
 from replay.model.errors import CassetteMissing, CassetteUnreadable
@@ -26,17 +26,7 @@ _KEPT: Final = 128
 _RETRIES: dict[str, Any] = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 _PIECE: Final = 4 << 20
 _OBJECTS: Final = frozenset(("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "http", "https"))
-_URL: Final = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.DOTALL)
 _EXTRA: Final = "pip install 'agent-replay[remote]'"
-
-
-def url_of(name: str | os.PathLike[str]) -> str | None:
-    """The URL that `name` is, also where it went through a `Path`, which takes slashes away; None: it is none."""
-    found = _URL.fullmatch(os.fspath(name))
-    if found is None:
-        return None
-    scheme, rest = found.groups()
-    return f"file:///{rest}" if scheme == "file" else f"{scheme}://{rest}"
 
 
 class Store(Protocol):

@@ -18,6 +18,7 @@ import pytest
 from replay import uploading
 from replay.cassette import remote
 from replay.cassette.cassette import load
+from replay.cassette.directory import url_of
 from replay.cassette.verify import verify
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable
 from tests.cassette.recordings import add, begin
@@ -146,7 +147,7 @@ def test_other_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_urls_that_went_through_a_path(name: str, url: str | None) -> None:
-    assert remote.url_of(name) == url
+    assert url_of(name) == url
 
 
 def test_uploads_survive_a_store_that_is_away(there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,3 +217,75 @@ def test_a_recording_is_uploaded_behind_the_program(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert (done.returncode, "not uploaded" in done.stderr) == (3, True)
+
+
+WITHIN = """
+import os, sys, replay
+
+@replay.tool
+def look(number):
+    return number * 2
+
+@replay.entrypoint
+def handle(number):
+    return look(number)
+
+with replay.record("block.cassette"):
+    look(1)
+print(sum(handle(n) for n in range(int(sys.argv[1]))))
+"""
+
+
+def _there(folder: Path, count: int) -> list[Path]:
+    end = time.monotonic() + 60
+    while len(found := sorted(folder.rglob("*.cassette"))) < count:
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
+    return found
+
+
+def test_what_a_program_records_from_within_is_uploaded(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(WITHIN)
+    away = tmp_path / "away"
+    done = python(tmp_path, "program.py", "12", REPLAY_UPLOAD=away.as_uri(), REPLAY_DIR=str(tmp_path / "dir"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "132\n", "")
+    found = _there(away, 13)
+    assert {path.name for path in found} == {
+        "block.cassette",
+        *(path.name for path in (tmp_path / "dir").glob("*.cassette")),
+    }
+    end = time.monotonic() + 60
+    while list((tmp_path / "dir" / ".uploads").glob("*.json")):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert all(load(path).status == "sealed" for path in found)
+
+
+def test_a_store_that_is_away_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(WITHIN)
+    (tmp_path / "file").write_text("")
+    target = (tmp_path / "file").as_uri()  # nothing can be stored below a file
+    done = python(tmp_path, "program.py", "3", REPLAY_UPLOAD=target, REPLAY_DIR=str(tmp_path / "dir"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "6\n", "")
+    assert len(list((tmp_path / "dir" / ".uploads").glob("*.json"))) == 4
+    done = python(tmp_path, "program.py", "3", REPLAY_UPLOAD="nowhere", REPLAY_DIR=str(tmp_path / "other"))
+    assert (done.returncode, done.stdout) == (0, "6\n")
+    assert done.stderr.count("not uploaded") == 1
+
+
+def test_children_are_uploaded_beside_their_parent(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "import subprocess, sys\nprint(subprocess.run([sys.executable, '-c', 'print(1)']).returncode)\n"
+    )
+    command = ("record", "-o", "x.cassette", "--upload", (tmp_path / "away").as_uri(), "--")
+    done = cli(*command, sys.executable, "program.py", cwd=tmp_path)
+    assert done.returncode == 0
+    found = _there(tmp_path / "away", 2)
+    assert [str(path.relative_to(tmp_path / "away")) for path in found] == ["x.cassette", "x.d/1.cassette"]
+
+
+def python(where: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("REPLAY_")}
+    return subprocess.run(
+        [sys.executable, *words], cwd=where, env={**kept, **variables}, capture_output=True, text=True, check=False
+    )

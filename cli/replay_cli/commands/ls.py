@@ -9,8 +9,8 @@ import click
 
 from replay import expect
 from replay.cassette.cassette import load
-from replay.cassette.directory import SUFFIX, cassettes, default_directory
-from replay.cassette.remote import listed, url_of
+from replay.cassette.directory import SUFFIX, cassettes, default_directory, url_of
+from replay.cassette.remote import listed
 from replay.model.errors import CassetteMissing, ReplayError
 from replay_cli import console, contents, exits, options
 from replay_cli.render import facts

@@ -10,7 +10,7 @@ import click
 
 from replay import options as settings
 from replay.boundary import originals
-from replay.cassette.directory import default_directory
+from replay.cassette.directory import default_directory, descendants
 from replay.cassette.header import new_id
 from replay.cassette.keeping import Keeping, Kept
 from replay.launch import Recording, record_command
@@ -127,7 +127,7 @@ def command(
         from replay.uploading import in_background  # a program that isn't uploaded doesn't wait for it
 
         try:
-            in_background(recording.path, upload)
+            in_background(recording.path, upload, descendants(recording.path))
         except (ReplayError, OSError) as error:  # the program's exit code stands
             click.echo(one_line(f"replay: {recording.path}: not uploaded: {error}"), err=True)
     return recording.exit_code
