@@ -151,7 +151,7 @@ class ReplayedProcess(descent.Descent):
             facts=Facts(changed, partial(first_replaced, path)),
             daemons=frozenset(() if recorded is None else recorded.get("alive", ())),
             until=self._spec.get("until") if last else None,
-            contents=_contents(path),
+            contents=_contents(path, self._spec.get("contents", {}) if last else {}),
             branch=None if last else (self._way[0][0], self._branch),
             bodies=self._spec.get("bodies", False) or inside,
             late=any(spot.what == "signal" for spot in reader.blind_spots),
@@ -236,11 +236,15 @@ def replaced_in(header: Mapping[str, Any]) -> frozenset[int]:
     return frozenset(fork.get("replaced", ()))
 
 
-def _contents(path: str) -> Callable[[int], bytes | None]:
-    """Reads contents of files from a cassette, by the event that saw them."""
+def _contents(path: str, instead: Mapping[str, str]) -> Callable[[int], bytes | None]:
+    """Reads contents of files from a cassette, by the event that saw them; or those of the files `instead` of them."""
     readers: list[Reader] = []
 
     def content(event: int) -> bytes | None:
+        other = instead.get(str(event)) if instead else None
+        if other is not None:
+            with open(other, "rb") as file:
+                return file.read()
         if not readers:
             readers.append(Reader.open(path))
         return readers[0].content(event)

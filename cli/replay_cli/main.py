@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "memory": "What stores held before and after, who wrote it, out of what, and which decision it reached.",
     "effects": "Writes to the world, in order, with what decided each and what it set off.",
     "diff": "What differs between two recordings, and which of it is a cause.",
+    "bisect": "Which of many differences made it go wrong: searched by executions, and proved by them.",
     "expect": "Whether an expectation holds of what was recorded.",
     "why": "What accounts for a decision or a call, ranked, with the evidence.",
     "import": "Transcripts of agents, from elsewhere, as cassettes.",

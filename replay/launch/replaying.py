@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
@@ -38,6 +38,8 @@ def run(
     trace: str | None = None,
     run_tools: bool | None = None,
     again: Callable[[Run], None] | None = None,
+    modules: Sequence[str] = (),
+    contents: Mapping[int, str] | None = None,
 ) -> Run:
     """Re-execute what a cassette recorded: offline, without side effects, in a process of its own.
 
@@ -55,6 +57,8 @@ def run(
             what they ask of the world is answered. None: answers, and where these don't lead to the same execution,
             once more with bodies: tools may change what the program holds in memory. `Run.tools` says which it was.
         again: told of the first attempt before the second one begins.
+        modules: folders in which the program's modules are looked for first.
+        contents: files whose contents the program reads instead of the recorded ones, by the events that opened those.
 
     Raises:
         CassetteMissing and the other errors of reading; NotReplayable: there is nothing to run here.
@@ -74,14 +78,14 @@ def run(
             return replace(
                 run(
                     copy, command=command, match=match, until=until, output=output, cwd=cwd, allow=allow, trace=trace,
-                    run_tools=run_tools, again=again,
+                    run_tools=run_tools, again=again, modules=modules, contents=contents,
                 ),
                 cassette=url,
             )  # fmt: skip
     path = os.path.abspath(found)
 
     def attempt(bodies: bool) -> Run:
-        return _attempt(path, command, match, until, output, cwd, allow, trace, bodies)
+        return _attempt(path, command, match, until, output, cwd, allow, trace, bodies, modules, contents or {})
 
     has_bodies = INSIDE in (header_at(path) or {}).get("flags", ())
     if run_tools and not has_bodies:
@@ -112,6 +116,8 @@ def _attempt(
     allow: Sequence[str],
     trace: str | None,
     bodies: bool,
+    modules: Sequence[str],
+    contents: Mapping[int, str],
 ) -> Run:
     from replay.cassette.reader import Reader
     from replay.model.verdict import Verdict
@@ -132,6 +138,9 @@ def _attempt(
     try:
         verdict_path = os.path.join(scratch, "verdict.json")
         environ, restore = beginning.environment()
+        if modules:
+            ours, *rest = environ["PYTHONPATH"].split(os.pathsep)
+            environ["PYTHONPATH"] = os.pathsep.join([ours, *modules, *rest])
         spec: Spec = {
             "mode": "replay",
             "cassette": beginning.path,
@@ -143,6 +152,7 @@ def _attempt(
             "lenient": match == "lenient",
             "until": until,
             "bodies": bodies,
+            "contents": {str(event): file for event, file in contents.items()},
             "allow": list(allow),
             "trace": None if trace is None else os.path.join(scratch, _TRACE),
         }

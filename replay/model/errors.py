@@ -177,6 +177,18 @@ class BeginningLost(ReplayError):
     slug = "beginning-lost"
 
 
+class GitFailed(ReplayError):
+    """git isn't there, or refused what was asked of it; the message is its own."""
+
+    slug = "git-failed"
+
+
+class TrialAborted(ReplayError):
+    """The user's command that judges commits can't be started, or says that the search is to stop."""
+
+    slug = "trial-aborted"
+
+
 class NotRecorded(ReplayError):
     """The program ran, but nothing was recorded (another interpreter, `-I`, the package missing there)."""
 

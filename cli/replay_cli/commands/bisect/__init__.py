@@ -10,6 +10,7 @@ from replay_cli import options
 from replay_cli.lazy import Commands
 
 MEMBERS: Final = {
+    "commits": "The first commit with which a recording goes wrong: drives git bisect, in worktrees of its own.",
     "inputs": "Which of the inputs in which two runs differ make the good one go wrong.",
     "schedule": "Which change of the order in which answers came makes a good run go wrong.",
 }
