@@ -226,6 +226,7 @@ class ReplayedProcess(descent.Descent):
         if self._trace is not None:
             self._trace.flush()
         document = {**verdict.to_json(), "result": _text(result), "before": bool(self._way)}
+        document["drifted"] = [[drift.event, _text([drift.request, drift.body])] for drift in verdict.drifted]
         with nobody(), open(self._spec["verdict"], "w", encoding="utf-8") as file:
             json.dump(document, file, default=repr)
 

@@ -1,4 +1,4 @@
-"""What came of a commit: its code executes the recording again, in a worktree of its own; or a user's command judges it.
+"""What came of a commit: its code executes the recording again, in a worktree of its own; or a command judges it.
 
 - Files of the repository that the recorded program read as they were committed (prompts, settings) are the commit's,
   not the recording's: they are as much code as the rest. Everything else is answered by the recording.
@@ -12,8 +12,10 @@ import fnmatch
 import hashlib
 import os
 import queue
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -22,10 +24,12 @@ from replay.bisect.commits import Trial
 from replay.bisect.repository import Repository, inside
 from replay.cassette.cassette import load
 from replay.expect.syntax import And, Compare, Expression, Not, Or, Raises
+from replay.expect.values import walk
 from replay.launch import Run, run
 from replay.launch.origin import Beginning, recorded_command
 from replay.model.errors import CassetteDamaged, GitFailed, NotReplayable, TrialAborted
 from replay.model.inside import INSIDE
+from replay.process import end_all
 
 LOCKS: Final = (
     *("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "conda-lock.yml", "environment.yml", "pylock*.toml"),
@@ -77,6 +81,8 @@ class Checkouts:
         self._question = question
         self._free: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._prepared: dict[str, Mapping[str, str]] = {}
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._ending = False
         self.directories = [os.path.join(directory, f"tree-{number}") for number in range(count)]
         for each in self.directories:
             repository.add_worktree(each, "HEAD")
@@ -90,6 +96,8 @@ class Checkouts:
         """What came of that commit."""
         directory = self._free.get()
         try:
+            if self._ending:
+                raise TrialAborted("the search was interrupted")
             self._repository.put(directory, commit)
             trouble = self._prepare(directory, commit)
             if trouble is not None:
@@ -123,19 +131,17 @@ class Checkouts:
 
     def _of_repository(self) -> tuple[tuple[str, ...], tuple[_Read, ...]]:
         """Folders in which its own modules are found, and its files that the program read, as they were committed."""
-        commit = (self._beginning.header.get("git") or {}).get("commit")
+        known: Mapping[str, Any] = self._beginning.header.get("git") or {}
+        commit = known.get("commit")
         with load(self._question.cassette) as cassette:
             sources: Mapping[str, Any] = (cassette.outcome or {}).get("sources") or {}
             found: list[_Read] = []
             written: set[str] = set()
             try:
                 for event in cassette.events if commit is not None else ():
-                    path = (
-                        event.request.get("path") if event.kind == "file" and isinstance(event.request, dict) else None
-                    )
-                    if not isinstance(path, str):
+                    if event.kind != "file" or not isinstance(name := walk(event.request, ("path",)), str):
                         continue
-                    path = os.path.normpath(os.path.join(str(self._beginning.header.get("cwd") or "/"), path))
+                    path = os.path.normpath(os.path.join(str(self._beginning.header.get("cwd") or "/"), name))
                     if event.effect == "write":
                         written.add(path)
                     relative = inside(path, self._root)
@@ -173,9 +179,9 @@ class Checkouts:
         if self._prepared.get(directory) == wanted:
             return None
         self._prepared.pop(directory, None)
-        done = _shell(self._question.setup, directory)
-        if done.returncode != 0:
-            return f"--setup ended with {done.returncode}: {_last_line(done.stdout)}"
+        code, output = self._run(["/bin/sh", "-c", self._question.setup], directory, os.environ)
+        if code != 0:
+            return f"--setup ended with {code}: {_last_line(output)}"
         self._prepared[directory] = wanted
         return None
 
@@ -183,22 +189,15 @@ class Checkouts:
         where = os.path.join(directory, self.prefix)
         variables = {**os.environ, "REPLAY_CASSETTE": self._question.cassette, "REPLAY_COMMIT": commit}
         try:
-            done = subprocess.run(
-                list(self._question.command),
-                cwd=where if os.path.isdir(where) else directory,
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                check=False,
+            code, output = self._run(
+                list(self._question.command), where if os.path.isdir(where) else directory, variables
             )
         except OSError as error:
             raise TrialAborted(f"can't start {self._question.command[0]}: {error.strerror}") from None
-        code = done.returncode
         if code < 0 or code >= _ABORT:
             how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
             raise TrialAborted(f"at {commit[:12]} the command {how}", hint="0 good, 125 skip, others below 128 bad")
-        why = f"the command ended with {code}: {_last_line(done.stdout)}".removesuffix(": ")
+        why = f"the command ended with {code}: {_last_line(output)}".removesuffix(": ")
         return Trial(commit, "good" if code == 0 else "skip" if code == _SKIP else "bad", why)
 
     def _execute(self, directory: str, commit: str) -> Trial:
@@ -229,6 +228,34 @@ class Checkouts:
         except NotReplayable as error:
             return Trial(commit, "skip", error.what)
         return judged(commit, found, self._question.expected)
+
+    def _run(self, command: list[str], directory: str, environ: Mapping[str, str]) -> tuple[int, bytes]:
+        """A command of the user, in a session of its own: with what it starts it can be ended at once."""
+        if self._ending:
+            raise TrialAborted("the search was interrupted")
+        process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._running.add(process)
+        try:
+            output, _ = process.communicate()
+        finally:
+            self._running.discard(process)
+        return process.returncode, output
+
+    def end(self) -> None:
+        """Ends what runs, at once, and starts nothing more."""
+        self._ending = True
+        for process in list(self._running):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        end_all()
 
 
 def judged(commit: str, found: Run, expected: Expression | None) -> Trial:
@@ -300,18 +327,6 @@ def _import_root(path: str) -> str:
 
 def _is_lock(path: str) -> bool:
     return any(fnmatch.fnmatch(os.path.basename(path), pattern) for pattern in LOCKS)
-
-
-def _shell(command: str, directory: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        command,
-        shell=True,
-        cwd=directory,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
 
 
 def _last_line(output: bytes) -> str:

@@ -70,6 +70,7 @@ def search(
     bad: str,
     judge: Callable[[str], Trial],
     workers: int = 1,
+    end: Callable[[], None] = lambda: None,
     told: Callable[[Trial, int], None] = lambda trial, left: None,
 ) -> Search:
     """Search between `good` and `bad`.
@@ -77,6 +78,7 @@ def search(
     Args:
         directory: an empty place for git's own bookkeeping, which the caller removes.
         judge: called in threads, at most `workers` at a time.
+        end: called when the search is given up: what is being tried is to end at once.
         told: hears of each trial that counts, and how many commits may still be it.
 
     Raises:
@@ -84,34 +86,34 @@ def search(
     """
     bisection = Bisection(repository, directory, bad, [good])
     found = Search()
-    with _Ahead(judge, workers, found) as ahead:
+    with _Ahead(judge, workers, found, end) as ahead:
         in_row = 0
-        while bisection.asked is not None:
-            asked = bisection.asked
+        while (asked := bisection.asked) is not None:
             if 0 < in_row <= _NEAR:
                 asked = next(iter(bisection.near()), asked)
             trial = ahead.result(asked, bisection.ahead(workers) if workers > 1 else ())
             found.used.append(trial)
             bisection.tell(asked, trial.word)
             in_row = in_row + 1 if trial.word == "skip" else 0
-            told(trial, len(bisection.near()) if bisection.asked is not None else 0)
+            told(trial, bisection.left())
             found.log = bisection.log()
         found.first_bad, found.candidates, found.log = bisection.first_bad, bisection.candidates, bisection.log()
         words = {trial.word for trial in found.used} - {"skip"}
         for commit, word in ((good, "good"), (bad, "bad")):
-            if word not in words and found.contradiction is None:
-                trial = ahead.result(commit, ())
-                if trial.word not in (word, "skip"):
-                    found.contradiction = trial
-                    found.first_bad, found.candidates = None, []
+            tried = ahead.result(commit, ()) if word not in words else None
+            if tried is not None and tried.word not in (word, "skip"):
+                found.contradiction = tried
+                found.first_bad, found.candidates = None, []
+                break
     return found
 
 
 class _Ahead:
     """Trials in threads, each commit once."""
 
-    def __init__(self, judge: Callable[[str], Trial], workers: int, found: Search) -> None:
+    def __init__(self, judge: Callable[[str], Trial], workers: int, found: Search, end: Callable[[], None]) -> None:
         self._judge = judge
+        self._end = end
         self._found = found
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="trial")
         self._workers = workers
@@ -120,7 +122,9 @@ class _Ahead:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._end()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def result(self, commit: str, others: Sequence[str]) -> Trial:

@@ -157,6 +157,10 @@ class Bisection:
         said = self._repository.git("rev-list", "--bisect-all", *self._suspects(), cwd=self._directory)
         return [name for name in (line.split(" ")[0] for line in said.splitlines()) if name not in self.skipped]
 
+    def left(self) -> int:
+        """How many commits may still be it, that weren't skipped."""
+        return 0 if self.asked is None else len(self.near())
+
     def ahead(self, number: int) -> list[str]:
         """The commit that is asked for, and those that may be asked for after it: at most `number`, soonest first."""
         if self.asked is None:
@@ -167,11 +171,11 @@ class Bisection:
             bad, good, commit = waiting.pop(0)
             if commit not in found:
                 found.append(commit)
-            for state in ((commit, good), (bad, (*good, commit))):
-                words = ("rev-list", "--bisect", *self._suspects(state[0], state[1]))
+            for worst, best in ((commit, good), (bad, (*good, commit))):
+                words = ("rev-list", "--bisect", *self._suspects(worst, best))
                 said = self._repository.git(*words, cwd=self._directory).split()
-                if said and said[0] not in (commit, state[0]):
-                    waiting.append((*state, said[0]))
+                if said and said[0] not in (commit, worst):
+                    waiting.append((worst, best, said[0]))
         return found
 
     def _suspects(self, bad: str = "refs/bisect/bad", good: Sequence[str] = ()) -> list[str]:

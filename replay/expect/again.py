@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ from replay.expect.subject import Subject, of_header, of_outcome
 from replay.expect.values import Absent
 from replay.model.effect import Effect
 from replay.model.event import KINDS, Event
-from replay.model.verdict import Divergence, Escape
+from replay.model.verdict import Divergence, Drift, Escape
 
 
 class Again(Protocol):
@@ -31,6 +32,8 @@ class Again(Protocol):
     @property
     def drift(self) -> int: ...
     @property
+    def drifted(self) -> tuple[Drift, ...]: ...
+    @property
     def cut(self) -> bool: ...
     @property
     def exit_code(self) -> int | None: ...
@@ -43,14 +46,18 @@ def reexecuted(cassette: Cassette, run: Again) -> Subject:
     - Up to the first difference it did what is recorded. There it did something else: that call, if it was one, is its
       last event, and its answer isn't known. What it would have done then isn't either, unless the difference is that
       the program ended.
+    - What `lenient` answered all the same is what the program asked, with the recorded answer.
     - An exception that ended it is told by what the interpreter began to print of it.
     """
     repeated = run.events + run.inside
     events = list(islice(cassette.events, repeated))
     divergence = run.divergence
-    got = None if divergence is None else _got(divergence, repeated)
+    got = None if divergence is None else _other_answer(divergence, cassette) or _got(divergence, repeated)
     if got is not None:
         events.append(got)
+    for drift in run.drifted:
+        if drift.event < len(events) and events[drift.event].id == drift.event:
+            events[drift.event] = replace(events[drift.event], request=drift.request, body=drift.body)
     ended = run.exit_code is not None and not run.cut
     values: dict[str, Any] = of_header(cassette.header)
     if run.identical:
@@ -64,7 +71,7 @@ def reexecuted(cassette: Cassette, run: Again) -> Subject:
         values |= {"exception": raised, "exit": 1}
     return Subject(
         events=events,
-        open="" if ended and run.gap is None else _why_open(run),
+        open="" if ended and run.gap is None and run.drift == len(run.drifted) else _why_open(run),
         values={"exception": Absent.UNKNOWN, **values},
         facts={
             "identical": run.identical,
@@ -81,7 +88,20 @@ def _why_open(run: Again) -> str:
         return f"the recording lacks something: {run.gap}"
     if run.divergence is not None:
         return f"the replay stopped where it differed: {run.divergence.reason}"
+    if run.drift != len(run.drifted):
+        return "more requests differed than are kept"
     return "the recording is unfinished"
+
+
+def _other_answer(divergence: Divergence, cassette: Cassette) -> Event | None:
+    """The tool that was called as recorded, whose body came to another end; what it answered isn't kept as a value."""
+    got, event = divergence.got, divergence.event
+    if got is None or got.request is not None or event is None or not got.what.startswith("tool "):
+        return None
+    called = cassette.events[event]
+    if called.kind != "tool" or not got.what.startswith(f"tool {called.name} "):
+        return None
+    return replace(called, status="open", response=None, error=None, took=None)
 
 
 def _got(divergence: Divergence, at: int) -> Event | None:

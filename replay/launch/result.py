@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from replay.bootstrap import STOPPED
-from replay.model.verdict import Candidate, Crossing, Divergence, Escape, HoleUse
+from replay.model.verdict import Candidate, Crossing, Divergence, Drift, Escape, HoleUse
 
 if TYPE_CHECKING:
     from replay.runtime.walls.told import Told
@@ -23,7 +23,7 @@ class Run:
         identical: the same execution, to the end of the recording (or to its cut).
         events: how many recorded events came out alike.
         divergence: the first difference. escapes: attempts to get past the door. gap: what the recording lacks.
-        drift: differing requests that `match="lenient"` answered all the same.
+        drift: how many differing requests `match="lenient"` answered all the same. drifted: the first of them.
         cut: the recording is unfinished and was replayed to where it stops.
         exit_code: the program's own, None where the replay ended it. stdout, stderr: its output, where captured.
         blind_spots: how many the recording has: what `identical` can't vouch for.
@@ -43,6 +43,7 @@ class Run:
     escapes: tuple[Escape, ...] = ()
     gap: str | None = None
     drift: int = 0
+    drifted: tuple[Drift, ...] = field(default=(), repr=False)
     cut: bool = False
     exit_code: int | None = None
     recorded_exit_code: int | None = None
@@ -125,6 +126,7 @@ def judge(
         walls=told.walls,
         gap=verdict["gap"],
         drift=verdict["drift"],
+        drifted=tuple(Drift(event, *_inert(text)) for event, text in verdict["drifted"] if text is not None),
         cut=verdict["cut"],
         exit_code=code if ended else None,
         recorded_exit_code=then,
@@ -138,10 +140,15 @@ def judge(
 def _result(text: str | None) -> Any:
     if text is None:
         return None
-    from replay.cassette.codec import unpack
     from replay.cassette.revive import revive
 
-    return revive(unpack(b64decode(text)))
+    return revive(_inert(text))
+
+
+def _inert(text: str) -> Any:
+    from replay.cassette.codec import unpack
+
+    return unpack(b64decode(text))
 
 
 def _alike(verdict: Mapping[str, Any], total: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal, Protocol
 
 Cause = Literal["code changed", "unrecorded input", "order", "recording incomplete", "unknown"]
 
@@ -79,6 +79,26 @@ class HoleUse:
     site: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What the program asked instead of what was recorded, and got the recorded answer all the same."""
+
+    event: int
+    request: Any
+    body: bytes | None
+
+
+class _Asked(Protocol):
+    @property
+    def request(self) -> Any: ...
+    @property
+    def body(self) -> bytes | None: ...
+
+
+DRIFTS: Final = 1000
+"""So many are kept; the others are only counted."""
+
+
 @dataclass(slots=True)
 class Verdict:
     """The state of a replay; `latched` problems stay whatever the program does with exceptions.
@@ -86,7 +106,7 @@ class Verdict:
     Attributes:
         events: how many recorded events were replayed.
         cut: the recording was unfinished, and the replay reached its end without a difference.
-        drift: differing requests that `lenient` answered all the same.
+        drift: how many differing requests `lenient` answered all the same. drifted: the first of them, as they were.
         tools: how many tool calls it came to.
         inside: events of bodies that weren't run again, as runs: [first, behind the last]; of so many tools: `bodies`.
         until: it was to stop before that event. reached: the last recorded event that came out alike.
@@ -97,6 +117,7 @@ class Verdict:
     divergence: Divergence | None = None
     escapes: list[Escape] = field(default_factory=list[Escape])
     drift: int = 0
+    drifted: list[Drift] = field(default_factory=list[Drift])
     cut: bool = False
     gap: str | None = None
     finished: bool = False
@@ -105,6 +126,12 @@ class Verdict:
     tools: int = 0
     inside: list[list[int]] = field(default_factory=list[list[int]])
     bodies: int = 0
+
+    def drifts(self, event: int, asked: _Asked) -> None:
+        """One more, in storable form."""
+        self.drift += 1
+        if len(self.drifted) < DRIFTS:
+            self.drifted.append(Drift(event, asked.request, asked.body))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict of all fields (requests may hold values that need `default=repr`)."""

@@ -398,7 +398,7 @@ class Player(Door):
             if not same(expected, got) and not same(expected, as_stored(got)):
                 if not (self._lenient and likely):
                     self._diverge(lane, entry, f"{call.kind} {call.name}", call, frame)
-                self.verdict.drift += 1
+                self.verdict.drifts(entry.event, as_stored(got))
         call.event = entry.event
         self.call_count += 1
         if kind == TOOL:

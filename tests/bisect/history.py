@@ -86,7 +86,7 @@ def git(root: Path, *words: str, code: int = 0, **more: Any) -> str:
     command = ["git", "-C", str(root), *words]
     done = subprocess.run(command, env=environ | who, capture_output=True, check=False, text=True, **more)
     assert done.returncode == code, f"git {' '.join(words)}: {done.returncode} {done.stdout}{done.stderr}"
-    return done.stdout.strip()
+    return str(done.stdout).strip()
 
 
 def repository(root: Path) -> Path:

@@ -218,8 +218,9 @@ def test_files_of_the_repository_are_the_commits(tmp_path: Path) -> None:
     found = bisect(root, "--good", first, "--bad", "main", "--cassette", cassette)
     assert found["first_bad"] == culprit
     assert any("Refund everybody, whatever they say." in line for line in found["behaviour"]["changes"])
-    expected = "tool mail(text contains 'nobody')"
-    assert bisect(root, "--good", first, "--bad", "main", "--cassette", cassette, "--expect", expected)["found"]
+    expected = "not tool mail(text contains 'everybody')"
+    found = bisect(root, "--good", first, "--bad", "main", "--cassette", cassette, "--expect", expected)
+    assert found["first_bad"] == culprit
 
 
 PACKAGE = """

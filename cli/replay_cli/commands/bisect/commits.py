@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -88,7 +88,16 @@ def command(
         place.trees += checkouts.directories
         git = os.path.join(place.directory, "git")
         place.trees.append(git)
-        found = search(repository, git, good=ends[0], bad=ends[1], judge=checkouts.judge, workers=workers, told=told)
+        found = search(
+            repository,
+            git,
+            good=ends[0],
+            bad=ends[1],
+            judge=checkouts.judge,
+            end=checkouts.end,
+            workers=workers,
+            told=told,
+        )
         document = _document(repository, found, checkouts)
     written = _write_log(found, log)
     document["log"] = written
@@ -107,7 +116,7 @@ class _Place:
 
 
 @contextmanager
-def _place(repository: Repository) -> Iterator[_Place]:
+def _place(repository: Repository) -> Generator[_Place]:
     """A directory for worktrees, which go with it: also after Ctrl-C, or when we are told to end."""
 
     def stop(number: int, _: Any) -> None:
