@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from replay.expect.pattern import Pattern, PatternInvalid
@@ -47,6 +47,7 @@ PATTERN = st.recursive(CHARACTER, grouped, max_leaves=6)
 
 @given(st.lists(PATTERN, max_size=3).map("".join), st.text("abcAB019 .-_\n", max_size=12), st.booleans())
 def test_finds_what_re_finds(pattern: str, text: str, any_case: bool) -> None:
+    assume(text or r"\B" not in pattern)  # before 3.14, `re` finds none in an empty text
     pattern = f"(?i){pattern}" if any_case else pattern
     assert Pattern(pattern).found_in(text) is (re.search(pattern, text) is not None)
 
