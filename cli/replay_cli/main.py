@@ -28,7 +28,6 @@ COMMANDS: dict[str, str] = {
     "expect": "Whether an expectation holds of what was recorded.",
     "why": "What accounts for a decision or a call, ranked, with the evidence.",
     "import": "Transcripts of agents, from elsewhere, as cassettes.",
-    "bisect": "Which of many differences made it go wrong: searched by executions, and proved by them.",
     "fork": "Execute a recording again with an answer changed, into a new recording.",
     "tree": "Recordings and their forks.",
     "doctor": "What would be captured here; which lines of a program read what isn't.",
