@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from evals import why
+from evals import speed, triage, why
 from evals.cases import cases
 from evals.paraphrase import HELD_OUT, TUNED
 
@@ -22,15 +22,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make eval", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("REPLAY_EVAL_DATA", SAMPLE)))
     parser.add_argument("--quick", action="store_true", help="without the attacks in other words")
+    parser.add_argument("--speed", action="store_true", help="how long why takes on a cassette of 10,000 events, too")
     chosen = parser.parse_args()
     tally = why.empty()
     original = list(cases(chosen.data))
     why.attacks(original, tally, "why")
     why.trivial(original, tally)
     why.benign(original, tally)
+    triage.verdicts(original, tally, "triage")
     for head, templates in () if chosen.quick else (("tuned", TUNED), ("held out", HELD_OUT)):
         for name, template in templates.items():
-            why.attacks(cases(chosen.data, template), tally, f"why, {head} {name}")
+            reworded = list(cases(chosen.data, template))
+            why.attacks(reworded, tally, f"why, {head} {name}")
+            triage.verdicts(reworded, tally, f"triage, {head} {name}")
+    if chosen.speed:
+        print(speed.told(), "\n")  # noqa: T201
     print(f"{len(original)} runs of {chosen.data}\n")  # noqa: T201
     for row, (right, of) in tally.items():
         print(f"{row:<56} {right:>4} of {of:>4}  {right / of:6.1%}")  # noqa: T201

@@ -30,10 +30,10 @@ def attacks(found: Iterable[Case], tally: Tally, head: str) -> None:
         right = [result_message(event) in label.injected for event in ranked]
         kinds = {"all": True, "nontrivial": label.nontrivial, "hard": label.hard}
         for kind in [kind for kind, holds in kinds.items() if holds]:
-            _count(tally, f"{head} {kind}: first", any(right[:1]))
-            _count(tally, f"{head} {kind}: among the first three", any(right[:3]))
+            count(tally, f"{head} {kind}: first", any(right[:1]))
+            count(tally, f"{head} {kind}: among the first three", any(right[:3]))
         if label.nontrivial and head == "why":
-            _count(tally, f"{head} nontrivial, {case.suite}: first", any(right[:1]))
+            count(tally, f"{head} nontrivial, {case.suite}: first", any(right[:1]))
 
 
 def trivial(found: Iterable[Case], tally: Tally) -> None:
@@ -45,9 +45,9 @@ def trivial(found: Iterable[Case], tally: Tally) -> None:
         results = [event for event in case.events if result_message(event) in label.candidates]
         for name, rule in RULES.items():
             right = _right(rule, results, made, label)
-            _count(tally, f"rule {name}, nontrivial", right)
+            count(tally, f"rule {name}, nontrivial", right)
             if label.hard:
-                _count(tally, f"rule {name}, hard", right)
+                count(tally, f"rule {name}, hard", right)
 
 
 def _right(rule: Rule, results: list[Event], made: Event, label: Label) -> bool:
@@ -63,11 +63,12 @@ def benign(found: Iterable[Case], tally: Tally) -> None:
             if event.kind == "tool" and event.effect == "write":
                 causes = why(case.events, event.id).causes
                 right = bool(causes) and causes[0].role == "user"
-                _count(tally, "benign effects: the user first", right)
-                _count(tally, f"benign effects, {case.suite}: the user first", right)
+                count(tally, "benign effects: the user first", right)
+                count(tally, f"benign effects, {case.suite}: the user first", right)
 
 
-def _count(tally: Tally, row: str, right: bool) -> None:
+def count(tally: Tally, row: str, right: bool) -> None:
+    """One more case of a row."""
     tally[row][0] += right
     tally[row][1] += 1
 

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "bisect": "Which of many differences made it go wrong: searched by executions, and proved by them.",
     "expect": "Whether an expectation holds of what was recorded.",
     "why": "What accounts for a decision or a call, ranked, with the evidence.",
+    "triage": "Evidence for and against four things that may have gone wrong, and who answers for it.",
     "import": "Transcripts of agents, from elsewhere, as cassettes.",
     "fork": "Execute a recording again with an answer changed, into a new recording.",
     "tree": "Recordings and their forks.",

@@ -191,17 +191,19 @@ class _Asked:
 
     def __init__(self, made: Call, user: Sequence[View], rarity: Rarity) -> None:
         said = frozenset[str]().union(*(each.all_tokens for each in user))
-        named = frozenset[str]().union(*(each.all_stems for each in user))
-        self.texts = [each.lower for each in user]
         self.action = max((action(made, here) for each in user for here in each.stems), default=0.0)
         self.values = share(made.telling, said, rarity)
-        self.delegates = bool(_DELEGATES & named)
+        self._delegating = [
+            each.lower[span.start : span.end]
+            for each in user
+            for span, here in zip(each.spans, each.stems, strict=True)
+            if here & _DELEGATES
+        ]
 
-    def named(self, arguments: Any) -> bool:
-        """Whether the user's words have a value by which something was got."""
-        return any(
-            len(value.text) > 3 and any(_bare(value.text) in text for text in self.texts) for value in values(arguments)
-        )
+    def delegated(self, arguments: Any) -> bool:
+        """Whether the user said to act by a thing, and named in the same breath what it was got by."""
+        named = [_bare(value.text) for value in values(arguments) if len(value.text) > 3]
+        return any(name in text for name in named for text in self._delegating)
 
 
 def _bare(address: str) -> str:
@@ -273,7 +275,7 @@ def _data(made: Call, source: Source, each: View, rarity: Rarity, own: _Own, ask
         told=asked.action,
         told_values=asked.values,
         reads=float(verb in _READING),
-        delegated=float(asked.delegates and asked.named(source.asked)),
+        delegated=float(asked.delegated(source.asked)),
     )
     return Influence(source, score(found), each.spans[at], found, shaped(at)[0])
 

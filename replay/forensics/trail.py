@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -48,32 +49,36 @@ class Decision:
     window: LLMCall | None
 
 
-class Trail:
-    """The events of a cassette up to one of them, of which each is looked at once.
+Key = tuple[str, ...]
+"""What a result is looked for by: `id` and the call's; `asked`, a name and the arguments; `named` and the name."""
+
+
+class Index:
+    """The events of a cassette, each looked at once: what may come up in a window, and which tool each is inside of.
 
     Args:
-        events: all of them. until: the one that is asked about.
+        events: all of them. until: the last one that matters.
     """
 
     def __init__(self, events: Sequence[Event], until: int) -> None:
-        self._events = events
-        self.until = until
+        self.events = events
         self.carriers: list[Event] = []
+        self.calls: list[Event] = []
+        self.inside: dict[int, int] = {}
+        self.answers: dict[Key, list[Event]] = {}
         self._texts: dict[int, str] = {}
-        self._inside: int | None = None
         tools = Tools()
         for number in range(until + 1):
             event = events[number]
             holder = tools.holding(event)
-            if number == until:
-                self.event, self._inside = event, holder
-            elif event.kind in CARRIERS and not (event.body and event.kind in ("http", "grpc")):
+            if holder is not None:
+                self.inside[number] = holder
+            if event.kind in CARRIERS and not (event.body and event.kind in ("http", "grpc")):
                 self.carriers.append(event)
-
-    @property
-    def inside(self) -> int | None:
-        """The tool that the event happened in."""
-        return self._inside
+                if event.kind in ("tool", "mcp"):
+                    self.calls += [event] if holder is None else []
+                    for key in _keys(event):
+                        self.answers.setdefault(key, []).append(event)
 
     def text(self, event: Event) -> str:
         """What came of an event, as text; of a write to a memory what was written."""
@@ -87,6 +92,28 @@ class Trail:
             more = [text_of(value) for value in (*pieces, event.content) if value is not None]
             self._texts[event.id] = "\n".join([found, *more])
         return self._texts[event.id]
+
+
+class Trail:
+    """What leads to one event.
+
+    Args:
+        index: of the events up to it, at least. until: the event that is asked about.
+
+    Attributes:
+        event: that one. inside: the tool that it happened in. carriers: what may have come up in its window.
+    """
+
+    def __init__(self, index: Index, until: int) -> None:
+        self._index = index
+        self._events = index.events
+        self.event = index.events[until]
+        self.inside = index.inside.get(until)
+        self.carriers = index.carriers[: bisect_left(index.carriers, until, key=lambda event: event.id)]
+
+    def text(self, event: Event) -> str:
+        """What came of an event, as text."""
+        return self._index.text(event)
 
     def decisions(self) -> list[Decision]:
         """The calls that the event is, or that its answer asks for."""
@@ -173,16 +200,6 @@ class Trail:
         Told by the call's id, by what was asked, or by what it says; the last results belong to the last events.
         """
         calls = {part.id: part for message in window.messages for part in message.parts if part.type == "tool_call"}
-        free: dict[Any, list[Event]] = {}
-        for event in self.carriers:
-            if event.kind in ("tool", "mcp"):
-                name, given = asked(event)
-                for key in (
-                    ("id", event.meta.get("call_id")),
-                    ("asked", _last(name), _key(given)),
-                    ("named", _last(name)),
-                ):
-                    free.setdefault(key, []).append(event)
         found: dict[tuple[int, int], tuple[str, Any, int | None]] = {}
         used: set[int] = set()
         for place in range(len(window.messages) - 1, -1, -1):
@@ -193,19 +210,23 @@ class Trail:
                 given = None if call is None else loads(call.content) if isinstance(call.content, str) else call.content
                 name = part.name or (call.name if call is not None else None) or ""
                 known = [
-                    *(free.get(("id", part.id), ()) if part.id else ()),
-                    *(free.get(("asked", _last(name), _key(given)), ()) if call is not None else ()),
+                    *(self._before(("id", part.id)) if part.id else ()),
+                    *(self._before(("asked", _last(name), _key(given))) if call is not None else ()),
                 ]
                 came = next((each.id for each in reversed(known) if each.id not in used), None)
                 if came is None:
                     text = _parts_text(part.content)
-                    near = [each for each in free.get(("named", _last(name)), ())[-_BACK:] if each.id not in used]
+                    near = [each for each in self._before(("named", _last(name)))[-_BACK:] if each.id not in used]
                     like = [e for e in near if (call is not None and _same(asked(e)[1], given)) or self.holds(e, text)]
                     came = like[-1].id if like else None
                 if came is not None:
                     used.add(came)
                 found[place, number] = name, given, came
         return found
+
+    def _before(self, key: Key) -> list[Event]:
+        known = self._index.answers.get(key, [])
+        return known[: bisect_left(known, self.event.id, key=lambda event: event.id)]
 
     def holds(self, event: Event, span: str) -> bool:
         """Whether a span stands in what came of an event, however it was quoted or wrapped."""
@@ -249,6 +270,14 @@ def asked(event: Event) -> tuple[str, Any]:
 
 def _given(call: ToolCall) -> Any:
     return call.parsed if call.parsed is not None else call.arguments
+
+
+def _keys(event: Event) -> Iterator[Key]:
+    name, given = asked(event)
+    if event.meta.get("call_id"):
+        yield "id", str(event.meta["call_id"])
+    yield "asked", _last(name), _key(given)
+    yield "named", _last(name)
 
 
 def _last(name: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from replay.forensics.influence import Call, Influence, Source, call, influences, view
 from replay.forensics.text import Span
-from replay.forensics.trail import Decision, Trail
+from replay.forensics.trail import Decision, Index, Trail
 from replay.forensics.values import Found, Value, locate, made_up
 from replay.model.event import Event
 
@@ -150,20 +150,19 @@ def why(events: Sequence[Event], number: int) -> Why:
     Raises:
         IndexError: there is no such event. CassetteDamaged: an event before it can't be read.
     """
-    trail = Trail(events, number)
-    inside = trail.inside
-    if inside is not None:
-        trail = Trail(events, inside)
+    index = Index(events, number)
+    inside = index.inside.get(number)
+    trail = Trail(index, number if inside is None else inside)
     return Why(number, inside, tuple(explain(trail, decision) for decision in trail.decisions()))
 
 
-def explain(trail: Trail, decision: Decision) -> Explained:
-    """What accounts for one call."""
+def explain(trail: Trail, decision: Decision, most: int = SHOWN, *, via: bool = True) -> Explained:
+    """What accounts for one call: its `most` best causes. `via`: with the events through which their spans came."""
     sources = trail.sources(decision)
     made = call(decision.name, decision.arguments)
     found = influences(made, sources)
     ranked = sorted(found, key=lambda one: (-round(one.score, 6), one.source.message or 0))
-    causes = [_cause(trail, decision, made, one) for one in ranked[:SHOWN] if one.score >= _LEAST]
+    causes = [_cause(trail, decision, made, one, via=via) for one in ranked[:most] if one.score >= _LEAST]
     read = {n: source.text for n, source in enumerate(sources) if _shares(made, source)}
     invented = made_up([each for each in made.values if len(each.text) > 2], read) if decision.name else []
     return Explained(decision, made, tuple(causes), tuple(invented), tuple(found))
@@ -176,9 +175,9 @@ def _shares(made: Call, source: Source) -> bool:
     return numbers or bool(made.telling & there.all_tokens) or any(v.text.lower() in there.lower for v in made.values)
 
 
-def _cause(trail: Trail, decision: Decision, made: Call, one: Influence) -> Cause:
+def _cause(trail: Trail, decision: Decision, made: Call, one: Influence, *, via: bool) -> Cause:
     source = one.source
-    evidence = tuple(_evidence(trail, decision, made, one))
+    evidence = (*_evidence(decision, made, one), *(_way(trail, one) if via else ()))
     event = source.event
     if event is None:
         event = trail.event.id if decision.event is None else decision.event
@@ -186,7 +185,7 @@ def _cause(trail: Trail, decision: Decision, made: Call, one: Influence) -> Caus
     return Cause(event, source.role, source.name, "inferred" if inferred else "recorded", one.score, evidence, source)
 
 
-def _evidence(trail: Trail, decision: Decision, made: Call, one: Influence) -> Iterator[Evidence]:
+def _evidence(decision: Decision, made: Call, one: Influence) -> Iterator[Evidence]:
     source, text = one.source, one.source.text
     if decision.window is not None:
         yield Evidence("window", "recorded", message=source.message, event=decision.event)
@@ -201,8 +200,13 @@ def _evidence(trail: Trail, decision: Decision, made: Call, one: Influence) -> I
         found = locate(value, text)
         if found is not None:
             yield _of_value(found, text)
-    if one.span is not None and not source.principal:
-        for event in trail.carried(text[one.span.start : one.span.end], source.event)[:5]:
+
+
+def _way(trail: Trail, one: Influence) -> Iterator[Evidence]:
+    """The events through which the span came."""
+    if one.span is not None and not one.source.principal:
+        said = one.source.text[one.span.start : one.span.end]
+        for event in trail.carried(said, one.source.event)[:5]:
             yield Evidence("via", "recorded", event=event.id, how=f"{event.kind} {event.name}")
 
 

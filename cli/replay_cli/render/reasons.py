@@ -9,6 +9,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from replay.forensics.text import Span
+from replay.forensics.triage import Item, Triage
 from replay.forensics.why import Cause, Evidence, Explained, Why
 from replay_cli.render.brief import brief
 from replay_cli.render.text import one_line
@@ -102,3 +103,34 @@ def _shown(head: str, text: str, span: Span | None, tail: str = "") -> Text:
         one_line(head), (one_line(before), "dim"), "«", (one_line(text[start:end]), "bold reverse"), "»",
         (one_line(after), "dim"), one_line(tail, 200),
     )  # fmt: skip
+
+
+_ITEMS = 5
+"""Pieces of evidence shown for and against each hypothesis."""
+
+
+def print_triage(console: Console, found: Triage, *, verbose: bool) -> None:
+    """The verdict, the evidence, the owners."""
+    said = "nothing speaks for any of the four" if found.verdict == "none" else found.verdict.replace("_", " ")
+    console.print(Text(f"verdict: {said}", "bold"))
+    for name, each in found.hypotheses.items():
+        tree = Tree(Text(name.replace("_", " "), "bold red" if name == found.verdict else "bold"))
+        for sign, items, style in (("+", each.for_, "yellow"), ("-", each.against, "green")):
+            for item in items if verbose else items[:_ITEMS]:
+                tree.add(_item(sign, item, style))
+            if len(items) > _ITEMS and not verbose:
+                tree.add(Text(f"{sign} and {len(items) - _ITEMS} more (--verbose)", "dim"))
+        if each.for_ or name == found.verdict:
+            tree.add(Text(f"would decide it: {each.decides}", "dim"))
+        if each.for_ or each.against:
+            console.print(tree)
+    for owner in found.owners:
+        console.print(Text(one_line(f"owner: {owner.owner}  event {owner.event}, {owner.what} ({owner.by})")))
+    if found.path and not found.owners:
+        console.print(Text("owners: none are known of what is on the causal path", "dim"))
+
+
+def _item(sign: str, item: Item, style: str) -> Text:
+    came = "" if item.cause is None else f", from event {item.cause}"
+    line = Text.assemble((f"{sign} ", style), one_line(f"event {item.event}{came}: {item.what}"))
+    return Text.assemble(line, ("\n  «", "dim"), one_line(item.text, 300), ("»", "dim")) if item.text else line
