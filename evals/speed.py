@@ -14,7 +14,7 @@ from replay.cassette.writer import Writer
 
 EVENTS = 10_000
 RUNS = 3
-_URL = {"method": "POST", "url": "https://api.openai.com/v1/chat/completions", "headers": []}
+_URL: dict[str, Any] = {"method": "POST", "url": "https://api.openai.com/v1/chat/completions", "headers": []}
 _WINDOW = 300  # messages
 
 
