@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from replay.expect.subject import Subject, of_header, of_outcome
 from replay.expect.values import Absent
 from replay.model.effect import Effect
 from replay.model.event import KINDS, Event
-from replay.model.verdict import Divergence, Drift, Escape
+from replay.model.verdict import Asked, Divergence, Escape
 
 
 class Again(Protocol):
@@ -30,9 +31,9 @@ class Again(Protocol):
     @property
     def gap(self) -> str | None: ...
     @property
-    def drift(self) -> int: ...
+    def drift(self) -> Sequence[object]: ...
     @property
-    def drifted(self) -> tuple[Drift, ...]: ...
+    def drifted(self) -> tuple[Asked, ...]: ...
     @property
     def cut(self) -> bool: ...
     @property
@@ -71,13 +72,13 @@ def reexecuted(cassette: Cassette, run: Again) -> Subject:
         values |= {"exception": raised, "exit": 1}
     return Subject(
         events=events,
-        open="" if ended and run.gap is None and run.drift == len(run.drifted) else _why_open(run),
+        open="" if ended and run.gap is None and len(run.drift) == len(run.drifted) else _why_open(run),
         values={"exception": Absent.UNKNOWN, **values},
         facts={
             "identical": run.identical,
             "diverged": divergence is not None,
             "escaped": bool(run.escapes),
-            "drifted": run.drift > 0,
+            "drifted": bool(run.drift),
             "finished": ended,
         },
     )
@@ -88,7 +89,7 @@ def _why_open(run: Again) -> str:
         return f"the recording lacks something: {run.gap}"
     if run.divergence is not None:
         return f"the replay stopped where it differed: {run.divergence.reason}"
-    if run.drift != len(run.drifted):
+    if len(run.drift) != len(run.drifted):
         return "more requests differed than are kept"
     return "the recording is unfinished"
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from replay.bootstrap import STOPPED
-from replay.model.verdict import Candidate, Crossing, Divergence, Drift, Escape, HoleUse
+from replay.model.verdict import Asked, Candidate, Crossing, Divergence, Drift, Escape, HoleUse
 
 if TYPE_CHECKING:
     from replay.runtime.walls.told import Told
@@ -23,7 +23,8 @@ class Run:
         identical: the same execution, to the end of the recording (or to its cut).
         events: how many recorded events came out alike.
         divergence: the first difference. escapes: attempts to get past the door. gap: what the recording lacks.
-        drift: how many differing requests `match="lenient"` answered all the same. drifted: the first of them.
+        drift: differing requests that `match="lenient"` answered all the same. drifted: the first of them, as they were.
+        evidence_until: the first event that rests on an answer to another question; None: all of it is evidence.
         cut: the recording is unfinished and was replayed to where it stops.
         exit_code: the program's own, None where the replay ended it. stdout, stderr: its output, where captured.
         blind_spots: how many the recording has: what `identical` can't vouch for.
@@ -42,8 +43,9 @@ class Run:
     divergence: Divergence | None = None
     escapes: tuple[Escape, ...] = ()
     gap: str | None = None
-    drift: int = 0
-    drifted: tuple[Drift, ...] = field(default=(), repr=False)
+    drift: tuple[Drift, ...] = ()
+    drifted: tuple[Asked, ...] = field(default=(), repr=False)
+    evidence_until: int | None = None
     cut: bool = False
     exit_code: int | None = None
     recorded_exit_code: int | None = None
@@ -80,7 +82,8 @@ class Run:
             "exit_code": self.exit_code,
             "recorded_exit_code": self.recorded_exit_code,
             "gap": self.gap,
-            "drift": self.drift,
+            "drift": [asdict(each) for each in self.drift],
+            "evidence_until": self.evidence_until,
             "cut": self.cut,
             "holes": [asdict(use) for use in self.holes],
             "walls": list(self.walls),
@@ -125,8 +128,9 @@ def judge(
         holes=told.holes,
         walls=told.walls,
         gap=verdict["gap"],
-        drift=verdict["drift"],
-        drifted=tuple(Drift(event, *_inert(text)) for event, text in verdict["drifted"] if text is not None),
+        drift=tuple(Drift(**each) for each in verdict["drift"]),
+        drifted=tuple(Asked(event, *_inert(text)) for event, text in verdict["drifted"] if text is not None),
+        evidence_until=verdict["evidence_until"],
         cut=verdict["cut"],
         exit_code=code if ended else None,
         recorded_exit_code=then,

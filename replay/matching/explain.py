@@ -18,6 +18,9 @@ MAX_CHANGES = 20
 """Changes that are listed; the rest is counted."""
 
 
+_Path = tuple[Any, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One place that differs.
@@ -79,6 +82,39 @@ def explain(expected: Request, got: Request, width: int = 400) -> Difference:
     return Difference(tuple(changes[:MAX_CHANGES]), max(len(changes) - MAX_CHANGES, 0))
 
 
+def brief(expected: Request, got: Request, width: int = 160) -> str:
+    """What differs in one line: the first place, and how many more there are. DeepDiff isn't needed for it.
+
+    Example:
+        >>> brief(Request("tool", "refund", {"id": 1, "to": "x"}), Request("tool", "refund", {"id": 2, "to": "y"}))
+        '~ request.id: 1 -> 2 (and 1 more)'
+    """
+    found = _trim(parsed(expected), parsed(got))
+    if not found:
+        return "its bytes"
+    path, one, other = _innermost(*found[0])
+    if one is _ABSENT:
+        change = f"+ {_shown(path)}: {words.clip(repr(other), width)}"
+    elif other is _ABSENT:
+        change = f"- {_shown(path)}: {words.clip(repr(one), width)}"
+    else:
+        change = f"~ {_shown(path)}: {_both(one, other, width)}"
+    return " ".join(change.split()) + (f" (and {len(found) - 1} more)" if len(found) > 1 else "")
+
+
+def _innermost(path: _Path, one: Any, other: Any) -> tuple[_Path, Any, Any]:
+    """The first place that differs inside of a place that does."""
+    inner: list[tuple[_Path, Any, Any]] = []
+    if _is_dict(one) and _is_dict(other):
+        inner = _trim(one, other)
+    elif _is_list(one) and _is_list(other):
+        inner = _trim_lists(one, other)
+    if not inner:
+        return path, one, other
+    step, *both = inner[0]
+    return _innermost((*path, *step), *both)
+
+
 def between(one: dict[str, Any], other: dict[str, Any], width: int = 400) -> list[Change]:
     """All places in which two values differ.
 
@@ -126,9 +162,6 @@ def _is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
-
-
-_Path = tuple[Any, ...]
 
 
 def _trim(one: dict[str, Any], other: dict[str, Any]) -> list[tuple[_Path, Any, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 Cause = Literal["code changed", "unrecorded input", "order", "recording incomplete", "unknown"]
 
@@ -81,22 +81,30 @@ class HoleUse:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What the program asked instead of what was recorded, and got the recorded answer all the same."""
+    """A recorded call that asked otherwise at replay, and got the recorded answer all the same.
+
+    Attributes:
+        event: its id. what: a readable phrase. lane: whose. change: what differed, in one line. site: `file:line`.
+    """
+
+    event: int
+    what: str
+    lane: str
+    change: str
+    site: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the program asked instead of what is recorded as that event, in storable form."""
 
     event: int
     request: Any
     body: bytes | None
 
 
-class _Asked(Protocol):
-    @property
-    def request(self) -> Any: ...
-    @property
-    def body(self) -> bytes | None: ...
-
-
 DRIFTS: Final = 1000
-"""So many are kept; the others are only counted."""
+"""So many of them are kept."""
 
 
 @dataclass(slots=True)
@@ -106,7 +114,8 @@ class Verdict:
     Attributes:
         events: how many recorded events were replayed.
         cut: the recording was unfinished, and the replay reached its end without a difference.
-        drift: how many differing requests `lenient` answered all the same. drifted: the first of them, as they were.
+        drift: differing requests that `lenient` answered all the same. drifted: the first DRIFTS of them, as they were.
+        evidence_until: the first event that rests on an answer to another question (`replay.player.drift`).
         tools: how many tool calls it came to.
         inside: events of bodies that weren't run again, as runs: [first, behind the last]; of so many tools: `bodies`.
         until: it was to stop before that event. reached: the last recorded event that came out alike.
@@ -116,8 +125,9 @@ class Verdict:
     events: int = 0
     divergence: Divergence | None = None
     escapes: list[Escape] = field(default_factory=list[Escape])
-    drift: int = 0
-    drifted: list[Drift] = field(default_factory=list[Drift])
+    drift: list[Drift] = field(default_factory=list[Drift])
+    drifted: list[Asked] = field(default_factory=list[Asked])
+    evidence_until: int | None = None
     cut: bool = False
     gap: str | None = None
     finished: bool = False
@@ -126,12 +136,6 @@ class Verdict:
     tools: int = 0
     inside: list[list[int]] = field(default_factory=list[list[int]])
     bodies: int = 0
-
-    def drifts(self, event: int, asked: _Asked) -> None:
-        """One more, in storable form."""
-        self.drift += 1
-        if len(self.drifted) < DRIFTS:
-            self.drifted.append(Drift(event, asked.request, asked.body))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict of all fields (requests may hold values that need `default=repr`)."""

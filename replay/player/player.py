@@ -31,6 +31,7 @@ from replay.model.verdict import Crossing, Divergence, Escape, Verdict
 from replay.player import bodies
 from replay.player import divergence as explain
 from replay.player.answers import END, ERROR, STREAM, as_stored, fail, is_close, plainly_same, revived
+from replay.player.drift import Drifts
 from replay.player.handlers import Handlers
 from replay.player.stopped import Stopped, at_exit
 from replay.player.tape import Entry, Frame, Tape
@@ -51,7 +52,7 @@ class Player(Door):
     """A Door over the frames of a cassette.
 
     Attributes:
-        tape: what is left of the recording. verdict: what was found so far. handlers: of signals.
+        tape: what is left of the recording. verdict: what was found so far, drifts: of drift. handlers: of signals.
         changed: condition over all of the player's state; whoever waits for a turn waits on it.
         pending: crossings that have suspended their task: entry of the outcome → the future that the task awaits.
         new_future: makes those futures; set when asyncio is imported.
@@ -94,6 +95,7 @@ class Player(Door):
         super().__init__(seed)
         self.tape = Tape(iter(frames), tuple(name for name, _ in SOURCES), bodies=bodies)
         self.verdict = Verdict(until=until)
+        self.drifts = Drifts(self.verdict)
         self.mutex = originals.RLock()  # entered by itself: through the condition costs five times as much
         self.changed = originals.Condition(self.mutex)
         self.pending: dict[Entry, Any] = {}
@@ -392,13 +394,14 @@ class Player(Door):
             self._gap(f"event {entry.event} was not stored: {request['reason']}")
         if self._until is not None and entry.event >= self._until:
             self._cut(asked=True)
+        self.drifts.begins(entry.event)
         likely = kind == call.kind and name == call.name
         if not (likely and body is call.body is None and plainly_same(request, call.request)):
             expected, got = Request(kind, name, request, body), Request(call.kind, call.name, call.request, call.body)
             if not same(expected, got) and not same(expected, as_stored(got)):
                 if not (self._lenient and likely):
                     self._diverge(lane, entry, f"{call.kind} {call.name}", call, frame)
-                self.verdict.drifts(entry.event, as_stored(got))
+                self.drifts.asked(entry, got, frame)
         call.event = entry.event
         self.call_count += 1
         if kind == TOOL:
@@ -513,6 +516,7 @@ class Player(Door):
 
     def answer(self, call: Call[R], outcome: Entry, raised: BaseException | None = None) -> R:
         status, value = outcome.detail
+        self.drifts.came(outcome.event, status, value)
         if status == ERROR:
             if isinstance(value, dict) and "gap" in value:
                 self._gap(f"the outcome of event {outcome.event} was not stored: {value['gap']}")
@@ -542,7 +546,7 @@ class Player(Door):
         if stand_ins:
             if not self._lenient:
                 self._gap(explain.of_stand_in(call.name, entry.event, stand_ins[0]))
-            self.verdict.drift += 1
+            self.drifts.stands_in(entry, call.name, stand_ins[0].type_name)
         return made
 
     def _diverge(

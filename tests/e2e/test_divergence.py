@@ -109,7 +109,12 @@ def test_lenient_answers_and_counts(name: str, recorded_agent: Agents, tmp_path:
     run = replay.run(recorded.path, command=[sys.executable, str(copy)], match="lenient")
     with replay.load(recorded.path) as cassette:
         said = sum(says(event, prompt) for event in cassette.events)
-    assert (run.divergence, run.drift) == (None, said)
+    assert (run.divergence, len(run.drift)) == (None, said)
+    assert all(MORE.strip() in drift.change and str(copy) in str(drift.site) for drift in run.drift)
+    first = run.drift[0].event
+    assert first == first_that_says(recorded, prompt).id
+    assert run.evidence_until is not None
+    assert run.evidence_until > first
     assert not run.identical
     assert (run.stdout, run.exit_code) == (recorded.stdout, 0)
 
@@ -121,7 +126,10 @@ def test_lenient_in_the_console(recorded_agent: Agents, tmp_path: Path) -> None:
     done = cli("run", "--match", "lenient", recorded.path, "--", sys.executable, copy)
     assert done.returncode == 0, shown(done)
     assert "~ not the same execution" in done.stdout.decode()
-    assert re.search(r"  drift: \d+ requests differed", done.stdout.decode())
+    text = done.stdout.decode()
+    assert re.search(r"  drift: \d+ requests differed", text)
+    assert re.search(r"\n    event \d+  \w+ .* at .*functions.py:\d+: ~ .*Refund nothing", text)
+    assert re.search(r"\n  evidence up to event \d+: ", text)
 
 
 SWALLOWS = """

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay.matching import Difference, Request, explain, likely_cause, nearest, same
+from replay.matching.explain import brief
 from replay.matching.shapes import differing, mask
 from replay.matching.words import clip, common, compare
 from tests.matching.test_compare import HTTP, REQUESTS, SECRET, http
@@ -221,3 +222,18 @@ def test_likely_cause(ask: Callable[[], Any], cause: str, why: str) -> None:
 def test_many_shaped_changes_are_not_judged_by_the_listed_ones() -> None:
     one, other = ({str(n): f"req_{n}{mark}12345678" for n in range(30)} for mark in "ab")
     assert likely_cause(_tool(one), _tool(other)).cause == "code changed"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ({"a": [{"b": 1}]}, {"a": [{"b": 2}]}, "~ request.a[0].b: 1 -> 2"),
+        ({"a": 1}, {"a": 1, "c": "x\ny"}, "+ request.c: 'x\\ny'"),
+        ({"a": 1, "c": 2}, {}, "- request.a: 1 (and 1 more)"),
+        ({"a": [[1, 2]]}, {"a": [[1, 3]]}, "~ request.a[0][1]: 2 -> 3"),
+        ({"a": [[1]]}, {"a": [(1,)]}, "~ request.a[0]: [1] -> (1,)"),
+        ({"a": 1}, {"a": 1}, "its bytes"),
+    ],
+)
+def test_brief_says_one_place_in_one_line(one: object, other: object, said: str) -> None:
+    assert brief(Request("tool", "t", one), Request("tool", "t", other)) == said

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from replay.model.verdict import Candidate, Crossing, Divergence, Escape, Verdict
+from replay.model.verdict import Candidate, Crossing, Divergence, Drift, Escape, Verdict
 
 DIVERGENCE = Divergence(3, "differs", Crossing("http GET /a", "m", {"x": 1}, "body"), None, candidates=(
     Candidate(4, "http GET /b", 0.5, "another path"),
 ))  # fmt: skip
+DRIFT = Drift(5, "http POST /a", "m", "~ body.model: 'x' -> 'y'", "agent.py:7")
 ESCAPE = Escape("connection", "socket.connect", "agent.py:3")
 
 VERDICTS = st.builds(
@@ -22,7 +23,7 @@ VERDICTS = st.builds(
     events=st.integers(0, 9),
     divergence=st.none() | st.just(DIVERGENCE),
     escapes=st.lists(st.just(ESCAPE), max_size=2),
-    drift=st.integers(0, 2),
+    drift=st.lists(st.just(DRIFT), max_size=2),
     cut=st.booleans(),
     gap=st.none() | st.just("not stored"),
     finished=st.booleans(),
@@ -37,7 +38,14 @@ def test_identical_is_nothing_wrong_and_an_end(verdict: Verdict) -> None:
 
 @pytest.mark.parametrize(
     "problem",
-    [{}, {"divergence": DIVERGENCE}, {"escapes": [ESCAPE]}, {"gap": "not stored"}, {"drift": 1}, {"finished": False}],
+    [
+        {},
+        {"divergence": DIVERGENCE},
+        {"escapes": [ESCAPE]},
+        {"gap": "not stored"},
+        {"drift": [DRIFT]},
+        {"finished": False},
+    ],
 )
 def test_each_problem_alone_is_enough(problem: dict[str, Any]) -> None:
     given: dict[str, Any] = {"finished": True, **problem}

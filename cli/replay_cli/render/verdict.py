@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from replay.launch import Run
-from replay.model.verdict import Crossing, Divergence
+from replay.model.verdict import Crossing, Divergence, Drift
 from replay_cli.render.text import one_line, plural
 
 _CHANGES_SHOWN = 8
@@ -31,7 +31,7 @@ def verdict_lines(run: Run, times: int, *, lenient: bool, verbose: bool, until: 
         where = "" if use.site is None else f" at {use.site}"
         lines.append(f"  let out by --allow {use.hole}: {use.what}{where}: {use.detail}")
     if run.drift:
-        lines.append(f"  drift: {plural(run.drift, 'request')} differed and got the recorded answer all the same")
+        lines += _drift(run)
     if run.blind_spots:
         what = "blind spot" if run.blind_spots == 1 else "blind spots"
         lines.append(f"  not vouched for: {run.blind_spots} {what} of the recording (replay show lists them)")
@@ -43,6 +43,32 @@ def again_line(first: Run) -> str:
     found = first.divergence
     why = f"diverged: {found.reason}" if found is not None else f"couldn't go on: {first.gap or 'it tried to get out'}"
     return f"with its tools only answered, the program {why}; once more, with its tools run"
+
+
+def _drift(run: Run) -> list[str]:
+    """Each change once, with the events that it came up in; and what it leaves of the evidence."""
+    lines = [f"  drift: {plural(len(run.drift), 'request')} differed and got the recorded answer all the same"]
+    same: dict[str, list[Drift]] = {}
+    for each in run.drift:
+        same.setdefault(each.change, []).append(each)
+    for change, found in list(same.items())[:_CHANGES_SHOWN]:
+        first, *more = found
+        where = "" if first.site is None else f" at {first.site}"
+        lines.append(f"    {one_line(f'event {first.event}  {first.what}{where}: {change}')}")
+        if more:
+            events = ", ".join(str(each.event) for each in more[:_CHANGES_SHOWN])
+            rest = ", …" if len(more) > _CHANGES_SHOWN else ""
+            lines.append(f"      and again in {plural(len(more), 'event')}: {events}{rest}")
+    if len(same) > _CHANGES_SHOWN:
+        lines.append(f"    … {len(same) - _CHANGES_SHOWN} more changes (--json has all)")
+    if run.evidence_until is None:
+        lines.append("  nothing was asked after an answer to another question: all of it is evidence")
+    else:
+        lines.append(
+            f"  evidence up to event {run.evidence_until}: from there on it rests on answers to other questions than "
+            "were asked (replay fork asks them)"
+        )
+    return lines
 
 
 def _same(run: Run, times: int, *, lenient: bool, until: int | None) -> str:
