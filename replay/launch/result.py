@@ -23,7 +23,7 @@ class Run:
         identical: the same execution, to the end of the recording (or to its cut).
         events: how many recorded events came out alike.
         divergence: the first difference. escapes: attempts to get past the door. gap: what the recording lacks.
-        drift: differing requests that `match="lenient"` answered all the same. drifted: the first of them, as they were.
+        drift: differing requests that `match="lenient"` answered all the same. drifted: the first, as they were.
         evidence_until: the first event that rests on an answer to another question; None: all of it is evidence.
         cut: the recording is unfinished and was replayed to where it stops.
         exit_code: the program's own, None where the replay ended it. stdout, stderr: its output, where captured.
