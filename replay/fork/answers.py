@@ -22,6 +22,8 @@ from replay.player.tape import CALL, CHUNK, EVENT, LANE, RETURN, TRACK, Frame
 RESULT, ERROR, STREAM, END, CLOSED = range(5)
 MISSING: Final = object()
 
+Piece = tuple[int, Any, bool, int]
+
 
 @dataclass(slots=True, eq=False)
 class Answer:
@@ -32,7 +34,7 @@ class Answer:
         place: position of the outcome in the recording's order.
         status: RESULT, ERROR or STREAM; None where the recording ended before it. value: stored.
         suspended: the lane gave way to others meanwhile.
-        pieces: of the stream, (status, value, suspended).
+        pieces: of the stream, (status, value, suspended, place).
         used: it was given.
     """
 
@@ -44,13 +46,13 @@ class Answer:
     status: int | None = None
     value: Any = None
     suspended: bool = False
-    pieces: list[tuple[int, Any, bool]] = field(default_factory=list[tuple[int, Any, bool]])
+    pieces: list[Piece] = field(default_factory=list[tuple[int, Any, bool, int]])
     content: bytes | None = None
     used: bool = False
 
 
-AT_ONCE: Final = Answer(-1, -1, "", Request("", ""), -1)
-"""Stands for what comes before every answer."""
+AT_ONCE: Final = -1
+"""The place before all others."""
 
 
 @dataclass(slots=True, eq=False)
@@ -100,7 +102,7 @@ class Script:
                 self.under_way[event] = answer
         elif type_ == CHUNK and now and event in self._known:
             _, _, status, value, suspended = payload
-            self._known[event].pieces.append((status, value, suspended))
+            self._known[event].pieces.append((status, value, suspended, place))
             if event in self._before:
                 self.under_way[event] = self._known[event]
         elif type_ == TRACK and now:

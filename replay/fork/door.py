@@ -17,8 +17,9 @@ from typing import Any, NoReturn, TypeVar
 from weakref import WeakSet
 
 from replay.boundary import originals
+from replay.boundary.awaiting import Watched
 from replay.boundary.door import Call, Door
-from replay.boundary.lanes import TOOL, Lane, forget_inside, nobody, step_inside, step_out
+from replay.boundary.lanes import TOOL, Lane, carrier, forget_inside, nobody, running, step_inside, step_out
 from replay.fork.answers import AT_ONCE, CLOSED, END, ERROR, MISSING, STREAM, Answer
 from replay.fork.clocks import Clocks
 from replay.fork.continuation import Continuation
@@ -205,7 +206,7 @@ class ForkDoor(Player):
         if answer is None:
             return await self.recorder.apull(lane, call, step, closes=closes)
         suspended = bool(answer.pieces) and not closes and answer.pieces[0][2]
-        await self._pace(lane, call, answer, suspended=suspended)
+        await self._pace(lane, call, answer.pieces[0][3] if suspended else 0, suspended=suspended)
         return self._next_piece(lane, call, answer, StopAsyncIteration, closes=closes, suspended=suspended)
 
     def inbox(self, call: Call[Any], loop: Any, deliver: Callable[[Any], Any]) -> Callable[[Lane, Any], None]:
@@ -275,8 +276,12 @@ class ForkDoor(Player):
             perform()
         except Stopped:
             raise
-        except BaseException:
+        except Exception:
             pass
+        except BaseException as error:
+            step_out(lane, call)
+            self.recorder.came(call, ERROR, error, None, suspended=False)
+            raise
         self._wait_for_departure()
         step_out(lane, call)
         return self._give(call, found.substitute)
@@ -290,33 +295,39 @@ class ForkDoor(Player):
             with self.source.performing(call, found):
                 if not begun:
                     return await self.recorder.across(lane, call, perform)
-                return await self.recorder.go_on_async(lane, call, self._until_departed(perform))
+                return await self.recorder.go_on_async(lane, call, self._until_departed(lane, perform))
         if not begun:
             if not isinstance(found, Answer):
                 call.meta = {**(call.meta or {}), "replaced": True}
             self.recorder.asked(lane, call, frame)
         if isinstance(found, Answer):
-            suspended = await self._pace(lane, call, found, suspended=found.suspended or begun)
+            if begun and not found.suspended:
+                self._wait_for_departure()
+            suspended = await self._pace(lane, call, found.place, suspended=found.suspended)
             return self._give(call, found, suspended=suspended)
         assert found.substitute is not None
         step_inside(lane, call)
+        watched = Watched(self._until_departed(lane, perform)())
         try:
-            await perform()
+            await watched
         except (Stopped, GeneratorExit):
             raise
-        except BaseException:
+        except Exception:
             pass
+        except BaseException as error:
+            step_out(lane, call)
+            self.recorder.came(call, ERROR, error, None, suspended=watched.suspended)
+            raise
         step_out(lane, call)
-        suspended = await self._pace(lane, call, found.substitute, suspended=True)
-        return self._give(call, found.substitute, suspended=suspended)
+        return self._give(call, found.substitute, suspended=watched.suspended)
 
-    async def _pace(self, lane: Lane, call: Call[Any], answer: Answer, *, suspended: bool) -> bool:
+    async def _pace(self, lane: Lane, call: Call[Any], place: int, *, suspended: bool) -> bool:
         """Wait as the recorded outcome did, among others, until the loop comes to it."""
         if not suspended:
             return False
         step_inside(lane, call)
         try:
-            await self.turn_of(answer)
+            await self.turn_of(place)
         except GeneratorExit:
             forget_inside(lane, call)
             raise
@@ -327,17 +338,19 @@ class ForkDoor(Player):
         step_out(lane, call)
         return True
 
-    turn_of: Callable[[Answer], Awaitable[None]]
+    turn_of: Callable[[int], Awaitable[None]]
     """Waits in the running loop until nothing else is to be done and no earlier answer waits; set with asyncio."""
 
-    def _until_departed(self, perform: Callable[[], Awaitable[R]]) -> Callable[[], Awaitable[R]]:
-        """The body of a tool may end before the others have come to the fork point."""
+    def _until_departed(self, lane: Lane, perform: Callable[[], Awaitable[R]]) -> Callable[[], Awaitable[R]]:
+        """The body of a tool may end before the others have come to the fork point. It waits for them as nobody."""
 
         async def performed() -> R:
             try:
                 return await perform()
             finally:
                 if not self.departed:
+                    running.lane = None
+                    carrier.set(lane.inside)
                     await self.turn_of(AT_ONCE)
 
         return performed
@@ -400,7 +413,7 @@ class ForkDoor(Player):
             answer.pieces.clear()
             self.recorder.piece(lane, call, CLOSED, None, suspended=suspended)
             return None
-        status, value, _ = answer.pieces.pop(0) if answer.pieces else (END, None, False)
+        status, value, _, _ = answer.pieces.pop(0) if answer.pieces else (END, None, False, 0)
         self.recorder.piece(lane, call, status, value, suspended=suspended)
         if status in (END, CLOSED):
             raise end

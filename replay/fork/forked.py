@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from replay.bootstrap import STOPPED
 from replay.boundary import interrupts, originals, sites
 from replay.boundary.door import Call
-from replay.boundary.lanes import become, nobody, running
+from replay.boundary.lanes import Lane, become, nobody, running
 from replay.boundary.sources import SOURCES
 from replay.cassette import frame as f
 from replay.cassette.reader import Reader
@@ -59,6 +59,7 @@ class ForkedProcess(ReplayedProcess):
         self._line = Line(self._wanted["line"])
         self._outcome: dict[str, Any] = {"exception": None}
         self._told = False
+        self._ending = originals.allocate_lock()
         super().__init__(spec)
         _watch_exception(self._outcome)
 
@@ -148,6 +149,7 @@ class ForkedProcess(ReplayedProcess):
 
     def _stop(self, verdict: Verdict) -> None:
         with nobody():
+            self._ending.acquire()
             self._diverged(verdict)
             self._leave()
 
@@ -162,12 +164,16 @@ class ForkedProcess(ReplayedProcess):
         else:
             self._tell("diverged", verdict.gap or "the fork point wasn't reached", None)
 
-    def _give_up(self, status: str, reason: str, call: Call[Any] | None) -> NoReturn:
-        """The execution can't go on; what there is stays."""
+    def _give_up(self, status: str, reason: str, call: Call[Any], lane: Lane | None) -> NoReturn:
+        """The execution can't go on; what there is stays, and what was asked last."""
         with nobody():
+            self._ending.acquire()  # for good: another thread may be about to end it as well
             site = sites.caller_site()
-            self.player.recorder.stop()
-            self._tell(status, reason if site is None else f"{reason} ({site})", self.player.recorder.events)
+            recorder = self.player.recorder
+            if lane is not None and call.event is None:
+                recorder.asked(lane, call, originals.frame(1))
+            recorder.stop()
+            self._tell(status, reason if site is None else f"{reason} ({site})", call.event)
             self._leave()
 
     def _leave(self) -> NoReturn:

@@ -13,7 +13,6 @@ from collections.abc import Awaitable
 from typing import Any
 
 from replay.boundary import lanes, originals
-from replay.fork.answers import Answer
 from replay.fork.door import Departed, ForkDoor
 from replay.runtime.handles import is_asyncio
 from replay.runtime.replay_loop import ReplayLoop
@@ -33,12 +32,9 @@ class ForkLoop(ReplayLoop):
         self._scheduled: list[Any]
 
     def time(self) -> float:
-        player = self.player
-        if not player.departed:
-            return super().time()
-        lane = lanes.current()
+        player, lane = self.player, lanes.current()
         if lane is None or is_asyncio(originals.frame(1)):
-            return player.clocks.loop_seconds()
+            return player.clocks.loop_seconds() if player.departed else player.now / 1e6
         return lane.door.draw(lane, "loop.time", player.clocks.loop_seconds)  # type: ignore[no-any-return]
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
@@ -81,32 +77,40 @@ class ForkLoop(ReplayLoop):
                 timer._scheduled = True
         self._timers.clear()
         self._internal_timers.clear()
+        ready = len(self._ready)
+        self._answer_next()
+        self._ready.rotate(len(self._ready) - ready)  # what was the very next comes before what was ready then
 
     def _pass_time(self) -> None:
         """Nothing is ready: the next recorded answer comes, or the next timer is due, where nobody can come before."""
         if self._ready or self._stopping:  # type: ignore[attr-defined]
             return
-        while self._answers:
-            future = heapq.heappop(self._answers)[2]
-            if not future.done():
-                future.set_result(None)
-                return
+        if self._answer_next():
+            return
         idle = not self.player.source.is_live and originals.other_threads() == 0
         if idle and self._scheduled:
             ahead = self._scheduled[0]._when - self.time()
             self.player.clocks.skipped += max(0, int(ahead * 1e9))
 
-    async def wait_for(self, answer: Answer) -> None:
-        """Until that outcome comes."""
+    def _answer_next(self) -> bool:
+        while self._answers:
+            future = heapq.heappop(self._answers)[2]
+            if not future.done():
+                future.set_result(None)
+                return True
+        return False
+
+    async def wait_for(self, place: int) -> None:
+        """Until the outcome at that place of the recording comes."""
         future: asyncio.Future[None] = asyncio.Future(loop=self)
-        heapq.heappush(self._answers, (answer.place, id(future), future))
+        heapq.heappush(self._answers, (place, next(self._count), future))
         await future
 
 
-def turn_of(answer: Answer) -> Awaitable[None]:
+def turn_of(place: int) -> Awaitable[None]:
     """For `ForkDoor.turn_of`."""
     loop: Any = asyncio.get_running_loop()
-    return loop.wait_for(answer)  # type: ignore[no-any-return]
+    return loop.wait_for(place)  # type: ignore[no-any-return]
 
 
 ForkLoop.__name__ = ForkLoop.__qualname__ = ReplayLoop.__name__

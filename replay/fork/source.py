@@ -15,7 +15,7 @@ from replay.fork.plan import LIVE, RECORDED, Plan, Substitute
 from replay.matching.compare import Request
 from replay.player.answers import as_stored
 
-Stop = Callable[[str, str, Call[Any] | None], NoReturn]
+Stop = Callable[[str, str, Call[Any], Lane | None], NoReturn]
 
 _OURS: Final = frozenset(("order", "env"))
 """Kinds of crossings that reach nobody: they are simply done."""
@@ -41,7 +41,7 @@ class Source:
     Args:
         plan: what is wanted. script: of the base. answers: of all recordings.
         bodies: bodies of tools run. models: names of calls that ask a model.
-        line: to the launcher. stop: called with (status, reason, call); ends the process.
+        line: to the launcher. stop: called with (status, reason, call, lane); ends the process.
         permit: called with True while something live is performed, and with False behind it.
     """
 
@@ -125,9 +125,9 @@ class Source:
         finally:
             self._permit(False)
 
-    def unresolved(self, call: Call[Any], reason: str) -> NoReturn:
+    def unresolved(self, call: Call[Any], reason: str, lane: Lane | None = None) -> NoReturn:
         """Nobody knows what comes of it."""
-        self._stop("unresolved", f"{call.kind} {call.name}: {reason}", call)
+        self._stop("unresolved", f"{call.kind} {call.name}: {reason}", call, lane)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -143,30 +143,29 @@ class Source:
         plan = self._plan
         is_model = call.name in self._models
         if plan.then == RECORDED:
-            self.unresolved(call, "no recording has an answer to this request that isn't used yet")
+            self.unresolved(call, "no recording has an answer to this request that isn't used yet", lane)
         if plan.then != LIVE:
             known = None if is_model else self._answers.find(lane.path, request)
-            return self._ask(call, "program") if known is None else self._answers.take(known)
+            return self._ask(lane, call, "program") if known is None else self._answers.take(known)
         if is_model and plan.prompt is not None:
-            return self._ask(call, "http")
+            return self._ask(lane, call, "http")
         if call.kind == TOOL or _is_terminal(call):
             return _PERFORM
         if call.kind not in _UNCONNECTED:
-            self.unresolved(call, "its connection was opened before the fork point: nobody is at its other end")
+            self.unresolved(call, "its connection was opened before the fork point: nobody is at its other end", lane)
         if call.effect == "write" and not is_model and not plan.allow_effects and not self._is_approved(call):
-            self._stop(
-                "held", f"{call.kind} {call.name} would change the world; --allow-effects lets such calls out", call
-            )
+            reason = f"{call.kind} {call.name} would change the world; --allow-effects lets such calls out"
+            self._stop("held", reason, call, lane)
         return Run(live=True)
 
     def _is_approved(self, call: Call[Any]) -> bool:
         return self._plan.ask and bool(self._line.ask({"ask": "approve", **_asked(call)}))
 
-    def _ask(self, call: Call[Any], whom: str) -> Answer:
+    def _ask(self, lane: Lane, call: Call[Any], whom: str) -> Answer:
         found: Mapping[str, Any] = self._line.ask({"ask": whom, **_asked(call)})
         if "problem" in found:
-            self.unresolved(call, found["problem"])
-        pieces = [(RESULT, piece, False) for piece in found.get("pieces", ())]
+            self.unresolved(call, found["problem"], lane)
+        pieces = [(RESULT, piece, False, 0) for piece in found.get("pieces", ())]
         status = STREAM if call.streams else RESULT
         return Answer(-1, -1, "", Request(call.kind, call.name), 0, status, found["value"], True, pieces)
 
@@ -190,7 +189,7 @@ def _substituted(known: Answer, wanted: Substitute) -> Answer:
     if wanted.how == "drop":
         return replace(known, status=ERROR, value=ConnectionResetError("dropped by the fork"), pieces=[])
     status = ERROR if wanted.how == "error" else STREAM if known.status == STREAM else RESULT
-    pieces = known.pieces if wanted.pieces is None else [(RESULT, piece, False) for piece in wanted.pieces]
+    pieces = known.pieces if wanted.pieces is None else [(RESULT, piece, False, 0) for piece in wanted.pieces]
     if status == ERROR:
         pieces = []
     return replace(known, status=status, value=wanted.value, pieces=list(pieces), content=wanted.content)

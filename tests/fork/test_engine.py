@@ -66,6 +66,10 @@ def test_what_no_recording_knows_is_unresolved(base: str, around: World, tmp_pat
     assert found.status == "unresolved"
     assert "/v1/chat/completions" in found.reason
     assert "agent.py:" in found.reason
+    assert found.cassette is not None
+    with load(found.cassette) as made:
+        assert made.events[-1].id == found.event
+        assert (made.events[-1].status, b"shipped" in (made.events[-1].body or b"")) == ("open", True)
     replays(found, around)
     assert around.seen == []
 

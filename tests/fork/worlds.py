@@ -99,9 +99,26 @@ def world() -> Generator[World]:
             if self.path == "/refunds":
                 self._answer({"refunded": asked["amount"], "number": found.count("POST /refunds")})
                 return
+            if asked.get("stream"):
+                self._stream(f"{asked['messages'][-1]['content']} ".encode() * 2)
+                return
             message = model(asked["messages"])
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             self._answer({"id": "c-1", "object": "chat.completion", "model": "gpt-x", "choices": [choice]})
+
+        def _stream(self, text: bytes) -> None:
+            """Word by word, each in a chunk of its own."""
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            words = text.decode().split()
+            for place, word in enumerate(words):
+                delta = {"content": word if place == 0 else f" {word}"}
+                data = f"data: {json.dumps({'choices': [{'index': 0, 'delta': delta}]})}\n\n".encode()
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
 
         def _answer(self, document: Any) -> None:
             data = json.dumps(document).encode()
