@@ -23,7 +23,14 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("REPLAY_EVAL_DATA", SAMPLE)))
     parser.add_argument("--quick", action="store_true", help="without the attacks in other words")
     parser.add_argument("--speed", action="store_true", help="how long why takes on a cassette of 10,000 events, too")
+    parser.add_argument("--fit", action="store_true", help="only fit the weights again, and once without each suite")
     chosen = parser.parse_args()
+    if chosen.fit:
+        from evals.fit import told  # needs numpy
+
+        for line in told(chosen.data):
+            print(line)  # noqa: T201
+        return 0
     tally = why.empty()
     original = list(cases(chosen.data))
     why.attacks(original, tally, "why")

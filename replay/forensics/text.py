@@ -24,7 +24,7 @@ _PART: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_a-zA-Z]+")
 _END: Final = re.compile(
     r"(?<=[.!?。！？])(?=[\s\"'’”)\]<\\]|$)"  # a sentence
     r"|(?<=[。！？])"
-    r"|(?:\\+[nrt])+"  # breaks that were escaped
+    r"|(?:\\{1,8}[nrt])+"  # breaks that were escaped
     r"|\n[ \t]*\n\s*"
     r"|\n(?=[ \t]*(?:[-*•#>|]|\d+[.)]|<|[\w\"' ]{1,24}:\s))"  # an item, a tag, a field
     r"|(?<=>)\s*\n"
@@ -132,7 +132,7 @@ def plain(text: str) -> str:
         >>> plain('{"a": "Hello,\\\\n  World"}')
         'a hello world'
     """
-    return " ".join(re.findall(r"\w+", re.sub(r"\\+[nrt]", " ", text).lower()))
+    return " ".join(re.findall(r"\w+", re.sub(r"\\{1,8}[nrt]", " ", text).lower()))
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -20,6 +20,9 @@ _COMMON: Final = frozenset(
     "yes".split()
 )
 _RARE: Final = re.compile(r"\d|@|/|\.\w|<~")
+_LONG: Final = 400
+"""Of a longer value only so many characters are looked for, unless it stands in a text as it is."""
+
 _SHORT: Final = 4
 """Values with fewer characters are found everywhere: they count as words do."""
 
@@ -95,11 +98,12 @@ def locate(value: Value, text: str) -> Found | None:
             return Found(value, "exact", Span(at, at + len(bare)), Span(0, len(value.text)))
         at = text.find(bare, at + 1)
     spans = list(tokens(text))
-    wanted = [token for token, _ in tokens(bare)]
+    wanted = [token for token, _ in tokens(bare[:_LONG])]
     if not wanted or not any(token in {each for each, _ in spans} for token in wanted):
         return _number(value, spans)
     run = _run(wanted, spans)
-    if run and len(run) == len(wanted) == run[-1] - run[0] + 1 and len(plain(bare)) >= _SHORT:
+    whole = len(bare) <= _LONG and len(plain(bare)) >= _SHORT
+    if run and len(run) == len(wanted) == run[-1] - run[0] + 1 and whole:
         return Found(value, "normalised", _from(spans, run), Span(0, len(value.text)))
     if len(wanted) >= 4 and len(run) >= 0.6 * len(wanted):
         return Found(value, "fuzzy", _from(spans, run), Span(0, len(value.text)))
