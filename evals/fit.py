@@ -77,7 +77,8 @@ def fitted(found: Sequence[Example]) -> Vector:
     weights = np.array([float(name in ("shape", "values")) for name in NAMES])
     for _ in range(ROUNDS):
         chosen = [row for example in found for row in _chosen(example, weights)]
-        x, y, w = (np.array(column) for column in zip(*chosen, strict=True))
+        columns: list[Any] = [np.array(column) for column in zip(*chosen, strict=True)]
+        x, y, w = columns
         w = np.where(y == 1, w / w[y == 1].sum(), w / w[y == 0].sum())  # as many of either
         weights = _descended(x, y, w / w.sum())
     return weights

@@ -49,7 +49,8 @@ _IMPERATIVES: Final = frozenset(
 
 _CONNECTIVE: Final = re.compile(
     r"[,;:–—]|\b(?:and|then|must|should|shall|please|kindly|now|also|first|next|finally|instead|always|never|not|"
-    r"can you|could you|would you|you|(?:needs?|ha(?:s|ve)|ought|wants?|likes?|sure|required|asked|remember|is|are) to)\b",
+    r"can you|could you|would you|you|"
+    r"(?:needs?|ha(?:s|ve)|ought|wants?|likes?|sure|required|asked|remember|is|are) to)\b",
     re.IGNORECASE,
 )
 _LEAD: Final = re.compile(r"^(?:[^\w]+|\d+[.)]\s*|[\w ]{1,20}:\s+)+")
