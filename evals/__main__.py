@@ -1,6 +1,6 @@
 """`make eval`: the figures of docs/why.md, again, on the data of --data.
 
-python -m evals [--data DIR]           what why and triage get right, beside trivial rules
+python -m evals [--data DIR]           what why, triage and check get right, beside trivial rules
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from evals import speed, triage, why
+from evals import check, speed, triage, why
 from evals.cases import cases
 from evals.paraphrase import HELD_OUT, TUNED
 
@@ -37,6 +37,7 @@ def main() -> int:
     why.trivial(original, tally)
     why.benign(original, tally)
     triage.verdicts(original, tally, "triage")
+    check.check(original, tally)
     for head, templates in () if chosen.quick else (("tuned", TUNED), ("held out", HELD_OUT)):
         for name, template in templates.items():
             reworded = list(cases(chosen.data, template))

@@ -22,6 +22,8 @@ COMMANDS: dict[str, str] = {
     "ls": "Cassettes: when, program, outcome, events, blind spots.",
     "show": "The action path as a timeline; one event whole.",
     "memory": "What stores held before and after, who wrote it, out of what, and which decision it reached.",
+    "check": "Whether runs are what is expected of them; each deviation with its event, how surprising it is, and why.",
+    "baseline": "What good runs have in common, for `replay check`.",
     "effects": "Writes to the world, in order, with what decided each and what it set off.",
     "diff": "What differs between two recordings, and which of it is a cause.",
     "bisect": "Which of many differences made it go wrong: searched by executions, and proved by them.",

@@ -199,3 +199,9 @@ class NotBisectable(ReplayError):
     """Between these two runs there is nothing to search: the expectation tells them not apart, or nothing differs."""
 
     slug = "not-bisectable"
+
+
+class PolicyInvalid(UsageError):
+    """A policy or baseline can't be read, or can't be written (docs/check.md)."""
+
+    slug = "policy-invalid"
