@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def results() -> Console:
-    """A console on stdout. Markup, emoji and highlighting are off: text is shown as it is."""
-    return _console(stderr=False)
+def results(*, unknown: int = 100) -> Console:
+    """A console on stdout. Markup, emoji and highlighting are off: text is shown as it is.
+
+    Args:
+        unknown: how wide it is where nobody says so: in a pipe, in a file.
+    """
+    return _console(stderr=False, unknown=unknown)
 
 
 def notes() -> Console:
@@ -23,7 +27,7 @@ def notes() -> Console:
     return _console(stderr=True)
 
 
-def _console(*, stderr: bool) -> Console:
+def _console(*, stderr: bool, unknown: int = 100) -> Console:
     from rich.console import Console
 
     chosen = options.current()
@@ -36,7 +40,7 @@ def _console(*, stderr: bool) -> Console:
         emoji=False,
         highlight=False,
         soft_wrap=False,
-        width=None if _knows_width(stderr=stderr) else 100,
+        width=None if _knows_width(stderr=stderr) else unknown,
     )
 
 

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from replay import options
 from replay.model.errors import CassetteMissing, ReplayError, UsageError
@@ -79,8 +79,8 @@ def _age(path: Path) -> tuple[int, str]:
 
 
 def resolve(name: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None) -> Path:
-    """The file that `name` means: an existing path, `latest`, a file name (with or without `.cassette`) or the
-    beginning of an id in the cassette directory.
+    """The file that `name` means: an existing path, `latest`, a file name (with or without `.cassette`), the name it
+    was given (`--name`; the newest of those), or the beginning of a file name or an id in the cassette directory.
 
     Raises:
         CassetteMissing: nothing fits; names what is near.
@@ -100,29 +100,35 @@ def resolve(name: str | os.PathLike[str], directory: str | os.PathLike[str] | No
             raise CassetteMissing(f"there is no cassette in {where}", hint="record one: `replay record -- python x.py`")
         return found[-1]
     exact = [path for path in found if text in (path.name, path.stem)]
+    if len(exact) == 1:
+        return exact[0]
+    headers = {path: _header(path) for path in found}
+    named = [path for path in found if text and headers[path].get("name") == text]
     fits = exact or [
-        path for path in found if text and (path.stem.startswith(text) or _id(path).startswith(text.upper()))
+        path
+        for path in found
+        if text and (path.stem.startswith(text) or str(headers[path].get("id", "")).upper().startswith(text.upper()))
     ]
-    if len(fits) == 1:
-        return fits[0]
+    if named or len(fits) == 1:
+        return (named or fits)[-1]
     if fits:
         names = ", ".join(path.name for path in fits[:5])
         raise UsageError(f"{text!r} fits {len(fits)} cassettes: {names}", hint="give more of the name")
     raise CassetteMissing(f"no such cassette: {text}", hint=_near(text, found) or "`replay ls` lists what there is")
 
 
-def _id(path: Path) -> str:
-    """The id in the header; empty if it can't be read."""
+def _header(path: Path) -> dict[str, Any]:
+    """What it begins with; empty if it can't be read."""
     from replay.cassette import layout, opening  # a recording begins sooner without a reader
 
     try:
         source = opening.source(path)
         try:
-            return str(layout.header(source).get("id", "")).upper()
+            return layout.header(source)
         finally:
             source.close()
     except ReplayError:
-        return ""
+        return {}
 
 
 def _near(text: str, found: list[Path]) -> str:

@@ -29,13 +29,14 @@ class Damage:
     Attributes:
         offset: in bytes, in the file on the disk.
         reason: in words. cut: the file ends within a frame, everything there is is right.
-        good_events: how many events begin before it.
+        good_events: how many events begin before it. block: of these, how many before the BLOCK that is damaged.
     """
 
     offset: int
     reason: str
     good_events: int
     cut: bool = False
+    block: int | None = None
 
 
 class Run(NamedTuple):
@@ -122,6 +123,7 @@ class Scan:
         self.index_end = 0
         self.damage: Damage | None = None
         self._events = 0
+        self._block: int | None = None
         self._raw = len(f.PREAMBLE)
         self._seed = 0
 
@@ -237,6 +239,7 @@ class Scan:
         if len(head) == f.HEAD.size and f.HEAD.unpack(head)[2] == f.BLOCK and size <= source.size - at:
             raw = salvaged(source.read_at(at, size))
             parsed = f.parse(raw, seed)
+            self._block = self._events
             if parsed.frames:
                 yield from self._run(raw[: parsed.end], parsed.frames, Stored(at, size, True), parsed.crc)
 
@@ -246,4 +249,4 @@ class Scan:
         return index
 
     def _fail(self, offset: int, reason: str, *, cut: bool = False) -> None:
-        self.damage = Damage(offset, reason, self._events, cut)
+        self.damage = Damage(offset, reason, self._events, cut, self._block)

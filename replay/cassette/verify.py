@@ -233,7 +233,7 @@ def _leads_right(source: ByteSource, found: layout.Layout) -> bool:
 
 def _explain(source: ByteSource, scan: Scan, damage: Damage) -> tuple[Problem, str, int | None]:
     """What kind of damage it is, by the numbers of the events that follow it."""
-    due = damage.good_events
+    due = damage.good_events if damage.block is None else damage.block
     if scan.index_at is not None:
         return "footer", f"{damage.reason}; the events are right", None
     if damage.cut:
@@ -248,7 +248,7 @@ def _explain(source: ByteSource, scan: Scan, damage: Damage) -> tuple[Problem, s
     return (
         "altered",
         f"{damage.reason}: altered, or something before it was taken out",
-        _event_at(source, damage.offset, due),
+        _event_at(source, damage.offset, damage.good_events),
     )
 
 

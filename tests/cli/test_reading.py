@@ -14,6 +14,7 @@ from zlib import crc32
 import pytest
 
 from replay.cassette import frame
+from replay.cassette.writer import Writer
 from replay_cli import exits
 from tests.cli import cassettes
 
@@ -229,6 +230,29 @@ def test_ls_of_the_usual_directory(sealed: Path, tmp_path: Path) -> None:
     assert replay("-q", "ls", cwd=empty).stderr == ""
     assert document("ls", cwd=empty) == {"directory": ".replay", "cassettes": []}
     assert replay("ls", tmp_path / "nowhere").returncode == exits.CANNOT_JUDGE
+
+
+def test_ls_in_a_pipe_cuts_nothing(tmp_path: Path) -> None:
+    name = "01HF7YAT00" + "0" * 80
+    cassettes.write(tmp_path / f"{name}.cassette")
+    environ = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
+    command = [sys.executable, "-m", "replay_cli", "ls", str(tmp_path)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert f" {name} " in done.stdout
+
+
+def test_a_recording_by_the_name_it_was_given(tmp_path: Path) -> None:
+    for number in (1, 2):
+        path = tmp_path / f"{number}.cassette"
+        writer = Writer.create(path, {"name": "nightly"})
+        writer.end({"exit_code": number})
+        writer.close()
+        os.utime(path, (number, number))
+    assert document("show", "nightly", REPLAY_DIR=str(tmp_path))["outcome"]["exit_code"] == 2
+    assert "nightly: " in replay("ls", tmp_path).stdout
+    assert [row["name"] for row in document("ls", tmp_path)["cassettes"]] == ["nightly", "nightly"]
+    missing = replay("show", "nightl", REPLAY_DIR=str(tmp_path))
+    assert missing.returncode == exits.CANNOT_JUDGE
 
 
 # verify, and damage

@@ -16,6 +16,9 @@ from replay_cli import console, contents, exits, options
 from replay_cli.render import facts
 from replay_cli.render.text import one_line
 
+_WHOLE = 10_000
+"""Columns: programs cut the lines, not this one."""
+
 
 @click.command("ls")
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
@@ -53,7 +56,7 @@ def command(directory: Path | None, where: str | None) -> int:
     elif rows:
         from replay_cli.render.listing import listing
 
-        console.results().print(listing(rows))
+        console.results(unknown=_WHOLE).print(listing(rows))
     elif not options.current().quiet and not undecided:
         click.echo(f"no cassettes in {place}" + ("" if wanted is None else " of which that holds"), err=True)
     if undecided and not options.current().quiet:

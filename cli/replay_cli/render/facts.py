@@ -138,6 +138,7 @@ def row(found: Contents) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "path": str(found.path),
         "id": str(found.header.get("id", "")),
+        "name": found.header.get("name"),
         "created": str(found.header.get("created", "")),
         "program": program(found.header),
         "tags": value(found.header.get("tags") or {}),

@@ -52,7 +52,7 @@ def _line(row: Mapping[str, Any], above: str) -> list[Text]:
         _text("" if row["tokens"] is None else str(row["tokens"])),
         _text(str(losses), "bold yellow" if losses else ""),
         _text(above + _name(row)),
-        _text(_INTERPRETER.sub("", row["program"])),
+        _text(f"{row['name']}: " if row["name"] else "") + _text(_INTERPRETER.sub("", row["program"])),
     ]
 
 
