@@ -30,6 +30,9 @@ from replay.model.event import BlindSpot, Event, Failure, Piece, PieceStatus, Si
 _SEGMENTS_KEPT: Final = 8
 _BODIES_KEPT: Final = 4
 _LINKS_KEPT: Final = 512
+_TYPE: Final = 8
+"""Where the type stands in a frame."""
+
 _PIECES: Final[dict[int, PieceStatus]] = {0: "piece", 1: "error", 3: "end", 4: "closed"}
 
 
@@ -106,7 +109,7 @@ class Reader:
         if damage is None:
             return False
         head = self.source.read_at(damage.offset, f.HEAD.size)
-        return len(head) == f.HEAD.size and f.HEAD.unpack(head)[2] in (f.BLOCK, f.INDEX)
+        return len(head) > _TYPE and head[_TYPE] in f.ENVELOPES
 
     # Frames, for those who read everything in order.
 
