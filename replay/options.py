@@ -204,7 +204,9 @@ def read(name: str, value: object) -> Any:
     Raises:
         UsageError: it can't be read.
     """
-    option = next(option for option in TABLE if option.name == name)
+    option = next((option for option in TABLE if option.name == name), None)
+    if option is None:
+        raise UsageError(f"there is no option {name!r}", hint="docs/configuration.md")
     return _read(option, _as_text(value), name.replace("_", "-"))
 
 

@@ -205,6 +205,16 @@ def _entrypoint(function: Callable[..., Any], sessions: Sessions) -> Callable[..
     return synchronous
 
 
+class Options(Kept, total=False):
+    """Of sessions; spelled out, since who adds middleware hands them on by name."""
+
+    directory: str | os.PathLike[str] | None
+    name: str | None
+    tags: Mapping[str, str] | None
+    linger: float | None
+    redact: Given
+
+
 class Sessions:
     """The sessions of one entry point or application: one per call.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Unpack
 
 from replay import closing, session
 from replay.boundary.door import Call
@@ -21,7 +21,7 @@ from replay.model.errors import NotStorable
 from replay.reenter import Part, prepared
 from replay.servers.place import place_of
 
-Scope = MutableMapping[str, Any]
+Scope = Any
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -45,7 +45,7 @@ class asgi:  # noqa: N801 - it is used like a function, and frameworks want a cl
         app.add_middleware(replay.asgi)         # starlette, fastapi
     """
 
-    def __init__(self, app: App, *, where: str | None = None, **options: Any) -> None:
+    def __init__(self, app: App, *, where: str | None = None, **options: Unpack[session.Options]) -> None:
         self.app = app
         self._where = where
         self._sessions = session.Sessions(**options)

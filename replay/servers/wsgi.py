@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from replay import session
 from replay.boundary.door import Call
@@ -39,7 +39,7 @@ class wsgi:  # noqa: N801 - used like a function, as its sibling
         flask_app.wsgi_app = replay.wsgi(flask_app.wsgi_app, where="main:flask_app")
     """
 
-    def __init__(self, app: App, *, where: str | None = None, **options: Any) -> None:
+    def __init__(self, app: App, *, where: str | None = None, **options: Unpack[session.Options]) -> None:
         self.app = app
         self._where = where
         self._sessions = session.Sessions(**options)

@@ -17,9 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 import replay
 from replay.demo.server import spawn
+from replay.model.errors import UsageError
 from tests.support.e2e import write
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -92,6 +96,18 @@ def agent(number):
 def stream():
     return flask.Response((f"{uuid.uuid4()}\\n" for _ in range(3)))
 """
+
+
+def test_middleware_as_frameworks_type_it(tmp_path: Path) -> None:
+    """Mostly for the type checkers, which read this as a user's program."""
+    app = Starlette()
+    app.add_middleware(replay.asgi)
+    app.add_middleware(replay.asgi, name="agent", linger=5.0, sample=0.5, directory=tmp_path)
+    api = FastAPI(middleware=[Middleware(replay.asgi), Middleware(replay.asgi, keep="on-failure")])
+    api.add_middleware(replay.asgi, where="main:app")
+    assert len(app.user_middleware) == len(api.user_middleware) - 1 == 2
+    with pytest.raises(UsageError, match="nonsense"):
+        replay.asgi(app, nonsense=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 @contextmanager
