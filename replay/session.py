@@ -355,9 +355,9 @@ def _begin(path: Path, header: dict[str, Any], redact: Given, keeping: Keeping, 
     seed = originals.environ_get("PYTHONHASHSEED", "random")
     more = {"cwd": os.getcwd(), "environment": facts.environment(), "git": _git(os.getcwd()), "hash_seed": seed}
     try:
-        if path.parent == default_directory() or not explicit:
-            path.parent.mkdir(parents=True, exist_ok=True)
         chosen = options.current()
+        if (not explicit or path.parent == Path(chosen.directory)) and not os.path.isdir(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
         guard = protection(chosen.sign, chosen.encrypt)
         recorder = _start(path, {**header, **more}, redact, keeping, guard)
     except Exception as error:  # some ours: no reason for the program to fail

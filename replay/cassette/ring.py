@@ -21,9 +21,10 @@ from replay.cassette._msgpack import plain, unplain
 from replay.cassette.directory import ring_of
 from replay.cassette.lru import Recent
 from replay.cassette.redact import Redactor
+from replay.cassette.repeats import BASES_BYTES
 from replay.cassette.sealing import Sign
 from replay.cassette.traces import Ours
-from replay.cassette.writer import BASES_BYTES, Writer, nobodys
+from replay.cassette.writer import Writer, nobodys
 from replay.model.errors import CassetteExists, NotStorable, ReplayError
 
 PARTS: Final = 8

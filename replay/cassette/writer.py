@@ -21,25 +21,15 @@ from zlib import crc32
 from replay.cassette import frame as f
 from replay.cassette import header as head
 from replay.cassette import records
-from replay.cassette._msgpack import ext, plain
-from replay.cassette.codec import EXT_DELTA, Encoder
-from replay.cassette.delta import difference
+from replay.cassette.codec import Encoder
 from replay.cassette.disk import Disk, Plain, high
-from replay.cassette.lru import Recent
 from replay.cassette.redact import Redactor
-from replay.cassette.redact.bodies import Body, changed, redacted
+from replay.cassette.repeats import Repeats
 from replay.cassette.traces import Ours
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, KeyUnusable, NotStorable
 
 if TYPE_CHECKING:
     from replay.cassette.sealing import Sign
-
-INLINE: Final = 256
-"""Bodies shorter than this are stored whole."""
-
-_BASES: Final = 16
-BASES_BYTES: Final = 16 << 20
-"""How many last bodies are kept to make differences to, and how many bytes of them."""
 
 SEGMENT_BYTES: Final = 256 * 1024
 SEGMENT_EVENTS: Final = 640
@@ -61,10 +51,6 @@ _cover: Final = Struct(">IBI").pack
 def nobodys(_: str) -> bool:
     """No frame is left out."""
     return False
-
-
-def _base_size(base: tuple[int, Body]) -> int:
-    return base[1].size
 
 
 class Writer:
@@ -115,7 +101,6 @@ class Writer:
         self._disk: Disk = Plain(fd) if journal is None else journal(fd)
         self._encoder = Encoder()
         self._redactor = redactor
-        self._texts = None if redactor is None else redactor.texts
         self._bare = self._encoder.pack
         self._pack = self._bare if redactor is None else redactor.packing(self._bare)
         self.ours: Ours = nobodys
@@ -127,8 +112,7 @@ class Writer:
         self._sha = sha256()
         self._chained = 0
         self._unhashed: list[bytes] = [f.PREAMBLE]
-        self._bases: Recent[Hashable, tuple[int, Body]] = Recent(_BASES, BASES_BYTES, _base_size)
-        self._known: dict[bytes, tuple[int, int]] = {}  # digest of a content or body: event that has it, its size
+        self._repeats = Repeats(None if redactor is None else redactor.texts)
         self._turn_at = SEGMENT_BYTES
         self._turn_event = SEGMENT_EVENTS
         self._segments = [(self.size, 0, 0)]  # offset, seed, first event: what `footer.Segment` names
@@ -226,7 +210,7 @@ class Writer:
             came = self._error(value) if status == _ERROR else value
             if kind == "output" and self._streams is not None:
                 request = self._streams.masked(request)
-            stored, base = (None, None) if body is None else self._stored(chain, body)
+            stored, base = (None, None) if body is None else self._repeats.body(chain, body)
             payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta, took, status, came])
         except NotStorable as error:
             raise self._explained(error, request, meta, value) from None
@@ -242,7 +226,7 @@ class Writer:
         if kind == "gap":
             self._gaps.append(event)
         if base is not None and chain is not None:
-            self._bases.put(chain, (event, base))
+            self._repeats.put(chain, event, base)
         if size >= self._turn_at or event >= self._turn_event:
             self._turn()
         return event
@@ -266,7 +250,7 @@ class Writer:
             NotStorable: nothing was added, the id is still free.
         """
         try:
-            stored, base = (None, None) if body is None else self._stored(chain, body)
+            stored, base = (None, None) if body is None else self._repeats.body(chain, body)
             payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta])
         except NotStorable as error:
             raise self._explained(error, request, meta, None) from None
@@ -275,7 +259,7 @@ class Writer:
         if kind == "gap":
             self._gaps.append(event)
         if base is not None and chain is not None:
-            self._bases.put(chain, (event, base))
+            self._repeats.put(chain, event, base)
         self._emit(f.CALL, event, payload)
         return event
 
@@ -299,22 +283,14 @@ class Writer:
             digest: of `content`; equal digests mean equal contents, so it has to be a cryptographic one.
             chain: as in `event`.
         """
-        known = self._known.get(digest)
-        if known is not None and known[0] < event_id:  # a delta can't point forward
-            stored: object = ext(EXT_DELTA, plain([known[0], known[1], 0, b""]))
-        else:
-            base = Body(content, [])  # whoever reads files has redacted it
-            stored = content if len(content) < INLINE else self._difference(chain, base, event_id)
-            self._bases.put(chain, (event_id, base))
-            self.remember(digest, event_id, len(content))
+        stored = self._repeats.content(event_id, content, digest, chain)
         if event_id < self._first:
             self._stray(event_id)
         self._emit(f.CONTENT, event_id, self._bare([stored]))
 
     def remember(self, digest: bytes, event_id: int, size: int) -> None:
         """That event's body or content, of `size` bytes, has this digest: `content` refers to it from now on."""
-        if size >= INLINE:
-            self._known.setdefault(digest, (event_id, size))
+        self._repeats.remember(digest, event_id, size)
 
     def ret(self, event_id: int, at: int, status: int, value: object, suspended: bool) -> None:
         """The outcome of an event that `call` began.
@@ -562,20 +538,6 @@ class Writer:
         self.size += len(frame)
         if self.size >= self._turn_at or self.events > self._turn_event:
             self._turn()
-
-    def _stored(self, chain: Hashable | None, body: bytes) -> tuple[object, Body]:
-        """What is stored of a body, and the body, to make differences to."""
-        last = None if chain is None or len(body) < INLINE else self._bases.get(chain)
-        if last is None:
-            whole, delta = redacted(self._texts, body), None
-        else:
-            whole, delta = changed(self._texts, body, last[1], last[0])
-        return whole.safe if delta is None else ext(EXT_DELTA, plain(list(delta))), whole
-
-    def _difference(self, chain: Hashable, body: Body, event: int) -> object:
-        last = self._bases.get(chain)
-        delta = None if last is None or last[0] >= event else difference(last[0], last[1].safe, body.safe)
-        return body.safe if delta is None else ext(EXT_DELTA, plain(list(delta)))
 
     def _stray(self, event: int) -> None:
         segments = self._strays.setdefault(event, [])

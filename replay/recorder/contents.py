@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from replay.boundary.door import Call
 from replay.cassette.redact import Redactor
-from replay.cassette.writer import INLINE, Writer
+from replay.cassette.repeats import INLINE
+from replay.cassette.writer import Writer
 
 if TYPE_CHECKING:
     from replay.cassette.ring import Ring

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from replay.cassette.cassette import load
 from replay.cassette.codec import pack, unpack
 from replay.cassette.redact import Redactor, Rules
+from replay.cassette.redact import streams as streaming
 from replay.cassette.redact.scanning import scan
 from replay.cassette.redact.streams import Answer
 from replay.cassette.writer import Writer
@@ -232,3 +234,55 @@ def test_a_field_of_a_piece_that_is_written_already() -> None:
     streams = Redactor(bytes(16)).streams(pack)
     for piece in (b'{"content": "abc"} ', b'and more "text"'):
         assert streams.piece(1, piece) == Answer(False, piece, [])
+
+
+# The short way.
+
+SAID = [
+    "the key is sk-proj-0123456789abcdefghij, keep it",
+    'write to bob@example.com or say {\\"password\\": \\"hunter22\\"} to 4111 1111 1111 1111 now',
+    "Authorization: Bearer 0123456789abcdef0123 and -----BEGIN RSA PRIVATE KEY-----\\nMIIEvQIBADANBg0123456789",
+    "plain words, and more of them; a task-force",
+]
+SHAPES = [
+    'data: {"id": "1", "choices": [{"delta": {"content": "%s"}}]}\n\n',
+    'data: {"type": "text", "text": "%s"}\n\n',
+    'data: {"delta": "%s"}',
+    "%s",
+    'data: {"no": "%s"}\n',
+]
+
+
+def _pieces_of(said: str, cuts: list[int], shapes: list[str]) -> list[bytes]:
+    places = sorted({0, len(said), *(cut % (len(said) + 1) for cut in cuts)})
+    parts = [said[a:b] for a, b in itertools.pairwise(places)]
+    return [(shapes[number % len(shapes)] % part).encode() for number, part in enumerate(parts)]
+
+
+def _answers(pieces: list[bytes]) -> list[Any]:
+    streams = Redactor(bytes(16)).streams(pack)
+    return [*(tuple(streams.piece(7, piece)) for piece in pieces), streams.end(7), streams.masked("bob sk-proj-01")]
+
+
+@given(
+    st.lists(st.sampled_from(SAID), min_size=1, max_size=3).map(" ".join),
+    st.lists(st.integers(0, 300), max_size=25),
+    st.lists(st.sampled_from(SHAPES), min_size=1, max_size=2),
+)
+@example(SAID[0], [5, 12, 16, 24, 28], SHAPES[:1])
+@example(SAID[0], [12, 30], SHAPES[:1])
+@example(SAID[1], [3, 12, 15, 20, 40, 46, 60], SHAPES[:1])
+def test_the_short_way_for_a_piece_tells_what_the_long_one_tells(said: str, cuts: list[int], shapes: list[str]) -> None:
+    pieces = _pieces_of(said, cuts, shapes)
+    short = _answers(pieces)
+    thread: Any = vars(streaming)["_Thread"]
+    kept = thread.passes
+
+    def never(_thread: Any, _text: bytes) -> bool:
+        return False
+
+    thread.passes = never
+    try:
+        assert _answers(pieces) == short
+    finally:
+        thread.passes = kept

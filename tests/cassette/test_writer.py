@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from replay.cassette import writer as writing
+from replay.cassette import repeats
 from replay.cassette.header import new_id
 from replay.cassette.reader import Reader
 from replay.cassette.redact import Redactor
@@ -166,7 +166,7 @@ def test_many_chains_at_once(path: Path) -> None:
 
 
 def test_bases_that_are_too_big_to_keep_are_not_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "BASES_BYTES", 5000)
+    monkeypatch.setattr(repeats, "BASES_BYTES", 5000)
     writer = begin(path)
     bodies = [bytes([65 + n]) * 2000 + b"end" for n in range(4)]
     for turn in range(2):

@@ -321,7 +321,7 @@ TABLE: Final = (
         "IBANs: a country's length, check digits that fit",
         (),
         _EDGE + rb"[A-Z]{2}\d\d(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])",
-        (rb"[A-Z]{2}\d\d ?[A-Z0-9]{4} ?[A-Z0-9]{4}",),
+        (rb"(?:" + b"|".join(_IBAN_SIZES) + rb")\d\d ?[A-Z0-9]{4} ?[A-Z0-9]{4}",),
         "iban",
         check=_is_iban,
         personal=True,

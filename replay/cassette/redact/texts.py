@@ -159,12 +159,8 @@ class Texts:
         self.pseudonyms = pseudonyms
         self._who = sieve.who
         self.rules = tuple(rules)
-        self._table: tuple[Detector, ...] = tuple(detector for detector in TABLE if detector.name not in off)
         self._off = frozenset(off) - {_NAMED}  # whose patterns are those of names of fields, too
-        marks = frozenset(mark for detector in self._table for mark in detector.marks)
-        self._plain = [detector for detector in self._table if detector.marks]
-        self._numbers = [detector for detector in self._table if not detector.marks]
-        self._suspect = re.compile(_any_of(marks))
+        self._plain, self._numbers, self._suspect = _used(frozenset(off))
         self._learnt: dict[bytes, None] = {}
         self._known: re.Pattern[bytes] | None = None
 
@@ -277,6 +273,14 @@ class Texts:
         return Redacted(b"".join(pieces), edges)
 
 
+@functools.cache
+def _used(off: frozenset[str]) -> tuple[list[Detector], list[Detector], re.Pattern[bytes]]:
+    """Detectors with marks, those of numbers, and what finds any mark: of all but those."""
+    plain = [detector for detector in TABLE if detector.name not in off and detector.marks]
+    numbers = [detector for detector in TABLE if detector.name not in off and not detector.marks]
+    return plain, numbers, re.compile(_any_of(frozenset(mark for detector in plain for mark in detector.marks)))
+
+
 def _is_text(data: bytes) -> bool:
     try:
         data.decode()
@@ -305,7 +309,6 @@ def _start(finding: Finding) -> int:
 _SELDOM: Final = b"%@=/zqxj_+-:kvbwygpfmucldrhsnioate0123456789. "
 
 
-@functools.cache
 def _any_of(marks: frozenset[bytes]) -> bytes:
     """A pattern that finds any mark, in any case. It is looked for by its rarest character, because the engine skips
     what can't begin a match many times faster than it tries to match."""
