@@ -77,10 +77,9 @@ def fitted(found: Sequence[Example]) -> Vector:
     weights = np.array([float(name in ("shape", "values")) for name in NAMES])
     for _ in range(ROUNDS):
         chosen = [row for example in found for row in _chosen(example, weights)]
-        columns: list[Any] = [np.array(column) for column in zip(*chosen, strict=True)]
-        x, y, w = columns
-        w = np.where(y == 1, w / w[y == 1].sum(), w / w[y == 0].sum())  # as many of either
-        weights = _descended(x, y, w / w.sum())
+        x, y, w = (np.array(column, dtype=float) for column in zip(*chosen, strict=True))
+        balanced: Vector = np.where(y == 1, w / np.sum(w[y == 1]), w / np.sum(w[y == 0])) / 2  # either side weighs the same
+        weights = _descended(x, y, balanced)
     return weights
 
 

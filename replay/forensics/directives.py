@@ -54,12 +54,13 @@ _CONNECTIVE: Final = re.compile(
     re.IGNORECASE,
 )
 _LEAD: Final = re.compile(r"^(?:[^\w]+|\d+[.)]\s*|[\w ]{1,20}:\s+)+")
+_FIRST: Final = re.compile(r"\W*([^\W\d_]+)(?=[\s,]|[.!]?$)")
 _SECOND: Final = re.compile(r"\b(?:you|your|yours|yourself)\b", re.IGNORECASE)
 _OBLIGED: Final = re.compile(
     r"\b(?:please|must|should|shall|needs? to|ha(?:ve|s) to|required|make sure|be sure|kindly|ensure|don't forget|"
     r"remember to|immediately|at once|right away|urgent(?:ly)?|asap|mandatory|necessary|"
     r"it is (?:important|essential|crucial)|before (?:you|continuing|proceeding|anything)|next step|"
-    r"only then|not complete until|first)\b",
+    r"only then|not complete until|(?:is|are) to be|first)\b",
     re.IGNORECASE,
 )
 _ABOUT_THE_READER: Final = re.compile(
@@ -125,16 +126,13 @@ def shape(segment: str, verb: str = "") -> Shape:
 
 
 def _imperative(segment: str, verb: str) -> float:
-    bare = _LEAD.sub("", segment)
-    first = words(bare[:40])[:1]
-    if first and _commands(first[0], verb):
+    if _commands(_LEAD.sub("", segment), verb):
         return 1.0
-    for match in _CONNECTIVE.finditer(segment):
-        after = words(segment[match.end() : match.end() + 30])[:1]
-        if after and _commands(after[0], verb):
-            return 0.6
-    return 0
+    after = (segment[match.end() : match.end() + 40] for match in _CONNECTIVE.finditer(segment))
+    return 0.6 if any(_commands(text, verb) for text in after) else 0
 
 
-def _commands(word: str, verb: str) -> bool:
-    return word in _IMPERATIVES or (bool(verb) and word == verb)
+def _commands(text: str, verb: str) -> bool:
+    """Whether it begins with a verb, which is a word and not a part of a name."""
+    first = _FIRST.match(text)
+    return first is not None and (first[1].lower() in _IMPERATIVES or (bool(verb) and first[1].lower() == verb))

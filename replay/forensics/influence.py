@@ -135,13 +135,17 @@ def call(name: str, arguments: Any) -> Call:
     return Call(name, named, actions(named), given, telling(given))
 
 
-def influences(made: Call, sources: Sequence[Source]) -> list[Influence]:
-    """How much each source accounts for the call, in the order of the sources."""
+def influences(made: Call, sources: Sequence[Source], *, done: bool = False) -> list[Influence]:
+    """How much each source accounts for the call, in the order of the sources.
+
+    Args:
+        done: the same call has been made since the user spoke last, so that the user's words don't explain this one.
+    """
     views = [view(source.text) for source in sources]
     rarity = Rarity([each.all_tokens for each in views])
     own = _Own(sources)
     user = [each for source, each in zip(sources, views, strict=True) if source.principal and source.role != "system"]
-    asked = _Asked(made, user, rarity)
+    asked = _Asked(made, () if done else user, rarity)
     found: list[Influence] = []
     for source, each in zip(sources, views, strict=True):
         silent = source.principal or source.role == "assistant"

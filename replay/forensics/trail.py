@@ -48,6 +48,19 @@ class Decision:
     link: str
     window: LLMCall | None
 
+    @property
+    def again(self) -> bool:
+        """Whether the same call was made since the user spoke last: what the user asked for has been done."""
+        found = False
+        for message in () if self.window is None else self.window.messages:
+            called = [part for part in message.parts if part.type == "tool_call" and part.name]
+            found = found or any(
+                _last(part.name or "") == _last(self.name) and _same(loads(part.content or ""), self.arguments)
+                for part in called
+            )
+            found = found and not (message.role == "user" and message.text)
+        return found
+
 
 Key = tuple[str, ...]
 """What a result is looked for by: `id` and the call's; `asked`, a name and the arguments; `named` and the name."""

@@ -160,7 +160,7 @@ def explain(trail: Trail, decision: Decision, most: int = SHOWN, *, via: bool = 
     """What accounts for one call: its `most` best causes. `via`: with the events through which their spans came."""
     sources = trail.sources(decision)
     made = call(decision.name, decision.arguments)
-    found = influences(made, sources)
+    found = influences(made, sources, done=decision.again)
     ranked = sorted(found, key=lambda one: (-round(one.score, 6), one.source.message or 0))
     causes = [_cause(trail, decision, made, one, via=via) for one in ranked[:most] if one.score >= _LEAST]
     read = {n: source.text for n, source in enumerate(sources) if _shares(made, source)}
