@@ -131,6 +131,20 @@ class Script:
         return self.lanes.setdefault(self._names[number], [])
 
 
+def reorder(script: Script, order: Sequence[int]) -> list[Answer]:
+    """Let the outcomes of those events change places among themselves. Returns them in their new order.
+
+    What happened before the fork point isn't moved. The pieces of a stream come right behind its head.
+    """
+    known = {answer.event: answer for answer in (*script.calls, *script.under_way.values())}
+    moved = [known[event] for event in order if event in known and known[event].status is not None]
+    places = sorted(answer.place for answer in moved)
+    for answer, place in zip(moved, places, strict=True):
+        answer.place = place
+        answer.pieces = [(*piece[:3], place) for piece in answer.pieces]
+    return moved
+
+
 def _is_free(answer: Answer) -> bool:
     return not answer.used and answer.status is not None
 

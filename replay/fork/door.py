@@ -11,7 +11,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 from weakref import WeakSet
@@ -30,6 +30,11 @@ from replay.player.stopped import Stopped
 
 R = TypeVar("R")
 
+_PATIENCE = 2.0
+"""Seconds that a thread waits for another one to ask for an earlier outcome."""
+_HEAD_START = 0.02
+"""Seconds for the thread that got the one before, to make something of it: nothing else orders memory."""
+
 
 class Departed(BaseException):
     """Inside of the door only: the fork point is passed."""
@@ -40,7 +45,7 @@ class ForkDoor(Player):
 
     Args:
         recorder: of the new cassette. source: of answers.
-        on_departure: called once, at the fork point.
+        ordered: outcomes that are to come in that order. on_departure: called once, at the fork point.
         more: as for Player; the frames end at the fork point, and `complete` is False.
 
     Attributes:
@@ -53,6 +58,7 @@ class ForkDoor(Player):
         recorder: Continuation,
         source: Source,
         clocks: Clocks,
+        ordered: Sequence[Answer] = (),
         on_departure: Callable[[], None],
         **more: Any,
     ) -> None:
@@ -62,6 +68,7 @@ class ForkDoor(Player):
         self.clocks = clocks
         self.departed = False
         self._on_departure = on_departure
+        self._ordered = list(ordered)
         self._made: WeakSet[Lane] = WeakSet()
         self._streams: dict[int, Answer] = {}
 
@@ -262,6 +269,7 @@ class ForkDoor(Player):
         if isinstance(found, Answer):
             if not begun:
                 self.recorder.asked(lane, call, frame)
+            self._wait_for_earlier(found)
             return self._give(call, found)
         if found.substitute is None:
             performed = self._performing(call, perform, found)
@@ -285,6 +293,23 @@ class ForkDoor(Player):
         self._wait_for_departure()
         step_out(lane, call)
         return self._give(call, found.substitute)
+
+    def _wait_for_earlier(self, answer: Answer) -> None:
+        """Outcomes of threads that are to come in a certain order: another thread may yet ask for an earlier one."""
+        if answer not in self._ordered:
+            return
+        deadline = originals.monotonic() + _PATIENCE
+        with self.mutex:
+            while self._ordered[0] is not answer and originals.other_threads() and originals.monotonic() < deadline:
+                self._wait_for_change(_PATIENCE / 10)
+        originals.sleep(_HEAD_START)
+
+    def _has_come(self, answer: Answer) -> None:
+        """All of that outcome."""
+        if self._ordered:
+            with self.mutex:
+                self._ordered = [each for each in self._ordered if each is not answer]
+                self.changed.notify_all()
 
     async def _behind_async(
         self, lane: Lane, call: Call[R], perform: Callable[[], Awaitable[R]], frame: FrameType
@@ -373,6 +398,8 @@ class ForkDoor(Player):
         """The program gets that outcome, which is recorded."""
         status, value = answer.status, answer.value
         assert status is not None
+        if status != STREAM:
+            self._has_come(answer)
         self.recorder.came(call, status, value, answer.content, suspended=suspended)
         if status == ERROR:
             if isinstance(value, dict) and "gap" in value:
@@ -410,11 +437,14 @@ class ForkDoor(Player):
         suspended: bool = False,
     ) -> Any:
         if closes:
+            self._has_come(answer)
             answer.pieces.clear()
             self.recorder.piece(lane, call, CLOSED, None, suspended=suspended)
             return None
         status, value, _, _ = answer.pieces.pop(0) if answer.pieces else (END, None, False, 0)
         self.recorder.piece(lane, call, status, value, suspended=suspended)
+        if status in (END, CLOSED, ERROR):
+            self._has_come(answer)
         if status in (END, CLOSED):
             raise end
         if status == ERROR:

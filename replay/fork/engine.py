@@ -61,6 +61,8 @@ def execute(
         raise CassetteExists(f"{out} exists already", hint="a fork never overwrites; choose another -o")
     path = os.path.abspath(plan.base)
     beginning = Beginning.of(path)
+    if beginning.way:
+        raise NotForkable(f"{path} is a child's, and begins in its parent", hint=f"fork {beginning.path} instead")
     with Reader.open(path) as reader:
         _check(plan, reader, path)
         names = models.names([reader, *map(Reader.open, plan.further)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, NoReturn
@@ -16,7 +16,7 @@ from replay.boundary.lanes import Lane, become, nobody, running
 from replay.boundary.sources import SOURCES
 from replay.cassette import frame as f
 from replay.cassette.reader import Reader
-from replay.fork.answers import Answers, Script
+from replay.fork.answers import Answers, Script, reorder
 from replay.fork.clocks import Clocks
 from replay.fork.continuation import Continuation
 from replay.fork.door import ForkDoor
@@ -70,9 +70,13 @@ class ForkedProcess(ReplayedProcess):
         wanted = None if at is None else self._plan.substitutes.get(at)
         dropped = wanted is not None and wanted.how == "drop"
         until = cut_of(reader, at, of=_BEGINNINGS if dropped else _OUTCOMES)
+        moved = first_moved(reader, self._plan.order or ())
+        if moved is not None and (until is None or moved[1] < until):
+            (at, until), wanted = moved, None
         behind = sum(1 for _ in decoded(reader, until))
         bodies = INSIDE in reader.header.get("flags", ())
         scripts = [Script(decoded(reader), 0, behind, _NAMES)]
+        ordered = reorder(scripts[0], self._plan.order or ())
         readers = [reader]
         for number, path in enumerate(self._plan.further, start=1):
             readers.append(Reader.open(path))
@@ -81,7 +85,7 @@ class ForkedProcess(ReplayedProcess):
         self._history = history(file_events(reader, until), reader.header.get("cwd") or "/")
         link: dict[str, Any] = {
             "parent": reader.header["id"],
-            "at": self._plan.begins_at,
+            "at": at,
             "edits": list(self._plan.edits),
             "then": self._plan.then,
         }
@@ -106,7 +110,9 @@ class ForkedProcess(ReplayedProcess):
             content=lambda number, event: readers[number].content(event),
         )
         clocks = Clocks(reader.header["created"], live=self._plan.then == LIVE)
-        make = partial(ForkDoor, recorder=recorder, source=source, clocks=clocks, on_departure=self._depart)
+        make = partial(
+            ForkDoor, recorder=recorder, source=source, clocks=clocks, ordered=ordered, on_departure=self._depart
+        )
         return make, decoded(reader, until), False
 
     def _depart(self) -> None:
@@ -211,6 +217,15 @@ def cut_of(reader: Reader, event: int | None, of: tuple[int, ...]) -> int | None
     for place, (type_, number, _) in enumerate(reader.frames()):
         if number == event and type_ in of:
             return place
+    return None
+
+
+def first_moved(reader: Reader, order: Sequence[int]) -> tuple[int, int] | None:
+    """The first event whose outcome isn't to come when it came, and how many frames came before that."""
+    wanted, known = iter(order), set(order)
+    for place, (type_, number, _) in enumerate(reader.frames()):
+        if type_ in _OUTCOMES and number in known and next(wanted) != number:
+            return number, place
     return None
 
 

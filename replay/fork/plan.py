@@ -57,7 +57,8 @@ class Plan:
         then: `live`, `recorded`, or a shell command that gets a request as JSON on its standard input and prints the
             answer as JSON (docs/fork.md).
         further: other recordings with answers. allow_effects: live effects needn't be approved.
-        order: event ids of `base` in the order in which their outcomes are to come; the others keep theirs.
+        order: event ids of `base` in the order in which their outcomes are to come; the others keep theirs. As far as
+            the program lets them: what asks only after another outcome can't get its own before.
         ask: effects may be approved on the terminal.
         prompt: (role, text): what the last message of that role says in the model's requests from the fork point on.
         edits: what was changed, in words, for the header of the new recording.
@@ -76,17 +77,13 @@ class Plan:
 
     @property
     def begins_at(self) -> int | None:
-        """The first event whose outcome may be another than the recorded one; None: no event's is."""
-        known = [*self.substitutes, *(() if self.at is None else (self.at,)), *self._moved()]
-        return min(known, default=None)
+        """The first event whose outcome may be another than the recorded one; None: only their order is."""
+        return min([*self.substitutes, *(() if self.at is None else (self.at,))], default=None)
 
     @property
     def follows(self) -> bool:
         """The recording goes on answering where the execution is still the same."""
         return self.at is None or self.then == RECORDED
-
-    def _moved(self) -> list[int]:
-        return [] if self.order is None else list(self.order[:1])
 
     def to_bytes(self) -> bytes:
         """For the process that executes it."""

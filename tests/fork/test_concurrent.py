@@ -165,3 +165,55 @@ def test_the_pieces_of_a_stream_are_changed(around: World, tmp_path: Path) -> No
     assert found.stdout.splitlines()[:2] == [b"tw", b"two"]
     assert found.stdout.splitlines()[-1] == b"end two two"
     assert run(out).identical
+
+
+RACE = """
+import asyncio, os
+import httpx
+
+order = []
+
+async def worker(http, name):
+    found = (await http.get(f"/orders/{name}")).json()
+    order.append(found["order"])
+
+async def main():
+    async with httpx.AsyncClient(base_url=os.environ["BASE"]) as http:
+        await asyncio.gather(*(worker(http, name) for name in "abc"))
+    print("".join(order), flush=True)
+
+asyncio.run(main())
+"""
+
+RACING_THREADS = """
+import os
+from concurrent.futures import ThreadPoolExecutor
+import httpx
+
+http = httpx.Client(base_url=os.environ["BASE"])
+order = []
+
+def worker(name):
+    order.append(http.get(f"/orders/{name}").json()["order"])
+
+with ThreadPoolExecutor(3) as pool:
+    list(pool.map(worker, "abc"))
+print("".join(order), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [pytest.param(RACE, id="tasks"), pytest.param(RACING_THREADS, id="threads", marks=pytest.mark.torture)],
+)
+def test_answers_come_in_the_order_that_is_wanted(source: str, around: World, tmp_path: Path) -> None:
+    path = recorded(tmp_path, source, around.url)
+    with load(path) as cassette:
+        asked = {event.name[-1]: event.id for event in cassette.events if event.kind == "http"}
+    for wanted in ("cba", "bca"):
+        out = tmp_path / f"{wanted}.cassette"
+        found = execute(Plan(path, order=[asked[name] for name in wanted]), out)
+        assert found.status == "ended", (wanted, found.reason, found.stderr.decode())
+        assert found.stdout.decode() == f"{wanted}\n"
+        again = run(out)
+        assert again.identical, (wanted, again.divergence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -203,3 +204,44 @@ def test_what_can_not_be_forked_is_said(base: str, tmp_path: Path) -> None:
         execute(Plan(base, at=999), tmp_path / "fork.cassette")
     with pytest.raises(CassetteExists):
         execute(Plan(base), base)
+
+
+BLOCK = """
+import os, sys
+import replay
+
+with replay.record(sys.argv[1]):
+    os.listdir(".")
+"""
+
+CHILD = """
+import os
+pid = os.fork()
+if pid:
+    os.waitpid(pid, 0)
+else:
+    os.listdir(".")
+"""
+
+
+def test_a_part_of_a_program_and_a_forked_child_are_refused(tmp_path: Path) -> None:
+    block = tmp_path / "block.cassette"
+    subprocess.run([sys.executable, "-c", BLOCK, str(block)], check=True, cwd=tmp_path)
+    with pytest.raises(NotForkable, match="a recording of a block, not of a program"):
+        execute(Plan(str(block)), tmp_path / "fork.cassette")
+    recorded(tmp_path, CHILD, name="parent")
+    with pytest.raises(NotForkable, match="is a child's"):
+        execute(Plan(str(tmp_path / "parent.d" / "1.cassette")), tmp_path / "fork.cassette")
+
+
+def test_a_recording_that_was_cut_can_be_forked_before_its_cut(base: str, around: World, tmp_path: Path) -> None:
+    """Its writer died behind the first tool: there it goes on live."""
+    looked = event_of(base, "tool", "lookup")
+    held = execute(Plan(base, at=looked.id, then="live"), tmp_path / "cut.cassette")
+    assert (held.status, held.cassette is not None) == ("held", True)
+    around.seen.clear()
+    plan = Plan(str(held.cassette), at=looked.id, substitutes={looked.id: SHIPPED}, then="live")
+    found = execute(plan, tmp_path / "fork.cassette")
+    assert found.status == "ended", found.reason
+    assert around.seen == ["POST /v1/chat/completions"]
+    replays(found, around)
