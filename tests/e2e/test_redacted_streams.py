@@ -143,3 +143,42 @@ def test_tokens(tmp_path: Path, server: str, size: int, monkeypatch: pytest.Monk
     assert list(scan(path)) == []
     again = run(str(path))
     assert again.identical, explained(again)
+
+
+CALLS = r"""
+import os, socket, sys
+key, at = os.environ["THE_TEXT"], int(os.environ["CUT"])
+one, other = socket.socketpair()
+for part in (key[:at], key[at:]):
+    if part:
+        other.sendall(part.encode())
+        print(len(one.recv(100)))
+with open("secret.txt") as file:
+    print(len(file.read(at)), len(file.read()))
+for part in (key[:at], key[at:]):
+    sys.stdout.write(part)
+sys.stdout.write("\n")
+for part in (key[:at], key[at:]):
+    print(part, end="", file=sys.stderr, flush=True)
+"""
+
+
+@pytest.mark.parametrize("cut", [40, 20])
+def test_where_the_limit_is(tmp_path: Path, cut: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret within one call, line or file is found. Of one that is cut over calls of `recv`, or printed in parts
+    that are flushed, what is behind the first part stands in the file (docs/redaction.md)."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "program.py").write_text(CALLS)
+    (tmp_path / "secret.txt").write_text(KEY)
+    variables = {**os.environ, "THE_TEXT": KEY, "CUT": str(cut)}
+    path = tmp_path / "x.cassette"
+    made = record_command([sys.executable, "program.py"], str(path), variables=variables, output="capture")
+    assert made.exit_code == 0
+    with load(path) as cassette:
+        found: dict[str, str] = {}
+        for event in cassette.events:
+            name = f"{event.kind} {event.name}"
+            found[name] = found.get(name, "") + f"{event.request} {event.response} {event.content!r} {event.body!r}"
+    assert all(KEY not in text and KEY[:20] not in text for text in found.values())
+    tails = {name for name, text in found.items() if KEY[20:] in text}
+    assert tails == (set() if cut == 40 else {"connection socket sendall", "connection socket recv", "output stderr"})
