@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "run": "Re-execute a recording: offline, touching nothing, the same execution or the first difference.",
     "ls": "Cassettes: when, program, outcome, events, blind spots.",
     "show": "The action path as a timeline; one event whole.",
+    "context": "The model's window at a call, each message with where it came from; what changed in it since the last.",
     "memory": "What stores held before and after, who wrote it, out of what, and which decision it reached.",
     "check": "Whether runs are what is expected of them; each deviation with its event, how surprising it is, and why.",
     "baseline": "What good runs have in common, for `replay check`.",

@@ -8,6 +8,9 @@ from typing import Literal
 
 from replay.diff.align import align
 
+_TELLING = 30
+"""Characters of a beginning that are no coincidence, wherever it stands."""
+
 What = Literal["injected", "dropped", "truncated", "rewritten", "moved"]
 
 
@@ -51,7 +54,10 @@ def shifts(a: Sequence[str], b: Sequence[str]) -> list[Shift]:
             gone.remove(at)
             new.remove(number)
     for number in list(new):
-        at = next((other for other in gone if _same_place(a, b, other, number)), None)
+        cut = (other for other in gone if len(b[number]) >= _TELLING and _cut_from(b[number], a[other]))
+        at = next(cut, None)
+        if at is None:
+            at = next((other for other in gone if _same_place(a, b, other, number)), None)
         if at is None:
             continue
         shorter = len(b[number]) < len(a[at]) and _cut_from(b[number], a[at])
