@@ -12,12 +12,14 @@ What a trial is isn't known here: it is given a commit and says what came of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from replay.bisect.repository import Bisection, Repository, Word
 
+_SOON: Final = 0.1
+"""Seconds."""
 _NEAR: Final = 2
 """Skips in a row after which git chooses."""
 
@@ -123,9 +125,13 @@ class _Ahead:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._end()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        left: set[Future[Trial]] = set(self._known.values())
+        while kind is not None and left:
+            self._end()  # again and again: one may be about to start something
+            wait(left, timeout=_SOON)
+            left = {each for each in left if not each.done()}
+        self._pool.shutdown(wait=True)
 
     def result(self, commit: str, others: Sequence[str]) -> Trial:
         """Of that commit; meanwhile those of others begin, as far as there is room."""

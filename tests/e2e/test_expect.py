@@ -96,3 +96,15 @@ def test_a_re_execution_is_judged_by_what_it_did(
     assert (b"holds", b"doesn't hold", b"can't be decided")[{0: 0, 1: 1, 125: 2}[code]] in done.stdout
     found = cli_json("run", recorded.path, "--expect", expected, code=code)
     assert found["expected"]["holds"] is {0: True, 1: False, 125: None}[code]
+
+
+def test_what_lenient_lets_pass_is_what_was_asked(recorded: Recorded) -> None:
+    """With the recorded answer: that is no evidence of what this request would have been answered."""
+    recorded.program.write_text(PROGRAM.replace('refund("B", amount=7)', 'refund("C", amount=70)'))
+    for text, code in (
+        ("tool refund(order == 'C', amount > 50)", 0),
+        ("tool refund(order == 'B')", 1),
+        ("tool refund(order == 'C', result.order == 'B') and drifted and finished", 0),
+    ):
+        done = cli("run", recorded.path, "--match", "lenient", "--no-run-tools", "--expect", text)
+        assert done.returncode == code, shown(done)

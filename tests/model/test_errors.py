@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from replay.model import errors
-from replay.model.errors import CassetteDamaged, CassetteMissing, NotStorable, ReplayError, UsageError
+from replay.model.errors import (
+    CassetteDamaged,
+    CassetteMissing,
+    ExpressionInvalid,
+    NotStorable,
+    ReplayError,
+    UsageError,
+)
 from replay.model.event import KINDS, Event, Site
 
 FAMILY = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ReplayError)]
@@ -51,3 +58,11 @@ def test_events_are_frozen_and_sites_readable() -> None:
     assert (event.kind in KINDS, event.meta, event.pieces) == (True, {}, ())
     with pytest.raises(AttributeError):
         event.id = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_wrong_expression_shows_its_place() -> None:
+    error = ExpressionInvalid("no such word", "exit ==\n0 " + "x" * 200, 8)
+    assert str(error) == "column 9: no such word [expression-invalid]"
+    shown, caret = error.excerpt
+    assert (shown[:10], len(shown), caret) == ("exit == 0 ", 48, " " * 8 + "^")
+    assert ExpressionInvalid("far", "y" * 300, 200).excerpt == ("y" * 100, " " * 60 + "^")

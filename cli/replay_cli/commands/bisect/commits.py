@@ -122,11 +122,13 @@ def _place(repository: Repository) -> Generator[_Place]:
     def stop(number: int, _: Any) -> None:
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGHUP)}
+    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
     place = _Place(tempfile.mkdtemp(prefix="replay-bisect-"))
     try:
         yield place
     finally:
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)  # impatience leaves no worktrees
         for each in os.scandir(place.directory):
             repository.remove_worktree(each.path)
         shutil.rmtree(place.directory, ignore_errors=True)
