@@ -276,7 +276,12 @@ def judged(commit: str, found: Run, expected: Expression | None) -> Trial:
         if expected is not None:
             holds = expect.judge(expected, subject)
             word: Literal["good", "bad", "skip"] = "skip" if holds.holds is None else "good" if holds.holds else "bad"
-            return Trial(commit, word, holds.why, found)
+            weaker = (
+                ""
+                if found.evidence_until is None
+                else f", from event {found.evidence_until} on by other questions' answers"
+            )
+            return Trial(commit, word, holds.why + weaker, found)
     if found.divergence is not None:
         return Trial(commit, "bad", found.divergence.reason, found)
     if found.escapes:
@@ -284,7 +289,7 @@ def judged(commit: str, found: Run, expected: Expression | None) -> Trial:
     if found.gap is not None:
         return Trial(commit, "skip", found.gap, found)
     if found.drift:
-        return Trial(commit, "bad", f"{found.drift} requests differed", found)
+        return Trial(commit, "bad", f"{len(found.drift)} requests differed", found)
     return Trial(commit, "good", "identical", found)
 
 

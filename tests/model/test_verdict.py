@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from replay.model.verdict import DRIFTS, Candidate, Crossing, Divergence, Drift, Escape, Verdict
+from replay.model.verdict import Candidate, Crossing, Divergence, Drift, Escape, Verdict
 
 DIVERGENCE = Divergence(3, "differs", Crossing("http GET /a", "m", {"x": 1}, "body"), None, candidates=(
     Candidate(4, "http GET /b", 0.5, "another path"),
@@ -75,12 +75,3 @@ def test_verdicts_share_nothing() -> None:
     one, other = Verdict(), Verdict()
     one.escapes.append(ESCAPE)
     assert other.escapes == []
-
-
-def test_what_drifts_is_kept_as_far_as_there_is_room() -> None:
-    verdict, asked = Verdict(), Drift(7, {"order": "B"}, b"body")
-    verdict.drifts(7, asked)
-    assert (verdict.drift, verdict.drifted) == (1, [asked])
-    for _ in range(DRIFTS):
-        verdict.drifts(8, asked)
-    assert (verdict.drift, len(verdict.drifted)) == (DRIFTS + 1, DRIFTS)
