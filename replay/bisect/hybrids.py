@@ -183,11 +183,11 @@ def bisect_inputs(
         found = diff(one, other)
         chosen_from = [inputs.inputs(found, parts=spans)]
         wider = inputs.inputs(found, parts=spans, drawn=True)
+        left_out = tuple(inputs.left_out(found))
     if len(wider) > len(chosen_from[0]):
         chosen_from.append(wider)
     if not chosen_from[-1]:
         raise NotBisectable(f"no input differs in these runs{_instead(found)}", hint=_other_way(found))
-    left_out = tuple(inputs.left_out(found))
     result: Bisected | None = None
     for given in filter(None, chosen_from):
         terms.heard(f"{len(given)} differing inputs")

@@ -79,7 +79,7 @@ def inputs(found: Diff, *, parts: bool = False, drawn: bool = False) -> list[Inp
 def left_out(found: Diff) -> Iterator[Root]:
     """Causes that aren't applied: other code, configuration or arguments, another order, time and chance."""
     for root in found.roots:
-        pair = next((pair for pair in found.pairs if pair.a is not None and pair.a.event.id == root.a), None)
+        pair = next((pair for pair in found.pairs if pair.a is not None and pair.a.id == root.a), None)
         if root.a is None or pair is None or not _is_answer(root, pair):
             yield root
 
@@ -100,14 +100,14 @@ def _chosen(found: Diff, *, drawn: bool) -> Iterator[tuple[Pair, Root | None, di
     for place, number in found.caused.items():
         pair = found.pairs[place]
         if pair.a is not None and pair.b is not None and pair.a.ask == pair.b.ask and _differs(pair):
-            follow.setdefault(number, {})[pair.a.event.id] = answer_of(pair.b.event)
+            follow.setdefault(number, {})[pair.a.id] = answer_of(pair.b.event)
     root_of = {root.a: number for number, root in enumerate(found.roots) if root.a is not None}
     tools = [pair for pair in found.pairs if _differs(pair) and not pair.inside and _kind(pair) == "tool"]
     chosen: dict[int, tuple[Pair, Root | None, dict[int, Answer]]] = {}
     for place, pair in enumerate(found.pairs):
         if not _differs(pair) or pair.a is None:
             continue
-        cause = root_of.get(pair.a.event.id)
+        cause = root_of.get(pair.a.id)
         if cause is not None and _is_answer(found.roots[cause], pair):
             holder = next((tool for tool in tools if within(pair, tool) and _same_call(tool)), pair)
             event = _event(holder).id
@@ -115,7 +115,7 @@ def _chosen(found: Diff, *, drawn: bool) -> Iterator[tuple[Pair, Root | None, di
             _, _, before = chosen.get(event, (holder, None, {}))
             chosen[event] = holder, found.roots[cause], before | (following if holder is pair else {})
         elif drawn and place not in found.caused and not pair.inside:
-            chosen.setdefault(pair.a.event.id, (pair, None, {}))
+            chosen.setdefault(pair.a.id, (pair, None, {}))
     yield from (chosen[event] for event in sorted(chosen))
 
 

@@ -77,6 +77,8 @@ class Diff:
 def diff(a: Cassette, b: Cassette) -> Diff:
     """Compares two runs of a program; `a` is the good one, where one is.
 
+    What it gives reads more of both when that is looked at: keep them open.
+
     Raises:
         CassetteDamaged: an event can't be read.
     """

@@ -87,7 +87,7 @@ def _partners(a: Mapping[str, _Node], b: Mapping[str, _Node]) -> dict[str, str]:
     """Name of a child of `b` -> of the child of `a` that it is."""
     found = {name: name for name in b if name in a and not _NUMBERED.fullmatch(name)}
     one, other = (sorted(filter(_NUMBERED.fullmatch, each), key=_number) for each in (a, b))
-    for i, j in pairs([a[name].key for name in one], [b[name].key for name in other]):
+    for i, j in pairs([(_number(x)[0], a[x].key) for x in one], [(_number(y)[0], b[y].key) for y in other]):
         found[other[j]] = one[i]
     taken = set(found.values())
     left, right = [name for name in one if name not in taken], [name for name in other if name not in found]
@@ -105,7 +105,7 @@ def _alike(
         (-common, x != y, abs(_number(x)[1] - _number(y)[1]), y, x)
         for x in left
         for y in right
-        if x[0] == y[0] and (common := (a[x].places & b[y].places).total())
+        if _number(x)[0] == _number(y)[0] and (common := (a[x].places & b[y].places).total())
     )
     chosen: list[tuple[str, str]] = []
     for *_, y, x in ranked:

@@ -24,12 +24,12 @@ def command(a: str, b: str) -> int:
     with contents.open_(a) as one, contents.open_(b) as other:
         found = diff(one, other)
         damage = contents.damage_of(one) or contents.damage_of(other)
-    if options.current().json:
-        console.document(found.to_json())
-    else:
-        from replay_cli.render.differences import print_diff
+        if options.current().json:
+            console.document(found.to_json())
+        else:
+            from replay_cli.render.differences import print_diff
 
-        print_diff(console.results(), found, verbose=options.current().verbose)
+            print_diff(console.results(), found, verbose=options.current().verbose)
     if damage is not None:
         raise damage
     return exits.SAME if found.identical else exits.DIFFERENT
