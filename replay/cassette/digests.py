@@ -7,7 +7,7 @@ What goes into them, and what not:
     place    kind and name; of http the method and the path. The host is kept beside it
     ask      place, request and body; of http the query, the headers that count (`matching.normalise`), the body
     answer   whether there is one, the response, its content, the error, the pieces of a stream joined; of http the
-             status, a few headers and the bytes, unpacked if they were gzipped
+             status, a few headers and the bytes, unpacked where they were compressed
 
 All of it without what is new in every run (`matching.stable`): times, random numbers, ids, addresses, temporary paths.
 `exact` is a checksum of both with them, by which runs can be told apart that differ in nothing else.
@@ -21,8 +21,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
-from zlib import crc32, decompressobj
-from zlib import error as ZlibError  # noqa: N812
+from zlib import crc32
 
 from replay.cassette import frame as f
 from replay.cassette import records
@@ -31,6 +30,7 @@ from replay.cassette.named import Named, text_of
 from replay.cassette.pieces import SIZE, Texts, Whole, digest
 from replay.matching import normalise
 from replay.matching.stable import stable
+from replay.model import encodings
 
 VERSION: Final = 1
 """Of what goes into them. Digests of another version are no use: they are made again."""
@@ -253,12 +253,8 @@ def _joined(pieces: list[Any]) -> bytes:
 
 
 def _unzipped(data: bytes, headers: Mapping[str, tuple[str, ...]]) -> bytes:
-    if "gzip" not in headers.get("content-encoding", ()):
-        return data
-    try:
-        return decompressobj(47).decompress(data, _UNZIPPED)
-    except ZlibError:
-        return data
+    encoding = ",".join(headers.get("content-encoding", ()))
+    return encodings.decode(data, encoding, _UNZIPPED)[0] if encoding else data
 
 
 def split(url: str) -> tuple[str, str, str]:

@@ -4,7 +4,8 @@ A lane is named by its place among its siblings (`m/t2`: the second task). One t
 that come after it, so names alone say little:
 
 1. Children of lanes that are each other's are aligned by all that was asked in them, and below them.
-2. Of the rest, those are paired first that have most in common; of equals, those of one name.
+2. Of the rest, those are each other's that began with the same request; then those of one name; then those that have
+   most in common.
 3. What has nothing in common with any other is in one run only.
 """
 
@@ -102,7 +103,7 @@ def _alike(
     if len(left) * len(right) > _COMPARED:
         return [(name, name) for name in right if name in left]
     ranked = sorted(
-        (-common, x != y, abs(_number(x)[1] - _number(y)[1]), y, x)
+        (a[x].asked[:1] != b[y].asked[:1], x != y, -common, abs(_number(x)[1] - _number(y)[1]), y, x)
         for x in left
         for y in right
         if _number(x)[0] == _number(y)[0] and (common := (a[x].places & b[y].places).total())

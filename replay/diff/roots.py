@@ -144,7 +144,10 @@ class _Walk:
         if fresh:
             return
         # Once something differs, all that is asked otherwise counts as following: nobody looks at the parts then.
-        if chosen or self._reaching(pair) is not None or of_request(a, b):
+        changed = next((n for n, (_, root) in reversed([*enumerate(self.roots)]) if root.kind == "config"), None)
+        if chosen and changed is not None and self._reaching(pair) is None:
+            self._follows(index, changed)  # the same change in another lane
+        elif chosen or self._reaching(pair) is not None or of_request(a, b):
             self._explain(index, pair, lambda: _otherwise(a, b, of_request(a, b)))
         else:
             self.drawn.add(index)
@@ -327,7 +330,8 @@ def _where(step: Step) -> str:
 
 
 def _otherwise(a: Step, b: Step, changes: Changes) -> tuple[str, Changes]:
-    return f"{b.kind} {_what(b, changes)} asked otherwise", changes
+    seam = "the model" if a.readable and b.readable else b.kind
+    return f"{seam} is asked otherwise: {_what(b, changes)}", changes
 
 
 def _by_kind(changes: Changes) -> dict[str, dict[str, Change]]:

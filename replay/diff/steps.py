@@ -20,6 +20,7 @@ from replay.cassette.digests import ANSWER_HEADERS, CHANCE, STATS, Place, split
 from replay.matching import normalise
 from replay.matching.compare import Request
 from replay.matching.explain import parsed
+from replay.model import encodings
 from replay.model.event import Event
 from replay.semantics import LLMCall, Part, read, readings
 
@@ -162,7 +163,8 @@ class Step:
             found["http status"] = head.get("status")
             headers = normalise.http({"headers": head.get("headers")}).headers
             found |= {f"header {name}": str(values) for name, values in headers if name in ANSWER_HEADERS}
-            return found | {"body": _content(_joined(event))}
+            encoding = ",".join(value for name, values in headers if name == "content-encoding" for value in values)
+            return found | {"body": _content(encodings.decode(_joined(event), encoding)[0])}
         response = event.response
         if event.kind == "file" and event.name in STATS and isinstance(response, (list, tuple)):
             response = [response[0], *response[3:]]  # without the numbers of the file and of its device

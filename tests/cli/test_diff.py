@@ -55,7 +55,7 @@ def test_two_runs_that_are_the_same(good: Path, tmp_path: Path) -> None:
     done = replay("diff", good, other)
     assert (done.returncode, done.stderr) == (exits.SAME, "")
     assert done.stdout.startswith("✓ the same: ")
-    assert "differ only in times, ids or random numbers" in done.stdout
+    assert "only in times, ids or random numbers" in done.stdout
     found = document("diff", good, other)
     assert (found["identical"], found["roots"], found["inherited"]) == (True, [], 0)
 
@@ -64,10 +64,10 @@ def test_one_cause_and_what_follows(good: Path, bad: Path) -> None:
     done = replay("diff", good, bad)
     assert (done.returncode, done.stderr) == (exits.DIFFERENT, "")
     first, cause, change, *rest = done.stdout.splitlines()
-    assert first.startswith("✗ 1 cause, and 1 later difference that follows (1 differ only in times")
+    assert first.startswith("✗ 1 cause, and 1 later difference that follows (1 differs only in times")
     assert " ".join(cause.split()) == "1 input a:0 b:0 tool: policy: value; 1 step follows"
     assert change.strip() == "value: 'x' -> 'xx'"
-    assert any(line.startswith("—") and "refund(amount=5)" in line for line in rest)  # only one of them did it twice
+    assert any("—" in line and "refund(amount=5)" in line for line in rest)  # only one of them did it twice
     assert "\x1b" not in done.stdout
     found = document("diff", good, bad, code=exits.DIFFERENT)
     (root,) = found["roots"]

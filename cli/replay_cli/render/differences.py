@@ -11,7 +11,6 @@ from rich.text import Text
 
 from replay.diff.changes import Change
 from replay.diff.compare import Diff
-from replay.diff.pairs import Pair
 from replay.diff.roots import Root
 from replay.diff.steps import Step
 from replay.diff.window import Shift
@@ -23,7 +22,13 @@ _CONTEXT = 1
 """Equal steps shown before and after one that differs."""
 
 _SHOWN = 6
-"""Parts of a cause that are shown."""
+"""Parts of a cause, and of a window, that are shown."""
+
+_ROWS = 16
+"""Rows with differing steps that are shown side by side."""
+
+_CELL = 110
+"""Characters of a step beside another: three lines of half a terminal."""
 
 
 def print_diff(console: Console, found: Diff, *, verbose: bool) -> None:
@@ -40,8 +45,11 @@ def print_diff(console: Console, found: Diff, *, verbose: bool) -> None:
             console.print(line, soft_wrap=True)
     for window in found.windows if verbose else found.windows[:1]:
         console.print(f"  the model's window, a:{window.a} b:{window.b}:", soft_wrap=True)
-        for shift in window.shifts:
+        for shift in window.shifts if verbose else window.shifts[:_SHOWN]:
             console.print(Text(f"     {_shift(shift)}"), soft_wrap=True)
+        if len(window.shifts) > _SHOWN and not verbose:
+            more = len(window.shifts) - _SHOWN
+            console.print(Text(f"     and {plural(more, 'more message')} (--verbose)", style="dim"), soft_wrap=True)
     for name, (one, other) in _shown_surroundings(found, verbose=verbose):
         console.print(Text(f"  {one_line(name)}: {_value(one)} -> {_value(other)}", style="dim"), soft_wrap=True)
     for name, (one, other) in found.ends.items():
@@ -50,7 +58,8 @@ def print_diff(console: Console, found: Diff, *, verbose: bool) -> None:
 
 
 def _also(found: Diff) -> str:
-    return f" ({found.drawn} differ only in times, ids or random numbers)" if found.drawn else ""
+    verb = "differs" if found.drawn == 1 else "differ"
+    return f" ({found.drawn} {verb} only in times, ids or random numbers)" if found.drawn else ""
 
 
 def _root(number: int, root: Root, *, verbose: bool) -> Iterator[Text]:
@@ -84,7 +93,7 @@ def _shift(shift: Shift) -> str:
     where = " ".join(f"{side}:{number}" for side, number in (("a", shift.a), ("b", shift.b)) if number is not None)
     if shift.what in ("injected", "dropped", "moved"):
         return f"{shift.what} message {where}: {one_line(words.clip(shift.after or shift.before, 160))}"
-    return f"{shift.what} message {where}: {block(words.compare(shift.before, shift.after))}"
+    return f"{shift.what} message {where}: {one_line(words.compare(shift.before, shift.after))}"
 
 
 def _shown_surroundings(found: Diff, *, verbose: bool) -> list[tuple[str, Change]]:
@@ -96,35 +105,38 @@ def _table(found: Diff, *, verbose: bool) -> Table:
     """Both runs, side by side; what is the same is folded."""
     table = Table(box=None, pad_edge=False, expand=True)
     for name in ("a", "b"):
-        table.add_column(name, ratio=1, overflow="fold")
+        table.add_column(name, no_wrap=True, justify="right")
+        table.add_column(ratio=1, overflow="fold")
     causes = {(root.a, root.b): number for number, root in enumerate(found.roots, 1)}
-    marks = [causes.get((_id(pair.a), _id(pair.b)), 0) or ("≠" if _differs(pair) else "") for pair in found.pairs]
+    marks = [causes.get((_id(pair.a), _id(pair.b)), 0) or ("≠" if not pair.same else "") for pair in found.pairs]
     near = [any(marks[max(i - _CONTEXT, 0) : i + _CONTEXT + 1]) for i in range(len(marks))]
-    folded = 0
+    folded = rows = marked = 0
     for pair, mark, show in zip(found.pairs, marks, near, strict=True):
         if not show and not verbose:
             folded += 1
             continue
         if folded:
-            table.add_row(Text(f"… {plural(folded, 'step')} the same", style="dim"), "")
+            table.add_row("", Text(f"… {plural(folded, 'step')} the same", style="dim"))
             folded = 0
-        table.add_row(_step(pair.a, mark), _step(pair.b, mark))
+        rows += 1
+        if rows > _ROWS and not verbose:
+            left = sum(1 for each in marks if each) - marked
+            table.add_row("", Text(f"… {plural(left, 'differing step')} more (--verbose)", style="dim"))
+            break
+        marked += bool(mark)
+        table.add_row(*_step(pair.a, mark), *_step(pair.b, mark))
     if folded:
-        table.add_row(Text(f"… {plural(folded, 'step')} the same", style="dim"), "")
+        table.add_row("", Text(f"… {plural(folded, 'step')} the same", style="dim"))
     return table
 
 
-def _differs(pair: Pair) -> bool:
-    return pair.a is None or pair.b is None or pair.a.ask != pair.b.ask or pair.a.answer != pair.b.answer
-
-
-def _step(step: Step | None, mark: int | str) -> Text:
+def _step(step: Step | None, mark: int | str) -> tuple[Text, Text]:
+    """Its mark and number, and what it is."""
     if step is None:
-        return Text("—", style="dim")
+        return Text(""), Text("—", style="dim")
+    style = "bold" if isinstance(mark, int) and mark else ""
     text = describe(step.event, step.call)[0].text
-    return Text(
-        f"{mark!s:>2} {step.event.id:>4} {one_line(text, 160)}", style="bold" if isinstance(mark, int) and mark else ""
-    )
+    return Text(f"{mark} {step.id}", style=style), Text(one_line(text, _CELL), style=style)
 
 
 def _id(step: Step | None) -> int | None:
