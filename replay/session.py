@@ -30,6 +30,7 @@ from replay.cassette.codec import pack
 from replay.cassette.directory import default_directory
 from replay.cassette.header import new_id
 from replay.cassette.keeping import Keeping, Kept
+from replay.cassette.redact.detectors import SIEVE
 from replay.cassette.redact.rules import Given
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable, ReplayError
 from replay.recorder.protection import Protection, protection
@@ -243,6 +244,8 @@ class Sessions:
         self._on = known.enabled
         self._redact = redact or known.redact
         _install()  # now, so that the loop that is going to call it makes handles that know their lane
+        if self._on and prepared() is None:
+            SIEVE.prepare()
         if prepared() is None or warm.installed():  # a replay has found it out before, where the recording had
             warm.install()
 

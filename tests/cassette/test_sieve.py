@@ -99,6 +99,13 @@ def test_it_is_built_when_as_much_was_looked_at_without() -> None:
     assert sieve.who(b"x") == {"an x"}
 
 
+def test_it_is_built_when_it_is_asked_for() -> None:
+    sieve = Sieve({"an x": [b"x"]})
+    sieve.prepare()
+    sieve.prepare()
+    assert sieve.who(b"1") == frozenset()
+
+
 def test_without_hyperscan_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hyperscan", None)
     sieve = Sieve({"an x": [b"x"]}, after=0)

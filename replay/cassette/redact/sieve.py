@@ -4,8 +4,8 @@ Hyperscan looks for the patterns of all detectors at once, at 0.7 µs per KB, wh
 no look-around and no captures, so a pattern here says less than a detector's: a detector one of whose patterns is there
 is tried as before, and the others would have found nothing.
 
-Building it takes 40 ms. That is done as soon as looking without it has cost about as much, so a short program never
-pays for it. Where there is no Hyperscan nothing is known, and every detector is tried.
+Building it takes 40 ms. That is done when looking without it has cost about as much, so a short program never pays for
+it; a server does it before its first request. Without Hyperscan nothing is known, and every detector is tried.
 
 Tried and rejected: RE2 (four times slower; its lazy automaton takes 4 ms of the first texts), one alternation for `re`
 (150 µs per KB), words of few letters as marks for `re` to look behind (every other text has one).
@@ -72,6 +72,11 @@ class Sieve:
         scan(data, _note, 0, found, room)
         self._idle.append(room)
         return {self._names[number] for number in found} if found else _NOBODY
+
+    def prepare(self) -> None:
+        """Build it now: for a program that runs for long, before it begins."""
+        if self._scan is None:
+            self._built()
 
     def _built(self) -> Scan | None:
         """What looks for the patterns; None where it can't be built."""
