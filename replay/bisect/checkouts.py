@@ -207,7 +207,8 @@ class Checkouts:
         own = os.path.join(directory, ".venv", "bin", "python")
         python = own if self._question.setup and os.path.exists(own) else self._argv[0]
         command = [python, *(self._moved(word, directory) for word in self._argv[1:])]
-        known = {where, *(os.path.dirname(os.path.join(where, word)) for word in command[1:2])}  # found without us
+        first = command[1] if len(command) > 1 else "-c"
+        known = {where if first in ("-m", "-c") else os.path.dirname(os.path.join(where, first))}  # found without us
         folders = [each for each in (self._moved(folder, directory) for folder in self._modules) if each not in known]
         blobs = self._repository.blobs(commit, sorted({read.path for read in self._reads})) if self._reads else {}
         try:

@@ -296,3 +296,26 @@ def test_nothing_is_left_when_it_is_interrupted(shop: Shop, tmp_path: Path, numb
     assert not where.exists()
     assert not list(tmp_path.glob("replay-bisect-*"))
     assert git(shop.root, "worktree", "list").count("\n") == 0
+
+
+def test_a_program_below_the_root_of_the_repository(tmp_path: Path) -> None:
+    """Started by `-m` in a folder; or by its path, and found by a variable that nobody sets any more."""
+    root = repository(tmp_path / "repo")
+    files = {"app__pkg__core_py": PACKAGE.format(amount=5) + "main()\n", "app__pkg__init_py": ""}
+    commit(root, "first", **files)
+    (root / "app/pkg/init.py").rename(root / "app/pkg/__init__.py")
+    (root / "app/pkg/__main__.py").write_text("from pkg.core import *\n")
+    first = commit(root, "second", other_txt="")
+    commit(root, "third", other_txt="1")
+    culprit = commit(root, "generous", app__pkg__core_py=PACKAGE.format(amount=500) + "main()\n")
+    commit(root, "last", other_txt="2")
+    git(root, "checkout", "--quiet", first)
+    script = str(root / "app/pkg/__main__.py")
+    for words, variables in ((["-m", "pkg"], {}), ([script], {"PYTHONPATH": str(root / "app")})):
+        cassette = tmp_path / f"{len(words)}.cassette"
+        env = {**os.environ, **variables}
+        done = cli("record", "-o", cassette, "--", sys.executable, *words, cwd=root / "app", env=env)
+        assert done.returncode == 0, shown(done)
+        expected = "no tool refund(amount > 100)"
+        found = bisect(root, "--good", first, "--bad", "main", "--cassette", cassette, "--expect", expected)
+        assert found["first_bad"] == culprit
