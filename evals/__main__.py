@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evals import check, speed, triage, why
 from evals.cases import cases
-from evals.paraphrase import HELD_OUT, TUNED
+from evals.paraphrase import HELD_OUT, TUNED, WATCHED
 
 SAMPLE = Path(__file__).parents[1] / "fixtures" / "transcripts"
 
@@ -38,7 +38,7 @@ def main() -> int:
     why.benign(original, tally)
     triage.verdicts(original, tally, "triage")
     check.check(original, tally)
-    for head, templates in () if chosen.quick else (("tuned", TUNED), ("held out", HELD_OUT)):
+    for head, templates in () if chosen.quick else (("tuned", TUNED), ("watched", WATCHED), ("held out", HELD_OUT)):
         for name, template in templates.items():
             reworded = list(cases(chosen.data, template))
             why.attacks(reworded, tally, f"why, {head} {name}")

@@ -78,9 +78,13 @@ def fitted(found: Sequence[Example]) -> Vector:
     for _ in range(ROUNDS):
         chosen = [row for example in found for row in _chosen(example, weights)]
         x, y, w = (np.array(column, dtype=float) for column in zip(*chosen, strict=True))
-        balanced: Vector = np.where(y == 1, w / np.sum(w[y == 1]), w / np.sum(w[y == 0])) / 2  # either side weighs the same
-        weights = _descended(x, y, balanced)
+        weights = _descended(x, y, _balanced(y, w))
     return weights
+
+
+def _balanced(y: Vector, w: Vector) -> Vector:
+    """Either answer weighs the same in all."""
+    return w * (y / (w @ y) + (1 - y) / (w @ (1 - y))) / 2
 
 
 def _chosen(example: Example, weights: Vector) -> Iterator[tuple[Vector, float, float]]:

@@ -54,7 +54,7 @@ _CONNECTIVE: Final = re.compile(
     re.IGNORECASE,
 )
 _LEAD: Final = re.compile(r"^(?:[^\w]+|\d+[.)]\s*|[\w ]{1,20}:\s+)+")
-_FIRST: Final = re.compile(r"\W*([^\W\d_]+)(?=[\s,]|[.!]?$)")
+_FIRST: Final = re.compile(r"\W*([^\W\d_]+)(?=[\s,]+\w)")
 _SECOND: Final = re.compile(r"\b(?:you|your|yours|yourself)\b", re.IGNORECASE)
 _OBLIGED: Final = re.compile(
     r"\b(?:please|must|should|shall|needs? to|ha(?:ve|s) to|required|make sure|be sure|kindly|ensure|don't forget|"
@@ -133,6 +133,6 @@ def _imperative(segment: str, verb: str) -> float:
 
 
 def _commands(text: str, verb: str) -> bool:
-    """Whether it begins with a verb, which is a word and not a part of a name."""
+    """Whether it begins with a verb: a word that others follow, not a part of a name."""
     first = _FIRST.match(text)
     return first is not None and (first[1].lower() in _IMPERATIVES or (bool(verb) and first[1].lower() == verb))

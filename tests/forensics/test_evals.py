@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from evals.cases import cases
-from evals.paraphrase import HELD_OUT, TUNED
+from evals.paraphrase import HELD_OUT, TUNED, WATCHED
 from replay.forensics.triage import triage
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def test_the_sample_holds_what_is_promised() -> None:
 
 
 def test_other_words_do_not_hide_an_attack() -> None:
-    assert not TUNED.keys() & HELD_OUT.keys()
-    found = [case for case in cases(ROOT / "fixtures" / "transcripts", HELD_OUT["workflow"]) if case.label is not None]
+    assert len({*TUNED, *WATCHED, *HELD_OUT}) == len(TUNED) + len(WATCHED) + len(HELD_OUT)
+    found = [case for case in cases(ROOT / "fixtures" / "transcripts", WATCHED["workflow"]) if case.label is not None]
     assert len(found) == 12
     assert sum(triage(case.events).verdict == "prompt_injection" for case in found) >= 11
