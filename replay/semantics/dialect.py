@@ -106,9 +106,9 @@ def provider_of(host: str, default: str) -> str:
     return next((name for end, name in _HOSTS if host.endswith(end)), default)
 
 
-def read(dialect: Dialect, exchange: Exchange) -> LLMCall:
-    """The exchange read in this dialect; never raises."""
-    asked = dialect.ask(exchange.path, exchange.request)
+def read(dialect: Dialect, exchange: Exchange, asked: Asked | None = None) -> LLMCall:
+    """The exchange read in this dialect; never raises. `asked`: its request, where that isn't to be read."""
+    asked = dialect.ask(exchange.path, exchange.request) if asked is None else asked
     warnings = list(exchange.warnings)
     whole: dict[str, Any] = {}
     if exchange.frames is not None:

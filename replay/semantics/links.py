@@ -14,6 +14,7 @@ from replay.semantics.protobuf import Schema
 
 _RPC: dict[str, tuple[Schema, Schema]] = {path: both for each in DIALECTS for path, both in each.rpc.items()}
 _NO_RPC: tuple[None, None] = (None, None)
+_NOT_READ = dialect.Asked(None)
 
 
 def read(event: Event) -> LLMCall | None:
@@ -132,4 +133,4 @@ class Answers:
             if found is None:
                 return None
             self._known[where] = found
-        return dialect.read(found, wire.read(event, *where, {}, answered))
+        return dialect.read(found, wire.read(event, *where, {}, answered), _NOT_READ)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -77,12 +78,17 @@ def address(event: Event) -> tuple[str, str] | None:
     return _address(obj(event.request).get("url")) if event.kind in ("http", "grpc") else None
 
 
-def _address(url: Any) -> tuple[str, str] | None:
+@lru_cache(maxsize=256)
+def _parts(url: str) -> tuple[str, str] | None:
     try:
-        parts = urlsplit(url) if isinstance(url, str) else None
-        return None if parts is None else ((parts.hostname or ""), unquote(parts.path).rstrip("/"))
+        parts = urlsplit(url)
+        return (parts.hostname or ""), unquote(parts.path).rstrip("/")
     except ValueError:
         return None  # such as an unclosed [ of an IPv6 address
+
+
+def _address(url: Any) -> tuple[str, str] | None:
+    return _parts(url) if isinstance(url, str) else None
 
 
 def request_of(event: Event, schema: protobuf.Schema | None = None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ _REVERSIBLE = {True: "reversible", False: "irreversible", None: "nobody says whe
 
 def document(path: str, found: Effects, caused: Sequence[Related], spots: int) -> dict[str, Any]:
     """As `replay effects --json` prints it."""
+    behind = _by_effect(found, caused)
     return {
         "cassette": path,
         "effects": [
@@ -34,7 +35,7 @@ def document(path: str, found: Effects, caused: Sequence[Related], spots: int) -
                 "inside": each.inside,
                 "decided_by": each.decided_by.to_json(),
                 "reversible": each.reversible,
-                "triggered": [_caused(one) for one in caused if _behind(found, one) == each.event],
+                "triggered": [_caused(one) for one in behind.get(each.event, ())],
                 "agent": each.agent,
                 "owner": each.owner,
                 "site": each.site,
@@ -43,13 +44,17 @@ def document(path: str, found: Effects, caused: Sequence[Related], spots: int) -
             }
             for each in found.all
         ],
-        "triggered": [_caused(one) for one in caused if _behind(found, one) is None],
+        "triggered": [_caused(one) for one in behind.get(None, ())],
         "blind_spots": spots,
     }
 
 
-def _behind(found: Effects, one: Related) -> int | None:
-    return None if one.event is None else found.behind(one.event)
+def _by_effect(found: Effects, caused: Sequence[Related]) -> dict[int | None, list[Related]]:
+    """Effect -> what it set off; None: what no single one did."""
+    behind: dict[int | None, list[Related]] = {}
+    for one in caused:
+        behind.setdefault(None if one.event is None else found.behind(one.event), []).append(one)
+    return behind
 
 
 def _caused(one: Related) -> dict[str, Any]:
@@ -61,32 +66,26 @@ def show(console: Console, found: Effects, caused: Sequence[Related], spots: int
     if not found.all:
         console.print("no writes to the world")
     known = {each.event for each in found.all}
+    behind = _by_effect(found, caused)
+    lines: list[Text] = []
     for each in found.all:
-        inner = each.inside in known
-        if inner and not verbose and each.kind != "sql" and not _own(found, caused, each):
+        inner, own = each.inside in known, behind.get(each.event, [])
+        if inner and not verbose and each.kind != "sql" and not own:
             continue
         pad = "  " if inner else ""
-        console.print(
-            Text(f"{each.event:>5}  {pad}{each.kind:<7} {_what(each)}", style="" if inner else "bold"), soft_wrap=True
-        )
-        if not inner:
-            for line in _about(each):
-                console.print(Text(f"         {line}", style="dim"), soft_wrap=True)
-        for one in _own(found, caused, each):
-            console.print(f"         {pad}set off {one_line(one.path)} ({one_line(one.how)})", soft_wrap=True)
-    for one in caused:
-        if _behind(found, one) is None:
-            where = "" if one.event is None else f" at event {one.event}"
-            console.print(f"set off{where}: {one_line(one.path)} ({one_line(one.how)})", soft_wrap=True)
+        lines.append(Text(f"{each.event:>5}  {pad}{each.kind:<7} {_what(each)}", style="" if inner else "bold"))
+        lines += [] if inner else [Text(f"         {_about(each)}", style="dim")]
+        lines += [Text(f"         {pad}set off {one_line(one.path)} ({one_line(one.how)})") for one in own]
+    for one in behind.get(None, []):
+        where = "" if one.event is None else f" at event {one.event}"
+        lines.append(Text(f"set off{where}: {one_line(one.path)} ({one_line(one.how)})"))
+    if lines:
+        console.print(Text("\n").join(lines), soft_wrap=True)
     hidden = sum(each.inside in known for each in found.all)
     if hidden and not verbose:
         console.print(f"{plural(hidden, 'write')} happened inside these (--verbose shows them)")
     if spots:
         console.print(f"{plural(spots, 'blind spot')}: what no seam saw may have written, too (`replay show`)")
-
-
-def _own(found: Effects, caused: Sequence[Related], each: Effect) -> list[Related]:
-    return [one for one in caused if _behind(found, one) == each.event]
 
 
 def _what(each: Effect) -> str:
@@ -98,12 +97,12 @@ def _what(each: Effect) -> str:
     return one_line(said + (f" · {each.times} times" if each.times > 1 else "") + ended, 300)
 
 
-def _about(each: Effect) -> list[str]:
+def _about(each: Effect) -> str:
     said = [_decided(each.decided_by), _REVERSIBLE[each.reversible]]
     if each.guessed:
         said.append("that it writes is guessed from its name")
     who = [f"{name} {one_line(value)}" for name, value in (("agent", each.agent), ("owner", each.owner)) if value]
-    return [" · ".join([*said, *who, *([f"at {one_line(each.site)}"] if each.site else [])])]
+    return " · ".join([*said, *who, *([f"at {one_line(each.site)}"] if each.site else [])])
 
 
 def _decided(decision: Decision) -> str:
