@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from replay.boundary import interrupts, originals, sites, turns
@@ -12,6 +13,17 @@ from replay.player.tape import Entry
 
 if TYPE_CHECKING:
     from replay.player.player import Player
+
+
+def _wake(signum: int) -> None:
+    """What a signal that comes writes to the descriptor that the program set for it; here none has come."""
+    if not interrupts.on_main_thread():
+        return
+    fd: int = originals.SIGNALS.set_wakeup_fd(-1)
+    if fd >= 0:
+        originals.SIGNALS.set_wakeup_fd(fd, warn_on_full_buffer=False)
+        with suppress(OSError):  # as full, as there
+            originals.os_write(fd, bytes((signum,)))
 
 
 class Handlers:
@@ -28,7 +40,9 @@ class Handlers:
                 reason = f"a handler of signal {signum} ran here in the recording; now there is none"
                 self._player.stop_for(entry, reason, originals.frame(1))
         lane = lane.outer or lane
-        before, running.lane = running.lane, lane
+        before, running.lane = running.lane, None
+        _wake(signum)
+        running.lane = lane
         try:
             with turns.acting(lane):
                 interrupts.handlers[signum](signum, sites.caller())

@@ -63,6 +63,9 @@ def test_a_server_with_workers(server: str, number: signal.Signals, tmp_path: Pa
     for worker in workers:
         done = cli("show", worker.path)
         assert done.returncode == 0, shown(done)
+        if server == "gunicorn":  # told to stop by a signal that writes to a pipe (`signal.set_wakeup_fd`)
+            again = replay.run(worker.path)
+            assert again.identical, again.divergence
 
 
 def _ask(url: str, process: subprocess.Popen[bytes]) -> str:
