@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from replay.cassette._msgpack import plain
+from replay.cassette.redact import sieve as sieves
 from replay.cassette.redact.detectors import PATTERNS
 from replay.cassette.redact.messages import Redactor
 from replay.cassette.redact.pseudonyms import Pseudonyms
@@ -111,6 +112,12 @@ def test_without_hyperscan_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> 
     sieve = Sieve({"an x": [b"x"]}, after=0)
     assert sieve.who(b"1") is None
     assert sieve.who(b"2") is None
+
+
+def test_of_more_than_can_be_counted_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sieves, "_MOST", 4)
+    assert FAST.who(b"123") == frozenset()
+    assert FAST.who(b"1234") is None
 
 
 def test_threads_have_room_of_their_own() -> None:
