@@ -92,6 +92,8 @@ def _walk(data: bytes, at: int, seed: int | None, offset: int = 0) -> Iterator[F
         for type_, event, start, end in parsed.frames:
             if type_ == f.INDEX:
                 return
+            if type_ == f.DIGESTS:
+                continue  # a new copy has its own
             if type_ != f.BLOCK:
                 yield type_, event, data[start:end]
                 seed = parsed.crc

@@ -15,10 +15,11 @@ from replay_cli.render.text import one_line, plural
 @click.option("-o", "--output", metavar="F", required=True, type=click.Path(), help="The new cassette.")
 @options.reads
 def command(cassette: str, output: str) -> int:
-    """Copy what can be read of a damaged cassette to a new one, also from behind the damage.
+    """What is left of a damaged cassette, in a new one.
 
-    The damaged one stays as it is. Events that are lost are gaps in the copy: it can be looked at whole, and replays
-    up to the first of them. Exits with 1 where something is lost, with 0 where the copy has everything.
+    All that can be read is copied, also from behind the damage; the damaged one stays as it is. Events that are lost
+    are gaps in the copy: it can be looked at whole, and replays up to the first of them. Exits with 1 where something
+    is lost, with 0 where the copy has everything.
     """
     done = repair(resolve(cassette), output)
     if options.current().json:
