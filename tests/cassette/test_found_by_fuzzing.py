@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from replay.cassette import footer
 from replay.cassette import frame as f
@@ -13,6 +14,7 @@ from replay.cassette._msgpack import plain, unplain
 from replay.cassette.finishing import finish
 from replay.cassette.reader import Reader
 from replay.cassette.redact.scanning import scan
+from replay.cassette.scan import salvaged
 from replay.cassette.verify import verify
 from replay.model.errors import CassetteDamaged, UsageError
 from tests.cassette import forging
@@ -85,3 +87,24 @@ def test_a_footer_with_frames_where_there_is_nothing(segment: int, tmp_path: Pat
     with Reader.open(path) as reader:
         assert reader.event(0).response == 1
     assert not verify(path).intact
+
+
+def test_a_damaged_block_that_is_a_bomb() -> None:
+    bomb = bytes(f.HEAD.size) + zstandard.compress(bytes(48 << 20))
+    assert 32 << 20 < len(salvaged(bomb)) < 40 << 20
+
+
+def test_a_block_that_holds_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "x.cassette"
+    record(path, ["one" * 200, "two" * 200], seal=True)
+    data = path.read_bytes()
+    header = f.parse(data, 0, len(f.PREAMBLE), limit=1)
+    size = f.whole_size(data, header.end)
+    fields = unplain(data[header.end + f.HEAD.size : header.end + size])
+    block, _ = f.encode(f.BLOCK, f.NO_EVENT, plain([fields[0] + 1, *fields[1:]]), header.crc)
+    assert len(block) == size
+    path.write_bytes(data[: header.end] + block + data[header.end + size :])
+    with Reader.open(path) as reader:
+        assert [reader.event(number).response for number in range(2)] == ["one" * 200, "two" * 200]
+        with pytest.raises(CassetteDamaged, match="its lengths differ"):
+            list(reader.frames())
