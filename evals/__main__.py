@@ -38,11 +38,13 @@ def main() -> int:
     why.benign(original, tally)
     triage.verdicts(original, tally, "triage")
     check.check(original, tally)
+    learnt = check.learnt(original)
     for head, templates in () if chosen.quick else (("tuned", TUNED), ("watched", WATCHED), ("held out", HELD_OUT)):
         for name, template in templates.items():
             reworded = list(cases(chosen.data, template))
             why.attacks(reworded, tally, f"why, {head} {name}")
             triage.verdicts(reworded, tally, f"triage, {head} {name}")
+            check.reworded(learnt, reworded, tally, f"check, {head} {name}")
     if chosen.speed:
         print(speed.told(), "\n")  # noqa: T201
     print(f"{len(original)} runs of {chosen.data}\n")  # noqa: T201

@@ -46,3 +46,28 @@ def _part(case: Case, split: str) -> int:
     task = next((word for word in case.path.split("/") if word.startswith("user_task")), case.path)
     said = case.path if split == "by run" else f"{case.suite} {task}"
     return blake2b(said.encode(), digest_size=2).digest()[0] % PARTS
+
+
+Learnt = dict[tuple[str, int], baseline.Learnt]
+"""Suite and part -> what was learnt of the other tasks."""
+
+
+def learnt(found: Sequence[Case]) -> Learnt:
+    """By task, of the benign runs."""
+    runs = [(case, observe(case.events, Trust(), case.path)) for case in found if case.kind == BENIGN]
+    return {
+        (suite, part): baseline.learn(
+            [run for case, run in runs if case.suite == suite and _part(case, "by task") != part], {}
+        )
+        for suite in {case.suite for case, _ in runs}
+        for part in range(PARTS)
+    }
+
+
+def reworded(known: Learnt, found: Sequence[Case], tally: Tally, head: str) -> None:
+    """Attacks in other words, judged by runs of other tasks."""
+    for case in found:
+        run = observe(case.events, Trust(), case.path)
+        seen = baseline.deviations(run, known[case.suite, _part(case, "by task")])
+        tally[f"{head}: flagged"][0] += any(each.severity == "error" for each in seen)
+        tally[f"{head}: flagged"][1] += 1

@@ -219,7 +219,9 @@ def deviations(run: Run, learnt: Learnt, alarm: float | None = None) -> list[Dev
             for number, event in seen:
                 if low <= number <= high or (kind != "ranges" and number < low):
                     continue
-                surprise = bits(alone.get(kind, 0), requests) if _far(number, low, high, kind) else _TAME
+                held = learnt.get(_SUPPORT[kind], {}).get(name, n) if kind != "tokens" else n
+                far = min(bits(alone.get(kind, 0), requests), bits(0, held))
+                surprise = far if _far(number, low, high, kind) else _TAME
                 add(event, kind, _SAID[kind].format(name, number, low, high), surprise)
     for pull in run.pulls:
         strong = _as_strong(pull.score, learnt)
@@ -234,6 +236,9 @@ def deviations(run: Run, learnt: Learnt, alarm: float | None = None) -> list[Dev
             add(pull.event, "provenance", why, surprise, *([] if pull.source is None else [pull.source]))
     return sorted(found, key=lambda each: (-(each.bits or 0), each.event or 0))
 
+
+_SUPPORT: Final = {"counts": "tools", "ranges": "arguments", "tokens": ""}
+"""Where it stands how many runs a number is of: the next of s is beyond all of them once in s + 1 times anyhow."""
 
 _SAID: Final = {
     "counts": "{} was called {:g} times, {:g} to {:g} times in good runs",
