@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from replay.cassette.cassette import load
 from replay.doctor.compare import Entry, Finding, entries, sources
@@ -95,7 +95,7 @@ def examine(command: Sequence[str], *, output: Output = "stderr") -> Diagnosis:
             gaps = len(cassette.gaps)
             events = len(cassette.events)
             raised: Any = (cassette.outcome or {}).get("exception")
-        name = str(raised["type"]).rpartition(".")[2] if isinstance(raised, dict) else None
+        name = str(cast("dict[str, Any]", raised)["type"]).rpartition(".")[2] if isinstance(raised, dict) else None
         return Diagnosis(tuple(found.values()), tuple(runs), spots, gaps, recording.exit_code, events, name)
     finally:
         shutil.rmtree(directory, ignore_errors=True)

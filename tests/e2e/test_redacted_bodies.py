@@ -134,7 +134,7 @@ def test_compressed_bodies(tmp_path: Path, server: str, monkeypatch: pytest.Monk
     made = record_command([sys.executable, "program.py"], str(path), variables=variables, output="capture")
     assert made.exit_code == 0
     with load(path) as cassette:
-        bodies = []
+        bodies: list[tuple[bytes, Any]] = []
         for event in cassette.events:
             assert KEY not in str(event)
             if event.kind == "http":

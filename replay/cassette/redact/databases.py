@@ -43,7 +43,7 @@ def redacted(texts: Texts, data: bytes) -> bytes:
             _page(texts, safe, start, 100 if number == 1 else 0, usable, near, len(data))
     if texts.suspect(bytes(safe)):
         _replace(texts, safe, [(0, len(safe))])
-    if safe == data:
+    if bytes(safe) == data:
         return data
     if log < len(data):
         _sum_up(safe, log, frame)
