@@ -48,12 +48,17 @@ class LimitReached(Exception):
     """No more executions are allowed."""
 
 
+class NothingDecided(LimitReached):
+    """Nothing between the ends can be decided."""
+
+
 class Trials(Generic[T]):
     """Asks for outcomes, each set once, several at a time.
 
     Args:
         trial: executes with that set applied. Called on `width` threads at once, if that is more than 1.
         limit: how many executions there may be; None: as many as it takes.
+        patience: after so many that are unresolved, where nothing but both ends was decided, there are no more.
         heard: told of each execution, in the order in which they end.
 
     Attributes:
@@ -67,11 +72,13 @@ class Trials(Generic[T]):
         *,
         width: int = 1,
         limit: int | None = None,
+        patience: int | None = None,
         heard: Callable[[Group[T], Outcome], None] = lambda group, outcome: None,
     ) -> None:
         self._trial = trial
         self._heard = heard
         self._limit = limit
+        self._patience = patience
         self.width: Final = max(width, 1)
         self.known: dict[Group[T], Outcome] = {}
         self.executed = 0
@@ -85,9 +92,11 @@ class Trials(Generic[T]):
         """The outcomes of these sets.
 
         Raises:
-            LimitReached: there are more to execute than may be.
+            LimitReached: there are more to execute than may be. NothingDecided: it makes no sense to go on.
         """
         new = [each for each in dict.fromkeys(sets) if each not in self.known]
+        if new and self._patience is not None and self._patience <= self.unresolved >= self.executed - 2:
+            raise NothingDecided
         if self._limit is not None and self.executed + len(new) > self._limit:
             raise LimitReached
         if self.width == 1 or len(new) < 2:

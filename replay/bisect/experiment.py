@@ -25,9 +25,9 @@ from replay.cassette.cassette import load
 
 
 class Executed(NamedTuple):
-    """How an execution ended: by itself, or at something that nobody could answer, with the reason."""
+    """How an execution ended: by itself, or at something that nobody could answer; or it wasn't what was wanted."""
 
-    status: Literal["ended", "unresolved"]
+    status: Literal["ended", "unresolved", "another"]
     reason: str = ""
 
 
@@ -119,6 +119,8 @@ class Experiment:
         with self._lock:
             self.executions += 1
         try:
+            if done.status == "another" or not path.exists():
+                return None, done.reason
             with load(path) as cassette:
                 found = expect.judge(self._expectation, expect.recorded(cassette))
         finally:

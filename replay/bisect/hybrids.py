@@ -24,13 +24,18 @@ from replay.bisect.ddmin import Group, Outcome, Trials
 from replay.bisect.experiment import Execute, Executed, Experiment, Trial
 from replay.bisect.search import Causes, Difference, search
 from replay.bisect.spans import Chosen
+from replay.cassette import records
 from replay.cassette.cassette import Cassette, load
 from replay.cassette.directory import resolve
+from replay.cassette.frame import RETURN
 from replay.diff.compare import Diff, diff
 from replay.diff.roots import Root
 from replay.fork.engine import execute
 from replay.fork.plan import RECORDED, Plan, Substitute
 from replay.model.errors import NotBisectable
+
+_PATIENCE: Final = 24
+"""Where so many mixtures are unresolved, and none is decided, no more are tried."""
 
 _SHOWN: Final = 400
 """Characters of a value in a document."""
@@ -106,7 +111,7 @@ class Bisected:
 
     Attributes:
         causes: what was found, by numbers. named: the same, as what they are.
-        differences: how many there were to choose from: wholes.
+        differences: how many there were to choose from. parts: all of them taken apart.
         trials: what was executed. executions: how often.
         left_out: causes that `diff` names and that can't be applied: code, configuration, arguments, order.
         alone: the recording of an execution with the first set alone; None if none was wanted or found.
@@ -115,6 +120,7 @@ class Bisected:
     causes: Causes
     named: tuple[Cause, ...]
     differences: int
+    parts: int
     trials: tuple[Trial, ...]
     executions: int
     left_out: tuple[Root, ...]
@@ -128,7 +134,7 @@ class Bisected:
             "holds": "",
             "good isn't good": "executed again, the good run goes wrong, too",
             "bad isn't bad": "with all differences applied, the good run doesn't go wrong: something else differs",
-            "unresolved": f"it can't be told from an execution: {said}",
+            "unresolved": f"between the two runs nothing can be decided: {said}",
         }
         return tails[self.causes.premise]
 
@@ -143,9 +149,11 @@ class Bisected:
             "executions": self.executions,
             "bound": causes.bound,
             "differences": self.differences,
+            "parts": self.parts,
             "verified": causes.verified,
             "minimal": causes.minimal,
             "without": causes.without,
+            "doubtful": len(causes.doubtful),
             "premise": causes.premise,
             "why": self.why,
             "alone": self.alone,
@@ -201,7 +209,7 @@ def bisect_inputs(
         with _experiment(run, expression, terms) as experiment:
             causes = _search(experiment, [each.both.span for each in given], weights, terms)
             named = tuple(_named(causes, given))
-            result = _result(experiment, causes, named, len(given), left_out, terms)
+            result = _result(experiment, causes, named, _counts([each.both.span for each in given]), left_out, terms)
         if causes.premise not in ("bad isn't bad", "unresolved"):
             break
     assert result is not None
@@ -215,21 +223,30 @@ def bisect_schedule(good: str | os.PathLike[str], bad: str | os.PathLike[str], t
     with load(paths[0]) as one, load(paths[1]) as other:
         check(expression, one, other)
         found = diff(one, other)
-        order = orders.answered(found.pairs)
+        order = orders.answered(found.pairs, _waited(one))
     differences = orders.swaps(order)
     if not differences:
-        raise NotBisectable("both runs got their answers in the same order", hint="replay bisect inputs")
+        raise NotBisectable("tasks got their answers in the same order in both runs", hint="replay bisect inputs")
     left_out = tuple(root for root in found.roots if root.kind != "order")
     terms.heard(f"{sum(len(each.parts) for each in differences)} pairs of answers came in another order")
 
     def run(applied: Chosen, path: Path) -> Executed:
         wanted = orders.ordered(order, differences, applied) if applied else None
-        return _executed(Plan(paths[0], then=terms.model, further=[paths[1]], order=wanted), path)
+        done = _executed(Plan(paths[0], then=terms.model, further=[paths[1]], order=wanted), path)
+        with load(path) as made:
+            other = orders.not_come_about(made.events, differences, applied)
+        return Executed("another", other) if other else done
 
     with _experiment(run, expression, terms) as experiment:
         causes = _search(experiment, differences, None, terms)
         named = tuple(_swapped(causes, differences))
-        return _result(experiment, causes, named, len(differences), left_out, terms)
+        return _result(experiment, causes, named, _counts(differences), left_out, terms)
+
+
+def _waited(cassette: Cassette) -> set[int]:
+    """Events whose outcome a task of an event loop waited for while others ran."""
+    frames = cassette.reader.frames()
+    return {event for type_, event, payload in frames if type_ == RETURN and records.ret(payload).suspended}
 
 
 def check(expression: expect.Expression, good: Cassette, bad: Cassette) -> None:
@@ -272,7 +289,7 @@ def _search(
         rate = f", {experiment.trials[applied].rate}" if terms.samples > 1 else ""
         terms.heard(f"{len(trials.known)}: with {len(applied)} of {len(everything)} it is {outcome}{rate}")
 
-    trials = Trials[int](experiment, width=terms.width, limit=terms.limit, heard=tell)
+    trials = Trials[int](experiment, width=terms.width, limit=terms.limit, patience=_PATIENCE, heard=tell)
     everything = frozenset[int]().union(*(each.numbers for each in differences))
     experiment.tell_apart(frozenset(), everything)
     return search(differences, trials, weights=weights, level=lambda count: terms.heard(f"{count} to choose from"))
@@ -282,7 +299,7 @@ def _result(
     experiment: Experiment,
     causes: Causes,
     named: tuple[Cause, ...],
-    differences: int,
+    counts: tuple[int, int],
     left_out: tuple[Root, ...],
     terms: Terms,
 ) -> Bisected:
@@ -291,7 +308,11 @@ def _result(
         alone = os.path.abspath(terms.keep)
         experiment.once(frozenset(causes.sets[0]), Path(alone))
     trials = tuple(experiment.trials.values())
-    return Bisected(causes, named, differences, trials, experiment.executions, left_out, alone)
+    return Bisected(causes, named, *counts, trials, experiment.executions, left_out, alone)
+
+
+def _counts(differences: Sequence[Difference]) -> tuple[int, int]:
+    return len(differences), sum(len(each.numbers) for each in differences)
 
 
 def _executed(plan: Plan, path: Path) -> Executed:

@@ -26,7 +26,7 @@ class Input:
     """One differing input.
 
     Attributes:
-        seam: `model`, `tool`, `memory`, `file`, `env`, …. what: one line.
+        seam: `model`, `tool`, `memory`, `file`, …. what: one line.
         good, bad: the events. lane: whose.
         both: the answers, and where they differ.
         following: events of the good run whose answers follow from it, with the bad run's answers.
@@ -114,15 +114,15 @@ def _chosen(found: Diff, *, drawn: bool) -> Iterator[tuple[Pair, Root | None, di
             following = {other: answer for other, answer in follow.get(cause, {}).items() if other != event}
             _, _, before = chosen.get(event, (holder, None, {}))
             chosen[event] = holder, found.roots[cause], before | (following if holder is pair else {})
-        elif drawn and place not in found.caused and not pair.inside:
+        elif drawn and place not in found.caused and not pair.inside and pair.a.kind != "env":
             chosen.setdefault(pair.a.id, (pair, None, {}))
     yield from (chosen[event] for event in sorted(chosen))
 
 
 def _is_answer(root: Root, pair: Pair) -> bool:
     """Not what a program asked otherwise: by its code, by time or chance."""
-    if root.kind != "input" or pair.a is None or pair.b is None:
-        return False
+    if root.kind != "input" or pair.a is None or pair.b is None or pair.a.kind == "env":
+        return False  # what is in the environment is there before the program begins
     return set(root.changes) <= set(of_answer(pair.a, pair.b))
 
 

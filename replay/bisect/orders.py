@@ -10,17 +10,25 @@ Swaps of the same two lanes are parts of one difference: lanes are told apart fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from replay.bisect.ddmin import union
 from replay.bisect.spans import Chosen
 from replay.diff.pairs import Pair
+from replay.model.event import Event
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An answer that both runs got. `key`: when it came in the good run, `place`: in the bad one."""
+    """An answer that both runs got.
+
+    Attributes:
+        good, bad: the events. number: of the calls of that name on that lane, in the good run.
+        key: when it came in the good run. place: in the bad one.
+    """
 
     good: int
     bad: int
@@ -28,6 +36,7 @@ class Done:
     name: str
     key: int
     place: int
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +62,22 @@ class Lanes:
     parts: tuple[Swap, ...]
 
 
-def answered(pairs: Sequence[Pair]) -> list[Done]:
-    """What both runs were answered, in the order of the good run. Output and what happens inside tools are left out."""
+def answered(pairs: Sequence[Pair], waited: Collection[int]) -> list[Done]:
+    """What both runs were answered, in the order of the good run, without what happens inside tools.
+
+    Args:
+        waited: events of the good run whose outcome a task waited for while others ran. What comes at once isn't there:
+            its order follows from theirs.
+    """
     found: list[Done] = []
+    numbers = dict(_numbered(sorted((pair.a.event for pair in pairs if pair.a is not None), key=lambda each: each.id)))
     for pair in pairs:
-        if pair.a is None or pair.b is None or pair.inside or pair.a.kind in ("output", "env"):
+        if pair.a is None or pair.b is None or pair.inside or pair.a.event.id not in waited:
             continue
         one, other = pair.a.event, pair.b.event
         if one.took is not None and other.took is not None:
             ends = one.at + one.took, other.at + other.took
-            found.append(Done(one.id, other.id, pair.lane, one.name, *ends))
+            found.append(Done(one.id, other.id, pair.lane, one.name, *ends, numbers[one.id][2]))
     return sorted(found, key=lambda each: (each.key, each.good))
 
 
@@ -81,6 +96,29 @@ def swaps(order: Sequence[Done]) -> list[Lanes]:
         at += len(parts)
         made.append(Lanes(lanes, union(part.numbers for part in parts), parts))
     return made
+
+
+def not_come_about(events: Iterable[Event], differences: Sequence[Lanes], chosen: Chosen) -> str:
+    """Which chosen swap isn't in an execution that was to have it; empty where all are, as far as it got to both."""
+    them = {event.id: event for event in events}
+    of = {key: them[event] for event, key in _numbered(them.values())}
+    for swap in (swap for lanes in differences for swap in lanes.parts if swap.numbers <= chosen):
+        first, second = (of.get((each.lane, each.name, each.number)) for each in (swap.first, swap.second))
+        if first is not None and second is not None and _end(first) < _end(second):
+            return f"{second.name} ({second.lane}) didn't come before {first.name} ({first.lane})"
+    return ""
+
+
+def _numbered(events: Iterable[Event]) -> Iterator[tuple[int, tuple[str, str, int]]]:
+    """(its id, (its lane, its name, how many of that name were on that lane before)) of each event, in their order."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for event in events:
+        yield event.id, (event.lane, event.name, counts[event.lane, event.name])
+        counts[event.lane, event.name] += 1
+
+
+def _end(event: Event) -> float:
+    return inf if event.took is None else event.at + event.took
 
 
 def ordered(order: Sequence[Done], differences: Sequence[Lanes], chosen: Chosen) -> list[int]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from replay.bisect.ddmin import Group, LimitReached, Outcome, Trials, bound, minimise, union
+from replay.bisect.ddmin import Group, LimitReached, NothingDecided, Outcome, Trials, bound, minimise, union
 
 Premise = Literal["holds", "good isn't good", "bad isn't bad", "unresolved"]
 
@@ -38,9 +38,11 @@ class Causes:
 
     Attributes:
         sets: each is enough by itself, and 1-minimal; by the numbers of its differences, in order.
-        premise: whether none was good and all were bad; `sets` is empty where not.
+        premise: whether none was good and all were bad, and something between them could be decided; `sets` is empty
+            where not.
         minimal: it was searched to the end; False where the limit was reached: the last set is the smallest so far.
         without: all but these differences, executed: `good`, unless it can't be decided or wasn't.
+        doubtful: those of which it is unresolved whether they are needed.
         trials: executions. unresolved: of these. bound: what ddmin takes at most for as many differences.
     """
 
@@ -48,6 +50,7 @@ class Causes:
     premise: Premise
     minimal: bool
     without: Outcome
+    doubtful: tuple[int, ...]
     trials: int
     unresolved: int
     bound: int
@@ -59,7 +62,7 @@ class Causes:
     @property
     def verified(self) -> bool:
         """In both directions."""
-        return self.found and self.minimal and self.without == "good"
+        return self.found and self.minimal and self.without == "good" and not self.doubtful
 
 
 def search(
@@ -88,7 +91,9 @@ def search(
     sets: list[tuple[int, ...]] = []
 
     def ended(premise: Premise, without: Outcome = "unresolved", *, minimal: bool = False) -> Causes:
-        return Causes(tuple(sets), premise, minimal, without, trials.executed, trials.unresolved, most)
+        doubtful = [one for each in sets for one in each if trials.known.get(frozenset(each) - {one}) == "unresolved"]
+        counts = trials.executed, trials.unresolved, most
+        return Causes(tuple(sets), premise, minimal, without, tuple(doubtful), *counts)
 
     try:
         premise = _premise(trials([frozenset()])[0], trials([everything])[0])
@@ -101,6 +106,8 @@ def search(
             without = trials([everything])[0]
             if without != "bad":
                 return ended("holds", without, minimal=True)
+    except NothingDecided:
+        return ended("unresolved")
     except LimitReached:
         if trials.least is not None and not sets:
             sets.append(tuple(sorted(trials.least)))

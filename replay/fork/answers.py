@@ -179,15 +179,19 @@ class Answers:
         found = next((each for each in self._rest(lane) if isinstance(each, Answer)), None)
         return found if found is not None and _is_free(found) and same(found.request, request) else None
 
+    def own(self, lane: str, request: Request) -> Answer | None:
+        """What that lane did next, or later, if it is that call: where it did something else meanwhile, it is back."""
+        pool = self._free(request)
+        later = (each for each in pool if each.lane == lane and each.cassette == 0)
+        return self.next(lane, request) or next((each for each in later if same(each.request, request)), None)
+
     def find(self, lane: str, request: Request) -> Answer | None:
         """An answer to exactly that request."""
-        known = self.next(lane, request)
-        if known is not None:
-            return known
-        pool = [each for each in self._pool.get((request.kind, request.name), ()) if _is_free(each)]
-        own = (each for each in pool if each.lane == lane and each.cassette == 0)
-        found = next((each for each in own if same(each.request, request)), None)
-        return found or next((each for each in pool if same(each.request, request)), None)
+        pool = self._free(request)
+        return self.own(lane, request) or next((each for each in pool if same(each.request, request)), None)
+
+    def _free(self, request: Request) -> list[Answer]:
+        return [each for each in self._pool.get((request.kind, request.name), ()) if _is_free(each)]
 
     def take(self, answer: Answer) -> Answer:
         """It is given: its lane goes on behind it."""

@@ -66,10 +66,9 @@ class ForkedProcess(ReplayedProcess):
     # -- as of a replay --------------------------------------------------------------------------------------------
 
     def _door(self, reader: Reader) -> tuple[Callable[..., Player], Iterator[Frame], bool]:
-        at = self._plan.begins_at
+        until, at = cut_of(reader, self._plan.changes)
         wanted = None if at is None else self._plan.substitutes.get(at)
         dropped = wanted is not None and wanted.how == "drop"
-        until = cut_of(reader, at, of=_BEGINNINGS if dropped else _OUTCOMES)
         moved = first_moved(reader, self._plan.order or ())
         if moved is not None and (until is None or moved[1] < until):
             (at, until), wanted = moved, None
@@ -210,14 +209,13 @@ class LiveSandbox(Sandbox):
             super()._judge(what, detail, hole)
 
 
-def cut_of(reader: Reader, event: int | None, of: tuple[int, ...]) -> int | None:
-    """How many frames come before that event's first of these types; None: all."""
-    if event is None:
-        return None
-    for place, (type_, number, _) in enumerate(reader.frames()):
-        if number == event and type_ in of:
-            return place
-    return None
+def cut_of(reader: Reader, changes: Mapping[int, bool]) -> tuple[int | None, int | None]:
+    """How many frames come before the first outcome of one of these events, or before the beginning of one for which
+    that is said, and which event it is; None: all frames, and no event."""
+    for place, (type_, event, _) in enumerate(reader.frames() if changes else ()):
+        if event in changes and type_ in (_BEGINNINGS if changes[event] else _OUTCOMES):
+            return place, event
+    return None, None
 
 
 def first_moved(reader: Reader, order: Sequence[int]) -> tuple[int, int] | None:

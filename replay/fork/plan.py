@@ -76,9 +76,11 @@ class Plan:
     edits: Sequence[str] = ()
 
     @property
-    def begins_at(self) -> int | None:
-        """The first event whose outcome may be another than the recorded one; None: only their order is."""
-        return min([*self.substitutes, *(() if self.at is None else (self.at,))], default=None)
+    def changes(self) -> dict[int, bool]:
+        """The events whose outcome may be another than the recorded one; True: it doesn't even begin. Behind the first
+        of them in the recording, and behind the first whose outcome comes at another time, lies the fork."""
+        at = {} if self.at is None else {self.at: False}
+        return at | {event: each.how == "drop" for event, each in self.substitutes.items()}
 
     @property
     def follows(self) -> bool:

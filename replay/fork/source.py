@@ -76,7 +76,7 @@ class Source:
             begun: it was begun before the fork point, and has its event id.
         """
         request = as_stored(Request(call.kind, call.name, call.request, call.body))
-        known = self._begun(call) if begun else self._answers.next(lane.path, request)
+        known = self._begun(call) if begun else self._answers.own(lane.path, request)
         wanted = None
         if known is not None and known.cassette == 0:
             wanted = self._plan.substitutes.get(known.event)

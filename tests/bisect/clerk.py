@@ -17,17 +17,24 @@ from tests.support.e2e import record
 
 ROOT = Path(__file__).parents[2]
 CLERK = ROOT / "fixtures" / "programs" / "clerk.py"
+FIRST_COME = ROOT / "fixtures" / "programs" / "first_come.py"
 MODEL = ROOT / "fixtures" / "programs" / "clerk_model.py"
 
 think: Callable[[dict[str, Any], list[str]], dict[str, Any]] = runpy.run_path(str(MODEL))["think"]
 
 
 class World:
-    """The server, on a thread of this process; a context manager. `things`, `phrases`: as they are now."""
+    """The server, on a thread of this process; a context manager.
+
+    Attributes:
+        things, phrases: as they are now. turns: in which order questions are answered, each when the one before was.
+    """
 
     def __init__(self) -> None:
         self.things: Sequence[Any] = ()
         self.phrases: list[str] = []
+        self.turns: list[int] = []
+        self.turn = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -49,7 +56,17 @@ def _handler(world: World) -> type[BaseHTTPRequestHandler]:
             """Silent."""
 
         def do_GET(self) -> None:
-            self._answer(world.things[int(self.path.rpartition("/")[2])])
+            what, number = self.path.strip("/").split("/")
+            if what == "things":
+                self._answer(world.things[int(number)])
+                return
+            with world.turn:
+                world.turn.wait_for(lambda: world.turns[0] == int(number))
+                self.close_connection = True
+                self._answer({"amount": 40})
+                self.rfile.read()  # it closes when it has read the answer
+                world.turns.pop(0)
+                world.turn.notify_all()
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -60,6 +77,8 @@ def _handler(world: World) -> type[BaseHTTPRequestHandler]:
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(body)
 
@@ -73,6 +92,16 @@ def recordings(world: World, given: Pair, directory: Path) -> tuple[Path, Path]:
     for path, things in zip(paths, (given.good, given.bad), strict=True):
         world.things = things
         done = record(CLERK, path, arguments=[world.url, str(len(things))], url=world.url)
+        assert done.exit_code == 0, done.stderr.decode()
+    return paths
+
+
+def orders(world: World, good: Sequence[int], bad: Sequence[int], directory: Path) -> tuple[Path, Path]:
+    """A program that asks several questions at once, recorded with both orders of answers."""
+    paths = directory / "good.cassette", directory / "bad.cassette"
+    for path, turns in zip(paths, (good, bad), strict=True):
+        world.turns = list(turns)
+        done = record(FIRST_COME, path, arguments=[world.url], url=world.url)
         assert done.exit_code == 0, done.stderr.decode()
     return paths
 

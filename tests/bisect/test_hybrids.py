@@ -24,15 +24,15 @@ def exact(given: Pair, found: Bisected) -> bool:
     return found.causes.verified and len(said) == len(given.phrases) and one_each
 
 
-def ddmins(found: Bisected, count: int) -> int:
-    """How many executions plain ddmin takes for as many causes among as many differences."""
+def ddmins(found: Bisected) -> int:
+    """How many executions plain ddmin takes to find these among all parts."""
     causes = frozenset(found.causes.sets[0]) if found.causes.sets else frozenset[int]()
 
     def trial(applied: frozenset[int]) -> Outcome:
         return "bad" if causes <= applied else "good"
 
     trials = Trials(trial)
-    ddmin([frozenset([number]) for number in range(max(count, max(causes, default=0) + 1))], trials)
+    ddmin([frozenset([number]) for number in range(found.parts)], trials)
     return trials.executed
 
 
@@ -51,18 +51,19 @@ def bisected(seeds: Sequence[int], directory: Path, note: Note, most: int = 200)
         is_exact = exact(given, found)
         right += is_exact
         executions += found.executions
-        plain += ddmins(found, found.differences)
+        plain += ddmins(found)
         worst += found.causes.bound
         if not is_exact:
             print(given.kind, given.phrases, found.why, [cause.to_json() for cause in found.named])
         print(
-            f"bisect inputs, pair {seed}: {given.kind}, {len(given.phrases)} of {found.differences}: "
+            f"bisect inputs, pair {seed}: {given.kind}, {len(given.phrases)} of {found.differences}, "
+            f"{found.parts} parts: "
             f"{found.executions} executions, bound {found.causes.bound}, {'exact' if is_exact else 'NOT EXACT'}"
         )
     each = (time.perf_counter() - began) / max(executions, 1)
     said = f"{right} of {len(seeds)} exact; {executions} executions of {each:.2f} s"
     note("bisect inputs: pairs with planted causes", said)
-    print(f"bisect inputs: {said}; ddmin alone about {plain}, at most {worst}")
+    print(f"bisect inputs: {said}; ddmin alone {plain}, its bound {worst}")
     assert right * 50 >= len(seeds) * 48
 
 

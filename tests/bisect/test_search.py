@@ -91,6 +91,27 @@ def test_premises() -> None:
         assert (found.premise, found.sets, found.found, found.trials) == (premise, (), False, 2)
 
 
+def test_where_nothing_can_be_decided_it_gives_up() -> None:
+    """Neither run says what comes of a mixture: that isn't searched to the end."""
+
+    def test(applied: Group[int]) -> Outcome:
+        return "bad" if len(applied) == 100 else "unresolved" if applied else "good"
+
+    found = search([Nest(frozenset([n])) for n in range(100)], Trials(test, patience=10))
+    assert (found.premise, found.found, found.trials, found.unresolved) == ("unresolved", False, 12, 10)
+
+
+def test_what_isnt_known_to_be_needed_is_said() -> None:
+    whole = [Nest(frozenset([n])) for n in range(2)]
+    outcomes: dict[frozenset[int], Outcome] = {
+        frozenset(): "good",
+        frozenset([0]): "good",
+        frozenset([1]): "unresolved",
+    }
+    found = search(whole, Trials[int](lambda applied: outcomes.get(applied, "bad")))
+    assert (found.sets, found.doubtful, found.verified) == (((0, 1),), (0,), False)
+
+
 def test_a_limit_leaves_the_smallest_so_far() -> None:
     whole = [Nest(frozenset([n])) for n in range(64)]
     found = search(whole, Trials[int](lambda applied: "bad" if {3, 40} <= applied else "good", limit=8))

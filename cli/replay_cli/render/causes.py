@@ -59,10 +59,13 @@ def _proof(found: Bisected) -> Iterator[str]:
     if causes.found and causes.minimal:
         without = {
             "good": "without them the bad run is good",
-            "unresolved": "what it is without them can't be told from an execution",
+            "unresolved": "what it is without them can't be decided (--model)",
             "bad": "without them it is bad all the same",
         }[causes.without]
-        yield f"  executed: with these alone it goes wrong, with any one less it doesn't; {without}"
+        less = "with any one less it doesn't"
+        if causes.doubtful:
+            less = f"of {len(causes.doubtful)} of them it can't be decided whether they are needed (--model)"
+        yield f"  executed: with these alone it goes wrong; {less}; {without}"
     executed = f"{plural(causes.trials, 'mixture')} tried"
     if found.executions != causes.trials:
         executed += f" in {plural(found.executions, 'execution')}"
