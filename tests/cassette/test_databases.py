@@ -130,3 +130,12 @@ def test_what_is_left_over_in_a_log_and_a_cell_that_reaches_out_of_the_file(tmp_
     page[root + 510] = 0x60
     cut = bytes(page[: root + 512])
     assert len(redacted(Texts(Pseudonyms(b"")), cut)) == len(cut)
+
+
+def test_a_value_whose_other_pages_are_nowhere(tmp_path: Path) -> None:
+    """Wherever the number of the next page stands, it is taken away."""
+    data = made(tmp_path / "a", [("x" * 3000 + KEY, 1)], log=False, page=512)
+    leaf = next(at for at in range(512, len(data), 512) if data[at] == 0x0D)
+    for at in range(leaf + 8, leaf + 509):
+        cut = data[:at] + bytes(4) + data[at + 4 :]
+        assert len(redacted(Texts(Pseudonyms(b"")), cut)) == len(data)

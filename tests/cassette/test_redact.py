@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.cassette.cassette import load
 from replay.cassette.redact import Redactor
+from replay.cassette.redact.detectors import PATTERNS
 from replay.cassette.redact.messages import SECRET_HEADERS, SECRET_QUERY
+from replay.cassette.redact.pseudonyms import Pseudonyms
+from replay.cassette.redact.sieve import Sieve
+from replay.cassette.redact.texts import Texts
+from replay.cassette.writer import Writer
 from replay.model.pseudonym import PSEUDONYM as FORM
 
 PSEUDONYM = re.compile(FORM)
@@ -170,3 +178,33 @@ def test_a_cookie_without_a_name_is_all_secret() -> None:
 
 def test_a_body() -> None:
     assert b"bob@example.com" not in REDACT.body(b"to bob@example.com").safe
+
+
+def test_a_compressed_request_that_cannot_be_searched_is_said() -> None:
+    said: list[str] = []
+    request = {"headers": [["Content-Encoding", "gzip"]]}
+    assert REDACT.packed(request, b"no gzip at all", said.append) == b"no gzip at all"
+    assert len(said) == 1
+    assert REDACT.packed("no request", b"plain", said.append) == b"plain"
+    assert len(said) == 1
+
+
+def test_a_compressed_answer_that_cannot_be_searched_is_a_blind_spot(tmp_path: Path) -> None:
+    writer = Writer.create(tmp_path / "x.cassette", {}, Redactor(bytes(16)))
+    writer.lane(0, "m")
+    event = writer.call(0, "http", "GET", "read", 0, None, {"url": "http://x/"}, None, None, None)
+    writer.ret(event, 1, 2, {"status": 200, "headers": [["Content-Encoding", "gzip"]]}, False)
+    writer.chunk(event, 0, 2, 0, b"no gzip at all", False)
+    writer.chunk(event, 0, 3, 3, None, False)
+    writer.flush()
+    writer.close()
+    with load(tmp_path / "x.cassette") as cassette:
+        assert [spot.what for spot in cassette.blind_spots] == ["redaction"]
+
+
+@pytest.mark.parametrize("word", [b"gh" + b"p_cAnArY5555aaaaBBBBccccDDDDeeee000011", b"AKIA" + b"IOSFODNN7ABCDEFG"])
+def test_without_the_sieve_every_long_word_is_looked_at(word: bytes) -> None:
+    texts = Texts(Pseudonyms(b""), sieve=Sieve(PATTERNS, after=sys.maxsize))
+    assert texts.suspect(b"about " + word + b" and")
+    assert not texts.suspect(b"no digits and nothing else to look at")
+    assert texts.findings(b"1 a 2 b 3 c 4 d 5 e 6 f 7 g 8 h 9 i 10 j 11 k 12") == []

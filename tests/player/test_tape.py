@@ -246,6 +246,14 @@ def inside_frames() -> list[Frame]:
     ]
 
 
+def test_whether_a_call_has_an_outcome() -> None:
+    """It is asked ahead of its turn; one that was given is gone."""
+    tape = Tape(iter(inside_frames()), SOURCES)
+    assert [tape.has_outcome(event) for event in (5, 0, 6)] == [True, True, False]
+    assert tape.outcome(5) is not None
+    assert not tape.has_outcome(5)
+
+
 def test_what_happened_inside_tools_is_left_out() -> None:
     """What it printed is an echo, and the handler of a signal, which acted for `m`, is an entry of `m`."""
     tape = Tape(iter(inside_frames()), SOURCES)
