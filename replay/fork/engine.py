@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -63,9 +64,10 @@ def execute(
     beginning = Beginning.of(path)
     if beginning.way:
         raise NotForkable(f"{path} is a child's, and begins in its parent", hint=f"fork {beginning.path} instead")
-    with Reader.open(path) as reader:
+    with ExitStack() as opened_here:
+        reader, *others = (opened_here.enter_context(Reader.open(each)) for each in (path, *plan.further))
         _check(plan, reader, path)
-        names = models.names([reader, *map(Reader.open, plan.further)])
+        names = models.names([reader, *others])
     argv, directory = beginning.start(command, cwd)
     scratch = tempfile.mkdtemp(prefix="replay-")
     try:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import Any, Final
 
@@ -41,6 +42,10 @@ class Sieve:
             packed value has other values before and behind its texts.
         after: bytes of which nothing is known, before it is built.
 
+    Attributes:
+        quietly: a context to import in. It is built wherever a text is looked at, and who does that may hold a lock
+            which the one who watches imports wants, too.
+
     Example:
         >>> sieve = Sieve({"openai": [rb"sk-\w{4}"], "github": [rb"gh[ps]_\w{4}"]}, after=0)
         >>> sieve.who(b"a sk-learned model"), sieve.who(b"a task")
@@ -51,6 +56,7 @@ class Sieve:
         self._patterns = [pattern for each in patterns.values() for pattern in each]
         self._names = [name for name, each in patterns.items() for _ in each]
         self._left = after
+        self.quietly: Callable[[], AbstractContextManager[object]] = nullcontext
         self._scan: Scan | None = None
         self._room: Callable[[], object] = object
         self._idle: list[object] = []  # room to work in: one scan at a time uses one, in whatever thread
@@ -82,7 +88,8 @@ class Sieve:
         """What looks for the patterns; None where it can't be built."""
         self._left = sys.maxsize  # whatever comes of it, it isn't tried again
         try:
-            hyperscan: Any = import_module("hyperscan")
+            with self.quietly():
+                hyperscan: Any = import_module("hyperscan")
         except ImportError:
             return None
         flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
