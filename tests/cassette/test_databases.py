@@ -139,3 +139,25 @@ def test_a_value_whose_other_pages_are_nowhere(tmp_path: Path) -> None:
     for at in range(leaf + 8, leaf + 509):
         cut = data[:at] + bytes(4) + data[at + 4 :]
         assert len(redacted(Texts(Pseudonyms(b"")), cut)) == len(data)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_what_is_left_of_rows_that_moved_or_went(log: bool, tmp_path: Path) -> None:
+    """Their values touch each other, so that no word is a secret by itself."""
+    long = "x" * 3000 + f" {KEY} " + "y" * 3000
+    rows = [(KEY, KEY), (KEY, KEY), (MAIL, long), (MAIL, long), (KEY, f"about {KEY} and"), (KEY, KEY), (KEY, long)]
+    data = made(tmp_path / "a", rows, log=log)
+    assert KEY.encode() not in redacted(Texts(Pseudonyms(bytes(16))), data)
+    database = sqlite3.connect(tmp_path / "b")
+    database.execute("pragma secure_delete = off")
+    database.execute("create table t (n integer primary key, a, b)")
+    database.executemany("insert into t values (?, ?, ?)", [(n, KEY, f"more{n}") for n in range(40)])
+    database.commit()
+    database.execute("delete from t where n % 3 = 1")
+    database.commit()
+    database.close()
+    data = (tmp_path / "b").read_bytes()
+    safe = redacted(Texts(Pseudonyms(bytes(16))), data)
+    assert KEY.encode() in data
+    assert KEY.encode() not in safe
+    assert len(read(tmp_path / "c", safe, len(safe))) == 27

@@ -66,7 +66,7 @@ def _nearest(frames: dict[int, list[int]], start: int, size: int, number: int) -
 def _page(
     texts: Texts, data: bytearray, start: int, first: int, usable: int, place: Callable[[int], int], end: int
 ) -> None:
-    """Search the values that begin on a page."""
+    """Search the values that begin on a page, and blank what is left over on it where something may be a secret."""
     head = start + first
     kind = data[head] if head < len(data) else 0
     if kind != _LEAF_TABLE and kind not in _INDEXES:
@@ -81,6 +81,24 @@ def _page(
         spans = list(_payload(data, at, size, usable, kind == _LEAF_TABLE, place, end))
         for value in _values(data, spans):
             _replace(texts, data, value)
+    for since, until in _unused(data, start, head, cells, usable):
+        if since < until and texts.suspect(bytes(data[since:until])):
+            data[since:until] = bytes(until - since)
+
+
+def _unused(data: bytearray, start: int, head: int, cells: int, usable: int) -> Iterator[tuple[int, int]]:
+    """The parts of a page that SQLite doesn't read: between the cells and their places, and those of cells that went.
+
+    Old cells are there, whose values touch each other.
+    """
+    count, content = (int.from_bytes(data[at : at + 2], "big") for at in (head + 3, head + 5))
+    page_end = min(start + usable, len(data))
+    yield cells + 2 * count, min(start + (content or usable), page_end)
+    free, last = int.from_bytes(data[head + 1 : head + 3], "big"), 0
+    while free > last:  # in their order on the page
+        at, last = start + free, free
+        free, size = (int.from_bytes(data[each : each + 2], "big") for each in (at, at + 2))
+        yield at + 4, min(at + size, page_end)
 
 
 def _payload(
