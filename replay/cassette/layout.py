@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from replay.cassette import footer as foot
 from replay.cassette import frame as f
@@ -105,8 +105,21 @@ def _scanned(source: ByteSource) -> Layout:
     )
 
 
-def segment(source: ByteSource, footer: Footer, number: int) -> tuple[list[Record], CassetteDamaged | None]:
-    """The frames of one segment, checksums verified, as far as they can be read; and why no further."""
+class Unpacked(NamedTuple):
+    """One segment: its frames, where their payloads lie in `data`, and why there are no more."""
+
+    data: bytes
+    frames: list[f.Frame]
+    damage: CassetteDamaged | None
+
+    def record(self, frame: f.Frame) -> Record:
+        """A frame with its payload."""
+        type_, event, start, end = frame
+        return type_, event, self.data[start:end]
+
+
+def segment(source: ByteSource, footer: Footer, number: int) -> Unpacked:
+    """One segment, checksums verified, as far as it can be read."""
     begin, stored = footer.segments[number], footer.stored[number]
     data = source.read_at(stored.offset, stored.size)
     problem = None
@@ -122,13 +135,12 @@ def segment(source: ByteSource, footer: Footer, number: int) -> tuple[list[Recor
     parsed = f.parse(data, begin.seed)
     if parsed.end != len(data) or not data:
         problem = problem or parsed.problem or "cut"
-    records = [(type_, event, data[start:end]) for type_, event, start, end in parsed.frames]
     if problem is None:
-        return records, None
-    good = begin.first + sum(type_ in (f.CALL, f.EVENT) for type_, _, _ in records)
+        return Unpacked(data, parsed.frames, None)
+    good = begin.first + sum(frame[0] in (f.CALL, f.EVENT) for frame in parsed.frames)
     offset = stored.offset + (0 if stored.packed else parsed.end)
     what = f"{source.name}: {problem} at byte {offset}"
-    return records, CassetteDamaged(what, offset=offset, good_events=good)
+    return Unpacked(data, parsed.frames, CassetteDamaged(what, offset=offset, good_events=good))
 
 
 def digests(source: ByteSource, found: Layout) -> Digests | None:

@@ -33,6 +33,7 @@ _LINKS_KEPT: Final = 512
 _TYPE: Final = 8
 """Where the type stands in a frame."""
 
+_FEW: Final = 16
 _PIECES: Final[dict[int, PieceStatus]] = {0: "piece", 1: "error", 3: "end", 4: "closed"}
 
 
@@ -121,7 +122,7 @@ class Reader:
         """
         for number in range(len(self._footer.segments)):
             run = self._run(number)
-            yield from run.frames
+            yield from run.records()
             if run.damage is not None and self.damage is None:
                 raise run.damage
 
@@ -289,7 +290,7 @@ class Reader:
         """What END says of the program's end; None if the recording has none."""
         payload = self._layout.outcome
         if payload is None and self.status == "sealed":
-            payload = next((p for t, _, p in self._run(len(self._firsts) - 1).frames if t == f.END), None)
+            payload = next((p for t, _, p in self._run(len(self._firsts) - 1).records() if t == f.END), None)
         if payload is None:
             return None
         outcome: Any = unpack(payload)
@@ -302,7 +303,7 @@ class Reader:
     def _run(self, number: int) -> _Run:
         run = self._runs.get(number)
         if run is None:
-            run = _Run(*layout.segment(self.source, self._footer, number))
+            run = _Run(layout.segment(self.source, self._footer, number))
             self._runs.put(number, run)
         return run
 
@@ -325,21 +326,30 @@ class Reader:
 
 
 class _Run:
-    """The frames of one segment, by event on demand, and why it has no more of them."""
+    """One segment: the frames of an event on demand. Who asks for a few is spared an index of them all."""
 
-    __slots__ = ("_events", "damage", "frames")
+    __slots__ = ("_asked", "_events", "_unpacked", "damage")
 
-    def __init__(self, frames: list[Record], damage: CassetteDamaged | None) -> None:
-        self.frames = frames
-        self.damage = damage
-        self._events: dict[int, list[Record]] | None = None
+    def __init__(self, unpacked: layout.Unpacked) -> None:
+        self._unpacked = unpacked
+        self._asked = 0
+        self._events: dict[int, list[f.Frame]] | None = None
+        self.damage = unpacked.damage
+
+    def records(self) -> Iterator[Record]:
+        return map(self._unpacked.record, self._unpacked.frames)
 
     def of(self, event: int) -> list[Record]:
-        if self._events is None:
-            self._events = {}
-            for frame in self.frames:
-                self._events.setdefault(frame[1], []).append(frame)
-        return self._events.get(event, [])
+        self._asked += 1
+        if self._asked <= _FEW:
+            found = [frame for frame in self._unpacked.frames if frame[1] == event]
+        else:
+            if self._events is None:
+                self._events = {}
+                for frame in self._unpacked.frames:
+                    self._events.setdefault(frame[1], []).append(frame)
+            found = self._events.get(event, [])
+        return list(map(self._unpacked.record, found))
 
 
 def _status(outcome: records.Return | None) -> Literal["done", "failed", "streamed", "open"]:

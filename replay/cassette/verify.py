@@ -210,10 +210,10 @@ def _leads_right(source: ByteSource, found: layout.Layout) -> bool:
     for number, (begin, stored) in enumerate(zip(footer.segments, footer.stored, strict=True)):
         if (begin.offset, begin.first, stored.offset) != (raw, events, at):
             return False
-        frames, damage = layout.segment(source, footer, number)
-        if damage is not None:
+        found_here = layout.segment(source, footer, number)
+        if found_here.damage is not None:
             return False
-        for type_, event, payload in frames:
+        for type_, event, payload in map(found_here.record, found_here.frames):
             raw += f.HEAD.size + len(payload)
             if stored_digests is not None:
                 making.add(type_, event, payload)
