@@ -192,6 +192,8 @@ SPINS = """
         done.set()
 
     def spin():
+        while "held" not in out:  # it never gives the lock back
+            pass
         while not lock.acquire(False):
             pass
         out.append("got it")
