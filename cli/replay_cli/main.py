@@ -36,7 +36,7 @@ COMMANDS: dict[str, str] = {
     "tree": "Recordings and their forks.",
     "doctor": "What would be captured here; which lines of a program read what isn't.",
     "verify": "Is the cassette whole and unaltered?",
-    "repair": "Copy what can be read of a damaged cassette to a new one, also from behind the damage.",
+    "repair": "What is left of a damaged cassette, in a new one.",
     "seal": "Sign a cassette, so that `replay verify --key` proves that nothing in it has changed since.",
     "keygen": "Make a key for signing cassettes: the private part in FILE (0600), the public one in FILE.pub.",
     "upload": "Copy sealed cassettes to a URL; what doesn't get there is tried again by the next `replay upload`.",

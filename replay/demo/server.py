@@ -333,7 +333,7 @@ def _gzip(body: bytes) -> bytes:
 
 @contextlib.contextmanager
 def spawn(
-    *, seed: int | None = None, delay: tuple[int, int] = (0, 10), errors: float = 0.0, lifetime: float = 600
+    *, seed: int | None = None, delay: tuple[int, int] = (0, 10), errors: float = 0.0, lifetime: float = 3600
 ) -> Generator[str, None, None]:
     """Runs the server in a process of its own and gives its URL. It ends with the block, and with this process."""
     options = ["--until-eof", f"--errors={errors}", f"--lifetime={lifetime}", "--delay", str(delay[0]), str(delay[1])]
