@@ -21,6 +21,9 @@ STOPPED = 90
 PROBED = 42
 """Exit code of an interpreter that was only asked whether it can be reached."""
 
+CANNOT_BEGIN = 125
+"""Exit code of a replay or a fork that failed before its program began."""
+
 
 class Spec(TypedDict):
     """What the parent wants.
@@ -85,14 +88,23 @@ def boot(text: str) -> None:
             sys.stderr.write(f"replay: nothing is recorded: {error}\n")
         except OSError as error:
             sys.stderr.write(f"replay: nothing is recorded: {error.strerror}: {spec['cassette']}\n")
-    elif spec["mode"] == "fork":
-        from replay.fork.forked import ForkedProcess
+        except Exception as error:  # ours: no reason for the program to fail
+            sys.stderr.write(f"replay: nothing is recorded: {type(error).__name__}: {error}\n")
+        return
+    try:
+        if spec["mode"] == "fork":
+            from replay.fork.forked import ForkedProcess
 
-        ForkedProcess(spec)
-    else:
-        from replay.replayed import ReplayedProcess
+            ForkedProcess(spec)
+        else:
+            from replay.replayed import ReplayedProcess
 
-        ReplayedProcess(spec)
+            ReplayedProcess(spec)
+    except BaseException as error:  # `site` would swallow it, and the program would run as if nothing were replayed
+        said = str(error) if isinstance(error, ReplayError) else f"{type(error).__name__}: {error}"
+        sys.stderr.write(f"replay: the program isn't run, since its replay can't begin: {said}\n")
+        sys.stderr.flush()
+        originals.os_exit(CANNOT_BEGIN)
 
 
 def _helper(argv: list[str]) -> str | None:

@@ -23,10 +23,15 @@ def _boot() -> None:
     try:
         from replay.bootstrap import boot
     except ImportError as error:
+        recording = '"mode": "record"' in spec
+        what, slug = ("nothing is recorded", "not-recorded") if recording else ("not run", "not-replayable")
         sys.stderr.write(
-            f"replay: nothing is recorded: {sys.executable} can't import agent-replay ({error}); "
-            "install it in the environment that runs the program [not-recorded]\n"
+            f"replay: {what}: {sys.executable} can't import agent-replay ({error}); "
+            f"install it in the environment that runs the program [{slug}]\n"
         )
+        if not recording:  # it would be the program itself, with all that it does to the world
+            sys.stderr.flush()
+            os._exit(125)
         return
     boot(spec)
 

@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 
 import replay
+from replay.cassette.codec import pack, unpack
+from tests.cassette import forging
 from tests.support.e2e import PROGRAMS, Recorded, cli, cli_json, record, shown, snapshot, write
 
 Agents = Callable[[str], Recorded]
@@ -238,6 +240,23 @@ def test_what_cannot_be_replayed_is_not_run_for_real(python: list[str], tmp_path
     assert not (tmp_path / "made").exists()
     assert done.returncode == 125, shown(done)
     assert b"[not-replayable]" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["run"], ["fork", "--at", "0", "--then", "recorded", "-o", "new.cassette"]])
+def test_a_replay_that_cannot_begin_does_not_run_the_program(command: list[str], tmp_path: Path) -> None:
+    """Python goes on where an exception comes out of `sitecustomize`, and it would be the program itself, unwatched."""
+    recorded = record(write(tmp_path / "p.py", TOUCHES), tmp_path / "x.cassette", cwd=tmp_path)
+    frames, signatures = forging.taken(Path(recorded.path))
+    header = unpack(frames[0][2])
+    del header["random_seed"]
+    forging.put(tmp_path / "y.cassette", [(*frames[0][:2], pack(header)), *frames[1:]], signatures)
+    (tmp_path / "replaying").touch()
+    verb, *options = command
+    done = cli(verb, tmp_path / "y.cassette", *options, cwd=tmp_path)
+    assert not (tmp_path / "made").exists()
+    assert done.returncode == 125, shown(done)
+    assert b"random_seed" in done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 def test_a_diverging_replay_leaves_nothing_behind(recorded_agent: Agents, tmp_path: Path) -> None:
