@@ -93,6 +93,23 @@ def test_a_program_and_its_children(place: Path) -> None:
     no_canary_in(place)
 
 
+READERS = [
+    ["show", "x.cassette"], ["diff", "x.cassette", "x.cassette"], ["scan", "x.cassette"], ["memory", "x.cassette"],
+    ["effects", "x.cassette"], ["triage", "x.cassette"], ["expect", "x.cassette", "exit == 0"],
+    ["baseline", "learn", "x.cassette", "-o", "base.yaml"], ["repair", "x.cassette", "-o", "y.cassette"],
+    ["tree", "."],
+]  # fmt: skip
+
+
+def test_whoever_has_the_identity_asks_what_they_like(place: Path) -> None:
+    cli(place, "record", "--encrypt", "to", "-o", "x.cassette", "--", sys.executable, "program.py", "parent")
+    for command in READERS:
+        closed = cli(place, *command)
+        assert "[cassette-encrypted]" in closed.stderr or "is encrypted" in closed.stdout, (command, closed)
+        opened = cli(place, *command, "--identity", "identity")
+        assert opened.returncode == 0, (command, opened)
+
+
 def test_killed(place: Path) -> None:
     """What had returned is there, for who has the identity; the host has lost it all the same."""
     done = cli(place, "record", "--encrypt", "to", "-o", "x.cassette", "--", sys.executable, "program.py", "killed")

@@ -68,6 +68,8 @@ def test_a_fork_its_tree_and_its_difference(base: tuple[str, World], tmp_path: P
     assert tree["forks"][0]["fork"]["at"] == at
     assert tree["forks"][0]["fork"]["parent"] == tree["id"]
     assert tree["forks"][0]["forks"][0]["fork"]["edits"] == ["dropped"]
+    (tmp_path / "other.cassette").write_bytes(b"none")  # nobody asked for it
+    assert replay("tree", str(new)).stdout.splitlines() == shown
     differs = json.loads(replay("diff", str(here), str(new), "--json").stdout)
     assert [(root["class"], root["changes"]) for root in differs["roots"]] == [
         ("input", {"state": ["lost", "shipped"]})

@@ -11,7 +11,7 @@ from replay_cli import console, contents, exits, options
 @click.command("diff")
 @click.argument("a", callback=options.named)
 @click.argument("b", callback=options.named)
-@options.common
+@options.reads
 def command(a: str, b: str) -> int:
     """What differs between two recordings, and which of it is a cause.
 

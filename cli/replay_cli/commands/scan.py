@@ -20,7 +20,7 @@ from replay_cli.render.text import one_line, plural
 @click.command("scan")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--redact", metavar="F", help="A TOML file: what is a secret besides what looks like one.")
-@options.common
+@options.reads
 def command(paths: tuple[str, ...], redact: str | None) -> int:
     """Secrets that are still in recordings.
 

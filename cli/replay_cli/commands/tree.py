@@ -9,42 +9,60 @@ from typing import Any
 import click
 
 from replay.cassette.cassette import load
-from replay.cassette.directory import cassettes, default_directory
-from replay.model.errors import CassetteMissing, ReplayError
+from replay.cassette.directory import cassettes, default_directory, resolve
+from replay.model.errors import ReplayError
 from replay_cli import console, exits, options
 from replay_cli.render.text import one_line, plural
 
 
 @click.command("tree")
-@click.argument("directory", required=False, type=click.Path(path_type=Path))
+@click.argument("place", required=False, metavar="[DIRECTORY|CASSETTE]", callback=options.named)
 @options.reads
-def command(directory: Path | None) -> int:
+def command(place: str | None) -> int:
     """Recordings and their forks.
 
-    Those in DIRECTORY; without it in $REPLAY_DIR, or `.replay`. A fork stands below the recording that it was made of,
-    with the event it began at and what was changed there.
+    Those in DIRECTORY; without it in $REPLAY_DIR, or `.replay`; of a CASSETTE those of its directory that belong to it.
+    A fork stands below the recording that it was made of, with the event it began at and what was changed there.
     """
-    place = directory or default_directory()
-    if directory is not None and not directory.exists():
-        raise CassetteMissing(f"no such directory: {directory}")
-    nodes, unread = _nodes(cassettes(place))
+    directory, one = _place(place)
+    nodes, problems = _nodes(cassettes(directory))
     known = {node["id"] for node in nodes}
     roots = [node for node in nodes if node["fork"] is None or node["fork"]["parent"] not in known]
+    if one is not None:
+        roots = [root for root in roots if _holds(_tree(root, nodes), one)]
+        problems = {path: problem for path, problem in problems.items() if Path(path).samefile(one)}
     if options.current().json:
-        console.document({"directory": str(place), "trees": [_tree(root, nodes) for root in roots], "unread": unread})
+        trees = [_tree(root, nodes) for root in roots]
+        console.document({"directory": str(directory), "trees": trees, "unread": list(problems)})
         return exits.SAME
     for root in roots:
         _show(root, nodes, "", "")
-    for path in unread if not options.current().quiet else ():
-        click.echo(one_line(f"replay: {path} can't be read"), err=True)
-    if not roots and not options.current().quiet:
-        click.echo(f"no cassettes in {place}", err=True)
+    for problem in problems.values() if not options.current().quiet else ():
+        click.echo(one_line(f"replay: {problem}"), err=True)
+    if not roots and not problems and not options.current().quiet:
+        click.echo(f"no cassettes in {directory}", err=True)
     return exits.SAME
 
 
-def _nodes(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
+def _place(named: str | None) -> tuple[Path, Path | None]:
+    """The directory, and the cassette in it that was asked for."""
+    if named is None:
+        return default_directory(), None
+    path = Path(named)
+    if path.is_dir():
+        return path, None
+    path = resolve(named)
+    return path.parent, path
+
+
+def _holds(tree: dict[str, Any], path: Path) -> bool:
+    return Path(tree["cassette"]).samefile(path) or any(_holds(fork, path) for fork in tree["forks"])
+
+
+def _nodes(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], dict[str, ReplayError]]:
+    """What each recording is, and by their paths why others can't be read."""
     nodes: list[dict[str, Any]] = []
-    unread: list[str] = []
+    problems: dict[str, ReplayError] = {}
     for path in paths:
         try:
             with load(path) as cassette:
@@ -59,9 +77,9 @@ def _nodes(paths: Sequence[Path]) -> tuple[list[dict[str, Any]], list[str]]:
                         "fork": cassette.header.get("fork"),
                     }
                 )
-        except ReplayError:
-            unread.append(str(path))
-    return nodes, unread
+        except ReplayError as error:
+            problems[str(path)] = error
+    return nodes, problems
 
 
 def _below(node: dict[str, Any], nodes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
