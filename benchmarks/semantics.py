@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from benchmarks import loss
-from benchmarks.vcr import Recorded, place, recordings
+from replay.interop.vcr.reading import Recorded, recordings
+from replay.model.event import Event
 from replay.semantics import LLMCall
 from replay.semantics.links import Sessions
 
@@ -53,11 +55,17 @@ class Found:
     reasons: tuple[str, ...]
 
 
+def place(event: Event) -> tuple[str, str]:
+    """(host, path) of what was called."""
+    parts = urlsplit(str(event.request["url"]))
+    return parts.hostname or "", parts.path
+
+
 def look(path: Path) -> Iterator[Found]:
     """Every interaction of a file. Messages of a websocket are one exchange for each turn of the model."""
     sessions = Sessions()
     turn: list[Any] = []
-    for recorded in recordings(path):
+    for recorded in recordings(path, cut=7):  # so that nothing depends on where pieces are cut
         call = sessions.read(recorded.event)
         if recorded.event.kind == "websocket":
             turn += _received(recorded)

@@ -14,13 +14,13 @@ from typing import Any, cast
 
 import pytest
 
-from benchmarks.vcr import Recorded, recordings
 from replay import semantics
+from replay.interop.vcr.reading import Recorded, recordings
 from replay.model.event import Event
 from replay.semantics import LLMCall
 from tests.semantics.wires import RECORDINGS
 
-ALL = [(path.stem, recorded) for path in RECORDINGS for recorded in recordings(path)]
+ALL = [(path.stem, recorded) for path in RECORDINGS for recorded in recordings(path, cut=7)]
 
 
 def _recorded(dialect: str, host: str = "") -> list[Any]:

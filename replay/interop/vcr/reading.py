@@ -1,5 +1,13 @@
-"""vcr recordings of other projects as the events that our own seams would have written, and what their recorder says
-was in them."""
+"""vcr's YAML as the events that our own seams would have written, and what their recorder says was in them.
+
+    {"request": {"method", "uri", "headers", "body"}, "response": {"status", "headers", "body"}}     vcrpy's own
+    … "parsed_body" in the place of "body"                                                          pydantic-ai's, JSON
+    {"kind": "message", "direction": "sent" | "received", "data"}                                   of websockets
+    {"request_sample" | "request_stream": {"raw", "json"}, "response_…": …}                         of gRPC
+
+A body is text, bytes, `{"string": …}` or `{"base64_string": …}`. Nothing in a file is executed: a tag that isn't plain
+YAML is an error.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import yaml
 
+from replay.model.errors import CassetteMissing, CassetteUnreadable
 from replay.model.event import Event, Piece
 
 
@@ -28,25 +36,51 @@ class Recorded:
     said: tuple[Any, list[Any]] | None = None
 
 
-def recordings(path: Path) -> Iterator[Recorded]:
-    """All interactions of a vcr file, in order: HTTP exchanges, gRPC calls, websocket messages."""
-    document = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
-    for number, item in enumerate(cast("list[dict[str, Any]]", document["interactions"])):
-        if item.get("kind") == "message":
-            yield Recorded(_message(number, item))
-        elif "request" in item:
-            yield Recorded(_exchange(number, item["request"], item["response"]))
-        else:
-            yield _rpc(number, item)
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def events(path: Path) -> Iterator[Event]:
+def recordings(path: Path, *, cut: int | None = None) -> Iterator[Recorded]:
+    """All interactions of a vcr file, in order: HTTP exchanges, gRPC calls, websocket messages.
+
+    Args:
+        cut: streamed bodies come in pieces of so many bytes; whole by default, since vcr doesn't know how they came.
+
+    Raises:
+        CassetteMissing: there is no such file. CassetteUnreadable: it isn't vcr's.
+    """
+    for number, item in enumerate(_interactions(path)):
+        try:
+            if item.get("kind") == "message":
+                yield Recorded(_message(number, item))
+            elif "request" in item:
+                yield Recorded(_exchange(number, item["request"], item["response"], cut))
+            else:
+                yield _rpc(number, item)
+        except (KeyError, TypeError, AttributeError, ValueError, StopIteration) as error:
+            raise CassetteUnreadable(f"{path}: interaction {number} isn't as vcr writes them ({error!r})") from None
+
+
+def events(path: Path, *, cut: int | None = None) -> Iterator[Event]:
     """The events alone."""
-    return (recorded.event for recorded in recordings(path))
+    return (recorded.event for recorded in recordings(path, cut=cut))
 
 
-def _exchange(number: int, request: dict[str, Any], response: dict[str, Any]) -> Event:
-    """Streamed answers come as pieces of 7 bytes, so that nothing depends on where they are cut."""
+def _interactions(path: Path) -> list[dict[str, Any]]:
+    try:
+        document = yaml.load(path.read_text("utf-8"), Loader=_LOADER)
+    except FileNotFoundError:
+        raise CassetteMissing(f"no such file: {path}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CassetteUnreadable(f"can't read {path}: {error}") from None
+    whole = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+    found: Any = whole.get("interactions")
+    items = cast("list[Any]", found) if isinstance(found, list) else None
+    if items is None or not all(isinstance(item, dict) for item in items):
+        raise CassetteUnreadable(f"{path} has no list of `interactions`: it isn't vcr's")
+    return items
+
+
+def _exchange(number: int, request: dict[str, Any], response: dict[str, Any], cut: int | None) -> Event:
     headers = _headers(response["headers"])
     body = _body(response)
     if body.startswith(b"\x1f\x8b"):  # recorders mostly store bodies decoded and keep the header: the bytes decide
@@ -55,7 +89,11 @@ def _exchange(number: int, request: dict[str, Any], response: dict[str, Any]) ->
         ("stream" in value or "ndjson" in value) and name.lower() == "content-type" for name, value in headers
     )
     status = response["status"]
-    pieces = (*(Piece(i, "piece", body[i : i + 7]) for i in range(0, len(body), 7)), Piece(len(body), "end", None))
+    size = cut or len(body) or 1
+    pieces = (
+        *(Piece(i, "piece", body[i : i + size]) for i in range(0, len(body), size)),
+        Piece(len(body), "end", None),
+    )
     head = {"status": status["code"], "reason": status.get("message") or "", "headers": headers}
     return _event(
         number,
@@ -149,9 +187,3 @@ def _body(message: dict[str, Any]) -> bytes:
     if isinstance(body, str):
         body = body.encode()
     return cast("bytes", body or b"")
-
-
-def place(event: Event) -> tuple[str, str]:
-    """(host, path) of what was called."""
-    parts = urlsplit(str(event.request["url"]))
-    return parts.hostname or "", parts.path

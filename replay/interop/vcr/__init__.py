@@ -1,0 +1,1 @@
+"""vcrpy's cassettes (YAML)."""
