@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from replay_cli import options
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+T = TypeVar("T")
 
 
 def results(*, unknown: int = 100) -> Console:
@@ -25,6 +28,16 @@ def results(*, unknown: int = 100) -> Console:
 def notes() -> Console:
     """A console on stderr, for progress; silent when the user said --quiet."""
     return _console(stderr=True)
+
+
+def progress(steps: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """`steps`, with a bar on stderr that counts them while they come; none where stderr is no terminal."""
+    if not sys.stderr.isatty() or options.current().quiet:
+        yield from steps
+        return
+    from rich.progress import track
+
+    yield from track(steps, description=what, total=total, console=notes(), transient=True)
 
 
 def _console(*, stderr: bool, unknown: int = 100) -> Console:

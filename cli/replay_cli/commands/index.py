@@ -1,0 +1,60 @@
+"""`replay index`: many cassettes as one Parquet file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from replay.cassette.directory import SUFFIX, cassettes, default_directory, descendants, url_of
+from replay.cassette.remote import listed
+from replay.model.errors import CassetteMissing
+from replay_cli import console, exits, options
+from replay_cli.render.text import one_line, plural
+
+
+@click.command("index")
+@click.argument("places", metavar="[DIR|URL|CASSETTE]...", nargs=-1)
+@click.option(
+    "-o", "--output", metavar="PARQUET", help="The index [default: corpus.parquet in the cassette directory]."
+)
+@click.option("-n", "workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes that read.")
+@options.reads
+def command(places: tuple[str, ...], output: str | None, workers: int) -> int:
+    """Write one row per event of many cassettes to a Parquet file, which `replay query` asks.
+
+    Cassettes in each DIR or at each URL, and those of the child processes below them; without any, $REPLAY_DIR's.
+    A cassette that can't be read, or not to its end, is named, and the exit code is 125: what could be read is in the
+    index.
+    """
+    from replay.corpus.index import Indexed, index
+
+    where = Path(output) if output else default_directory() / "corpus.parquet"
+    paths = [path for place in places or (str(default_directory()),) for path in _cassettes(place)]
+    done = Indexed()
+    for so_far in console.progress(index(paths, where, workers), len(paths), "cassettes"):
+        done = so_far
+    events, problems = done.events, done.problems
+    if options.current().json:
+        shown = [{"path": path, "problem": problem} for path, problem in problems]
+        console.document({"index": str(where), "cassettes": len(paths), "events": events, "problems": shown})
+    else:
+        for path, problem in problems:
+            click.echo(one_line(f"replay: {path}: {problem}"), err=True)
+        click.echo(f"{where}: {plural(events, 'event')} of {plural(len(paths), 'cassette')}")
+    return exits.CANNOT_JUDGE if problems else exits.SAME
+
+
+def _cassettes(place: str) -> Iterator[str]:
+    if os.path.isdir(place):
+        for path in cassettes(place):
+            yield from map(str, (path, *descendants(path)))
+    elif os.path.exists(place):
+        yield place
+    else:
+        url = url_of(place)
+        if url is None:
+            raise CassetteMissing(f"no such directory: {place}")
+        yield from [url] if url.endswith(SUFFIX) else listed(url)
