@@ -152,7 +152,14 @@ def _plain(value: Any) -> Any:
     return sorted(map(str, cast("Sequence[Any]", value))) if isinstance(value, (set, frozenset)) else str(value)
 
 
-_json = json.JSONEncoder(ensure_ascii=False, default=_plain, skipkeys=True, check_circular=False).encode
+_in_c: Any = json.encoder  # without types
+_encode = _in_c.c_make_encoder(  # what `JSONEncoder.encode` makes anew for each value
+    None, _plain, _in_c.encode_basestring, None, ": ", ", ", False, True, True
+)
+
+
+def _json(value: Any) -> str:
+    return "".join(_encode(value, 0))
 
 
 def _program(header: Mapping[str, Any]) -> str | None:

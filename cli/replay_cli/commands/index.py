@@ -23,7 +23,9 @@ from replay_cli.render.text import one_line, plural
 @click.option("-n", "workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes that read.")
 @options.reads
 def command(places: tuple[str, ...], output: str | None, workers: int) -> int:
-    """Write one row per event of many cassettes to a Parquet file, which `replay query` asks.
+    """Many cassettes as one Parquet file.
+
+    It has one row per event; `replay query` asks it.
 
     Cassettes in each DIR or at each URL, and those of the child processes below them; without any, $REPLAY_DIR's.
     A cassette that can't be read, or not to its end, is named, and the exit code is 125: what could be read is in the

@@ -19,10 +19,10 @@ from replay_cli.render.plain import value
 )
 @options.common
 def command(sql: str, index: str | None) -> int:
-    """Ask an index with one SELECT, such as "select tool, count(*) from tool_calls group by tool".
+    """SQL over an index: events, llm_calls, tool_calls, effects, cassettes.
 
-    There are `events`, `llm_calls`, `tool_calls`, `effects` and `cassettes`; docs/corpus.md has their columns. The
-    language is DuckDB's. The query reads the index and nothing else.
+    One SELECT, such as "select tool, count(*) from tool_calls group by tool", in DuckDB's language; docs/corpus.md has
+    the columns. The query reads the index and nothing else.
     """
     from replay.corpus.query import query
 
