@@ -63,6 +63,15 @@ def test_what_has_none_beside_one_stays_as_it_is(value: Any) -> None:
     assert _safe([*others, value])[:-1] == others
 
 
+def test_what_a_command_is_given_as_its_password() -> None:
+    command = ["psql", "--user", "me", "--password", PASSWORD, "-password", "--next", "--api-key", "a" * 15, "--password"]
+    safe = _safe([*command])
+    assert [one for one, other in zip(command, safe, strict=True) if one != other] == [PASSWORD, "a" * 15]
+    values = _values()
+    values.packed(pack(command))
+    assert PASSWORD.encode() not in values.packed(pack(f"they said: {command}")), "it is looked for from then on"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text() | st.binary(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

@@ -178,6 +178,7 @@ PASSWORD_NAME: Final = re.compile(_BEFORE_NAME % _PASSWORD.decode())
 """The name of a field whose whole value is a secret, however short."""
 KEY_NAME: Final = re.compile(_BEFORE_NAME % _KEY.decode())
 """The name of a field whose whole value is a secret, if it has a long word in it."""
+_OPTION: Final = rb"(?:(?<![\w-])|(?<=\\[nrt]))--(?:[\w-]{0,32}-)?"
 
 FOLDED: Final = (b"\xc5\xbf", b"\xe2\x84\xaa")
 """A long s and the sign for Kelvin are an s and a k in any case, to these two."""
@@ -285,6 +286,18 @@ TABLE: Final = (
         check=lambda value: value[:1] not in (b"<", b"$", b"{"),
     ),
     Detector(
+        "option",
+        "what a command is given as `--password` or so; behind a blank only what isn't a word",
+        (b"password", b"passwd", b"passphrase", b"secret"),
+        _OPTION
+        + rb"(?i:"
+        + _PASSWORD
+        + rb")(?:=[\"']?|[ \t]{1,3}[\"']?(?![\"'-])(?=[A-Za-z]*[^A-Za-z\s\"'\\]))(?P<s>[^\s\"'\\]{4,400})",
+        (rb"(?i)--[\w-]*" + _PASSWORD + rb"(?:=|[ \t])",),
+        before=_OPTION,
+        check=lambda value: value[:1] not in (b"<", b"$", b"{"),
+    ),
+    Detector(
         "mixed",
         "16 and more digits and letters behind a name with key, token, secret, password or credential in it",
         _NAMES,
@@ -358,6 +371,11 @@ _OPEN_NAME: Final = re.compile(
     + rb"|"
     + _KEY
     + rb")(?:\\{0,3}[\"'])?[ \t]*(?:[:=][ \t]*(?:\\{0,3}[\"'][^\"'\\\s]*)?)?\\{0,3}"
+    rb"|"
+    + _OPTION
+    + rb"(?i:"
+    + _PASSWORD
+    + rb")(?:=[\"']?|[ \t]+[\"']?)[^\s\"'\\]*"
     rb"|(?i:passw|secret|key|token|credential)[\w.-]{0,42}\\{0,3}[\"']?[ \t]*[:=][ \t]*\\{0,3}[\"']?[\w+/=.~-]*)\Z"
 )
 _OPEN_IBAN: Final = re.compile(rb"[A-Z]{2}\d\d(?: ?[A-Z0-9]){3,} ?\Z")

@@ -50,7 +50,7 @@ _WORDS: Final = bytes(97 if RUN.match(bytes((byte,)) * 15) else 32 for byte in r
 _NUMBERS: Final = bytes(48 if byte in b"0123456789" else 97 for byte in range(256))
 _SEPARATORS: Final = b" ().-"
 _AT: Final = re.compile(rb"@(?<=[\w.+-]@)[A-Za-z0-9]")  # a small number is one byte, too
-_GIVES: Final = re.compile(rb"(?:pass(?:word|wd|phrase)|secret)(?:[\xa0-\xbf\xd9-\xdb]|(?:\\{0,3}[\"'])?[ \t]*[:=])")
+_GIVES: Final = re.compile(rb"(?:pass(?:word|wd|phrase)|secret)(?:[\xa0-\xbf\xd9-\xdb \t]|(?:\\{0,3}[\"'])?[:=])")
 """Something given: in a text, or in a packed map, where a value's first byte says that it is a text."""
 _LONG: Final = b"a" * 15
 _NINE: Final = b"0" * 9

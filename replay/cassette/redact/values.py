@@ -7,6 +7,7 @@ and most payloads are seen to have nothing in them without being unpacked.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from itertools import pairwise
 from typing import Any, Final
 
 from replay.cassette import _msgpack as msgpack
@@ -96,6 +97,9 @@ class Values:
 
     def _items(self, items: list[Any]) -> list[Any]:
         safe = [self.value(item) for item in items]
+        for place, (name, item) in enumerate(pairwise(items), start=1):
+            if _type(name) is str and name.startswith("-") and _type(item) is str and not item.startswith("-"):
+                safe[place] = self._option(name.lstrip("-"), item)
         return items if all(map(_is, items, safe)) else safe
 
     def _fields(self, fields: dict[Any, Any]) -> dict[Any, Any]:
@@ -114,6 +118,13 @@ class Values:
         if password or (KEY_NAME.fullmatch(name) and RUN.search(raw)):
             return self._texts.pseudonyms.secret(raw).decode()
         return self._text(value)
+
+    def _option(self, name: str, value: str) -> str:
+        """What a command is given as its password is looked for everywhere from then on."""
+        safe = self._named(name, value)
+        if safe is not value:
+            self._texts.learn(value.encode("utf-8", "surrogatepass"))
+        return safe
 
     def _inside(self, value: Any) -> Any:
         items = msgpack.unpack(value.data, msgpack.ext)
