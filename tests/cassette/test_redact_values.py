@@ -64,7 +64,7 @@ def test_what_has_none_beside_one_stays_as_it_is(value: Any) -> None:
 
 
 def test_what_a_command_is_given_as_its_password() -> None:
-    command = ["psql", "--user", "me", "--password", PASSWORD, "-password", "--next", "--api-key", "a" * 15, "--password"]
+    command = ["psql", "--user", "me", "--password", PASSWORD, "-secret", "--next", "--api-key", "a" * 15, "-password"]
     safe = _safe([*command])
     assert [one for one, other in zip(command, safe, strict=True) if one != other] == [PASSWORD, "a" * 15]
     values = _values()
