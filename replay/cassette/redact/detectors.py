@@ -371,11 +371,7 @@ _OPEN_NAME: Final = re.compile(
     + rb"|"
     + _KEY
     + rb")(?:\\{0,3}[\"'])?[ \t]*(?:[:=][ \t]*(?:\\{0,3}[\"'][^\"'\\\s]*)?)?\\{0,3}"
-    rb"|"
-    + _OPTION
-    + rb"(?i:"
-    + _PASSWORD
-    + rb")(?:=[\"']?|[ \t]+[\"']?)[^\s\"'\\]*"
+    rb"|" + _OPTION + rb"(?i:" + _PASSWORD + rb")(?:=[\"']?|[ \t]+[\"']?)[^\s\"'\\]*"
     rb"|(?i:passw|secret|key|token|credential)[\w.-]{0,42}\\{0,3}[\"']?[ \t]*[:=][ \t]*\\{0,3}[\"']?[\w+/=.~-]*)\Z"
 )
 _OPEN_IBAN: Final = re.compile(rb"[A-Z]{2}\d\d(?: ?[A-Z0-9]){3,} ?\Z")
