@@ -57,7 +57,7 @@ def repair(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Repaire
         lost: list[int] = []
         end: bytes | None = None
         writer = Continued.create(
-            out, {**kept, "repaired": {"id": header.get("id")}}, journal=_journal(header.get("recipients"))
+            out, {**kept, "repaired": {"id": header.get("id")}}, journal=journal(header.get("recipients"))
         )
         assert isinstance(writer, Continued)
         try:
@@ -83,7 +83,7 @@ def repair(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> Repaire
         source.close()
 
 
-def _journal(recipients: Any) -> Callable[[int], Disk] | None:
+def journal(recipients: Any) -> Callable[[int], Disk] | None:
     """What was encrypted stays so, to the same keys."""
     if not recipients:
         return None

@@ -196,7 +196,7 @@ def mended(found: Iterable[Found]) -> Iterator[Record]:
     due = 0
     lost: set[int] = set()
     for each in found:
-        if isinstance(each, Hole) or not _sound(*each):
+        if isinstance(each, Hole) or not sound(*each):
             continue
         type_, event, payload = each
         if type_ in (f.CALL, f.EVENT):
@@ -216,7 +216,7 @@ def mended(found: Iterable[Found]) -> Iterator[Record]:
         yield each
 
 
-def _sound(type_: int, _event: int, payload: bytes) -> bool:
+def sound(type_: int, _event: int, payload: bytes) -> bool:
     """Whether the payload is what its type says, as far as a writer has to know."""
     tables = Tables({}, {}, [])
     adds: dict[int, Callable[..., None]] = {

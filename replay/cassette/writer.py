@@ -65,7 +65,7 @@ class Writer:
         on_failure: gets what went wrong with the disk; None: it is raised.
         aside, on_turn, asked: for flight recorders.
         now: microseconds since the recording began, for what the writer itself has to say.
-        sign: signs what `seal` seals.
+        sign: signs what `seal` seals. signatures: there already are.
         broken: nothing more is written, and the file says why: the disk took nothing for too long, or somebody cut or
             removed the file.
 
@@ -94,6 +94,7 @@ class Writer:
         self.on_failure: Callable[[OSError], None] | None = None
         self.now: Callable[[], int] = int
         self.sign: Sign | None = None
+        self.signatures: list[Any] = []
         self.aside: object = None
         self.on_turn: object = None
         self.asked: str | None = None
@@ -515,6 +516,7 @@ class Writer:
             sites=self._sites,
             blind=self._blind,
             gaps=self._gaps,
+            signatures=list(self.signatures),
         )
         sealing.seal(self._disk, self.path, footer, self._crc, self.sign)
 

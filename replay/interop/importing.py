@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +23,8 @@ from replay.cassette.header import entropy
 from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
 from replay.interop.chat import Transcript, Turn, canonical, declared, paired, transcripts
-from replay.model.errors import CassetteMissing, CassetteUnreadable, NotImportable
+from replay.interop.formats import Run, data
+from replay.model.errors import NotImportable
 
 ENTRY = "import"
 """The type of `header["entry"]`: there is no program."""
@@ -44,21 +46,17 @@ _MISSING = (
 )
 
 
-def load(path: Path) -> list[Transcript]:
+def runs(file: Path) -> list[Run]:
     """The runs in a file.
 
     Raises:
         CassetteMissing, CassetteUnreadable: the file. NotImportable: nothing in it is known.
     """
-    try:
-        found = transcripts(path.read_bytes())
-    except FileNotFoundError:
-        raise CassetteMissing(f"no such file: {path}") from None
-    except OSError as error:
-        raise CassetteUnreadable(f"can't read {path}: {error.strerror}") from None
+    original = data(file)
+    found = transcripts(original)
     if not found:
-        raise NotImportable(f"{path} has no messages of a kind that is known", hint="docs/import.md lists the kinds")
-    return found
+        raise NotImportable(f"{file} has no messages of a kind that is known", hint="docs/import.md lists the kinds")
+    return [Run(file, each.part, each.format, partial(write, each, original=original)) for each in found]
 
 
 def write(transcript: Transcript, path: Path, original: bytes = b"") -> int:

@@ -1,0 +1,102 @@
+"""What `replay import` reads and `replay export` writes: one function for each format, found when it is asked for.
+
+    importer(file) -> Iterable[Run]      what is in a file, or in a directory; writes nothing yet
+    exporter(cassette, out) -> dict      writes `out`; says what is worth telling (docs/import.md)
+
+Other packages add their own as entry points (docs/plugins.md); a name of ours stays ours.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from replay.cassette.cassette import Cassette
+from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Something in a file that makes a cassette.
+
+    Attributes:
+        file: where it is from. part: its position there, which may have several.
+        format: what it was known as. write: makes the cassette at a path; how many events it has.
+    """
+
+    file: Path
+    part: int
+    format: str
+    write: Callable[[Path], int]
+
+
+Importer: TypeAlias = Callable[[Path], Iterable[Run]]
+Exporter: TypeAlias = Callable[[Cassette, Path], Mapping[str, Any]]
+
+IMPORTERS: Final[Mapping[str, str]] = {
+    "chat": "replay.interop.importing:runs",
+    "json": "replay.interop.json.reading:runs",
+}
+
+EXPORTERS: Final[Mapping[str, str]] = {
+    "json": "replay.interop.json.writing:export",
+}
+
+
+def importer(name: str) -> Importer:
+    """Raises UsageError where there is none of that name."""
+    found: Importer = _found(name, IMPORTERS, "replay.importers")
+    return found
+
+
+def exporter(name: str) -> Exporter:
+    """Raises UsageError where there is none of that name."""
+    found: Exporter = _found(name, EXPORTERS, "replay.exporters")
+    return found
+
+
+def _found(name: str, table: Mapping[str, str], group: str) -> Any:
+    if name in table:
+        module, _, attribute = table[name].partition(":")
+        return getattr(import_module(module), attribute)
+    from importlib.metadata import entry_points
+
+    added = {point.name: point for point in entry_points(group=group)}
+    if name not in added:
+        known = ", ".join(sorted({*table, *added}))
+        raise UsageError(f"no such format: {name}", hint=f"there are {known}")
+    return added[name].load()
+
+
+def data(file: Path) -> bytes:
+    """What is in a file.
+
+    Raises:
+        CassetteMissing, CassetteUnreadable: by those names.
+    """
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise CassetteMissing(f"no such file: {file}") from None
+    except OSError as error:
+        raise CassetteUnreadable(f"can't read {file}: {error.strerror}") from None
+
+
+def created(out: Path) -> int:
+    """A new file that nobody else can read; its descriptor.
+
+    Raises:
+        CassetteExists, CassetteMissing, CassetteUnreadable: by those names.
+    """
+    try:
+        return os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise CassetteExists(f"{out} exists already", hint="choose another -o") from None
+    except FileNotFoundError:
+        raise CassetteMissing(f"no directory for {out}", hint="create it first") from None
+    except OSError as error:
+        raise CassetteUnreadable(f"can't create {out}: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""Cassettes as JSON, frame by frame, and back without a loss."""
