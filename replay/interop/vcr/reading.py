@@ -73,11 +73,10 @@ def _interactions(path: Path) -> list[dict[str, Any]]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CassetteUnreadable(f"can't read {path}: {error}") from None
     whole = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
-    found: Any = whole.get("interactions")
-    items = cast("list[Any]", found) if isinstance(found, list) else None
-    if items is None or not all(isinstance(item, dict) for item in items):
+    found: list[Any] | None = whole.get("interactions")
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise CassetteUnreadable(f"{path} has no list of `interactions`: it isn't vcr's")
-    return items
+    return found
 
 
 def _exchange(number: int, request: dict[str, Any], response: dict[str, Any], cut: int | None) -> Event:
