@@ -1,3 +1,3 @@
 """Fixtures for all tests are in `tests/support`; this file only loads them."""
 
-pytest_plugins = ["tests.support.plugin", "tests.support.tables", "tests.support.torture"]
+pytest_plugins = ["pytester", "tests.support.plugin", "tests.support.tables", "tests.support.torture"]

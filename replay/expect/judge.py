@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from replay.expect.grammar import parse
-from replay.expect.seen import Seen, seen, tokens
+from replay.expect.seen import Seen, seen, tokens, took
 from replay.expect.subject import Subject
 from replay.expect.syntax import (
     And,
@@ -146,6 +146,8 @@ class _Judge:
             value: Any = Beginning(text) if self._subject.open else text
         elif root == "tokens":
             value = Absent.UNKNOWN if self._subject.open else tokens(self._subject.events)
+        elif root == "took":
+            value = Absent.UNKNOWN if self._subject.open else took(self._subject.events)
         else:
             value = self._subject.values.get(str(root), Absent.UNKNOWN)
         return walk(value, tuple(rest))

@@ -198,6 +198,11 @@ def tokens(events: Iterable[Event]) -> Any:
     return sum(used) if all(isinstance(each, int) for each in used) else Absent.UNKNOWN
 
 
+def took(events: Iterable[Event]) -> float:
+    """Seconds from the beginning to the last thing that is known to have happened."""
+    return max((event.at + (event.took or 0) for event in events), default=0) / 1e6
+
+
 def _text(parts: Iterable[Any]) -> str:
     return "\n".join(part.content if isinstance(part.content, str) else repr(part.content) for part in parts)
 

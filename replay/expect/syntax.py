@@ -20,13 +20,16 @@ ALIASES: Final = {"model": "llm"}
 
 VALUES: Final = (
     *("exit", "output", "stdout", "stderr", "exception", "result"),
-    *("program", "name", "id", "created", "status", "tags", "git", "tokens", "blind_spots", "gaps"),
+    *("program", "name", "id", "created", "status", "tags", "git", "tokens", "took", "blind_spots", "gaps"),
 )
 """What is known of a run as a whole."""
 
 FACTS: Final = ("identical", "diverged", "escaped", "drifted", "finished")
 
 OPERATORS: Final = ("==", "!=", "<=", ">=", "<", ">", "contains", "matches", "starts with", "ends with", "in")
+
+FROM_PYTHON: Final = ("equals", "is a", "satisfies")
+"""Operators that no text has: values that compare themselves, classes, functions (`replay.testing`)."""
 
 WORDS: Final = frozenset(
     "and or not called at most least exactly between once twice times never no every has after before by raises "
@@ -194,4 +197,8 @@ def _literal(value: Any) -> str:
         return f"[{', '.join(_literal(item) for item in value)}]"  # pyright: ignore[reportUnknownVariableType]
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return repr(value)
+    return (
+        str(value.__name__)
+        if isinstance(value, type) or (callable(value) and hasattr(value, "__name__"))
+        else repr(value)
+    )

@@ -74,6 +74,19 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+def deep(value: Any) -> Any:
+    """All levels of a storable value, as Python compares and shows them.
+
+    Example:
+        >>> deep({"at": (1, {"b"})})
+        {'at': [1, ['b']]}
+    """
+    value = plain(value)
+    if isinstance(value, Mapping):
+        return {key: deep(item) for key, item in value.items()}
+    return [deep(item) for item in value] if isinstance(value, list) else value
+
+
 def walk(value: Any, path: tuple[Step, ...]) -> Any:
     """What stands at that path inside `value`; an `Absent` where nothing does. A text that is JSON is no structure.
 
@@ -147,6 +160,29 @@ def _same(value: Any, literal: Any) -> bool:
     return bool(value == literal)
 
 
+def _wanted(literal: Any) -> Any:
+    """As `deep`, but for what compares itself, which stays as it is."""
+    if isinstance(literal, dict):
+        return {key: _wanted(item) for key, item in literal.items()}
+    return [_wanted(item) for item in literal] if isinstance(literal, (list, tuple)) else literal
+
+
+def _asked(test: Callable[[Any, Any], object]) -> Callable[[Any, Any], Answer]:
+    """What Python code says of it; where that fails, nobody knows."""
+
+    def ask(value: Any, literal: Any) -> Answer:
+        try:
+            return bool(test(deep(value), literal)), ""
+        except Exception as error:
+            return None, f"{_name_of(literal)} raised {type(error).__name__}: {error}"
+
+    return ask
+
+
+def _name_of(literal: Any) -> str:
+    return str(getattr(literal, "__name__", literal))
+
+
 def _one_of(value: Any, literal: Any) -> Answer:
     return any(_same(value, item) for item in literal), ""
 
@@ -202,6 +238,9 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], Answer]]] = {
     "==": _equal,
     "!=": lambda value, literal: (not _same(value, literal), ""),
     "in": _one_of,
+    "equals": _asked(lambda value, literal: value == _wanted(literal)),
+    "is a": _asked(isinstance),
+    "satisfies": _asked(lambda value, literal: literal(value)),
     "contains": _contains,
     "matches": _in_text(lambda text, found: compiled(found).found_in(text)),
     "starts with": _in_text(str.startswith),

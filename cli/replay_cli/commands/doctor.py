@@ -6,10 +6,10 @@ import click
 
 from replay.doctor.examine import Diagnosis, examine
 from replay.doctor.here import Library, libraries, summary
+from replay.launch.told import verdict_lines
 from replay_cli import console, exits, options
 from replay_cli.render.spots import spot_lines
 from replay_cli.render.text import one_line, plural
-from replay_cli.render.verdict import verdict_lines
 
 _SHOWN = 20
 

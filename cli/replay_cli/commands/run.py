@@ -11,10 +11,10 @@ import click
 from replay import expect as expectations
 from replay.cassette.cassette import load
 from replay.launch import Run, run
+from replay.launch.told import again_line, verdict_lines
 from replay_cli import console, exits, options
 from replay_cli.render.expected import exit_code, expected_lines
 from replay_cli.render.text import one_line
-from replay_cli.render.verdict import again_line, verdict_lines
 
 
 @click.command("run")

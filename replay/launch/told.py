@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from replay.launch import Run
+from replay.launch.result import Run
 from replay.model.verdict import Crossing, Divergence, Drift
-from replay_cli.render.text import one_line, plural
+from replay.model.visible import one_line, plural
 
 _CHANGES_SHOWN = 8
 
