@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
+from struct import iter_unpack
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
@@ -91,24 +92,32 @@ class Digests:
             fields: Any = unplain(payload)
             if fields[0] != VERSION:
                 return None
-            _, places, (lane, place, steps, took), ask, answer, exact = fields
+            _, places, numbers, ask, answer, exact = fields
+            lane, place, steps, took = map(_integers, numbers)
+            if {len(lane), len(place), len(steps), len(took)} != {events}:
+                return None
+            if (len(ask), len(answer), len(exact)) != (SIZE * events, SIZE * events, _EXACT * events):
+                return None
             at = list(accumulate(steps))
-            came = [each + now if each >= 0 else -1 for each, now in zip(took, at, strict=True)]
             found = cls(
                 [Place(*map(str, each)) for each in places],
-                [int(number) for number in lane],
-                [int(number) for number in place],
+                lane,
+                place,
                 at,
-                came,
-                [bytes(ask[i : i + SIZE]) for i in range(0, len(ask), SIZE)],
-                [bytes(answer[i : i + SIZE]) for i in range(0, len(answer), SIZE)],
-                [int.from_bytes(exact[i : i + _EXACT], "big") for i in range(0, len(exact), _EXACT)],
+                [each + now if each >= 0 else -1 for each, now in zip(took, at, strict=True)],
+                [digest for (digest,) in iter_unpack(f"{SIZE}s", ask)],
+                [digest for (digest,) in iter_unpack(f"{SIZE}s", answer)],
+                [checksum for (checksum,) in iter_unpack(">I", exact)],
             )
         except BAD_INPUT:
             return None
-        columns = (found.lane, found.place, found.at, found.came, found.ask, found.answer, found.exact)
-        whole = all(len(column) == events for column in columns)
-        return found if whole and all(0 <= number < len(found.places) for number in found.place) else None
+        return found if not place or (min(place) >= 0 and max(place) < len(found.places)) else None
+
+
+def _integers(found: Any) -> list[int]:
+    if type(found) is not list or not set(map(type, found)) <= {int}:
+        raise ValueError("not numbers")
+    return found
 
 
 def of(frames: Iterable[tuple[int, int, bytes]]) -> Digests:

@@ -63,11 +63,15 @@ MAX_PAYLOAD: Final = 1 << 30
 
 HEAD: Final = Struct(">IIBI")  # crc, length, type, event
 COVERED: Final = Struct(">IBI")  # the part of the head that the crc covers
+TYPE: Final = 8
+"""Where the type stands in a frame."""
+
 TRAILER: Final = Struct(">QII8s")  # offset of INDEX, seed of its crc, crc of these 12 bytes, mark
 TRAILER_MARK: Final = b"\x89RPLEND\n"
 
 _cover = COVERED.pack
 _head = HEAD.unpack_from
+_length_and_event = Struct(">4xIxI").unpack_from
 
 
 Frame: TypeAlias = tuple[int, int, int, int]
@@ -131,6 +135,37 @@ def parse(data: bytes, seed: int, start: int = 0, limit: int = -1) -> Parsed:
         seed = crc
         limit -= 1
     return Parsed(frames, seed, pos, None)
+
+
+def walk(data: bytes) -> tuple[list[int], list[int]]:
+    """Where the frames of `data` are, by their lengths alone: the event of each; 0 and the end of each.
+
+    No checksum is looked at: lengths that lie lead anywhere, also past the end.
+
+    Example:
+        >>> frame, _ = encode(RETURN, 7, b"", 0)
+        >>> walk(frame + frame)
+        ([7, 7], [0, 13, 26])
+    """
+    events: list[int] = []
+    ends = [pos := 0]
+    last_head = len(data) - 13
+    while pos <= last_head:
+        length, event = _length_and_event(data, pos)
+        pos += 13 + length
+        events.append(event)
+        ends.append(pos)
+    return events, ends
+
+
+def crc_at(data: bytes, start: int) -> int:
+    """The crc of the frame that begins there, as it is written."""
+    return int.from_bytes(data[start : start + 4], "big")
+
+
+def fits(data: bytes, start: int, end: int, seed: int) -> bool:
+    """Whether the frame there has the crc that it must have behind one with the crc `seed`."""
+    return crc32(memoryview(data)[start + 4 : end], seed) == crc_at(data, start)
 
 
 def whole_size(data: bytes, pos: int) -> int:

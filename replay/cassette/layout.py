@@ -118,20 +118,42 @@ class Unpacked(NamedTuple):
         return type_, event, self.data[start:end]
 
 
+class Packed(NamedTuple):
+    """The bytes of one segment, not looked into.
+
+    Attributes:
+        sealed: it was a BLOCK with a right checksum. problem: what is wrong with one.
+    """
+
+    data: bytes
+    sealed: bool
+    problem: str | None
+
+
+def unpacked(source: ByteSource, footer: Footer, number: int) -> Packed:
+    """The bytes of one segment; as many as can be unpacked."""
+    stored = footer.stored[number]
+    data = source.read_at(stored.offset, stored.size)
+    if not stored.packed:
+        return Packed(data, False, None)
+    envelope = f.parse(data, footer.segments[number].seed).frames
+    if len(envelope) != 1 or envelope[0][0] != f.BLOCK or envelope[0][3] != len(data):
+        return Packed(salvaged(data), False, "a BLOCK was altered or cut")
+    try:
+        return Packed(unblock(data[envelope[0][2] :]), True, None)
+    except CassetteDamaged as error:
+        return Packed(salvaged(data), False, error.what)
+
+
 def segment(source: ByteSource, footer: Footer, number: int) -> Unpacked:
     """One segment, checksums verified, as far as it can be read."""
+    return checked(unpacked(source, footer, number), source, footer, number)
+
+
+def checked(found: Packed, source: ByteSource, footer: Footer, number: int) -> Unpacked:
+    """Its frames, checksums verified, as far as they are right."""
+    data, _, problem = found
     begin, stored = footer.segments[number], footer.stored[number]
-    data = source.read_at(stored.offset, stored.size)
-    problem = None
-    if stored.packed:
-        envelope = f.parse(data, begin.seed).frames
-        if len(envelope) == 1 and envelope[0][0] == f.BLOCK and envelope[0][3] == len(data):
-            try:
-                data = unblock(data[envelope[0][2] :])
-            except CassetteDamaged as error:
-                data, problem = salvaged(data), error.what
-        else:
-            data, problem = salvaged(data), "a BLOCK was altered or cut"
     parsed = f.parse(data, begin.seed)
     if parsed.end != len(data) or not data:
         problem = problem or parsed.problem or "cut"

@@ -23,6 +23,7 @@ from replay.cassette.layout import Record
 from replay.cassette.lru import Recent
 from replay.cassette.named import Named, text_of
 from replay.cassette.scan import Damage
+from replay.cassette.segment import Run
 from replay.cassette.source import ByteSource
 from replay.model.errors import CassetteDamaged
 from replay.model.event import BlindSpot, Event, Failure, Piece, PieceStatus, Site
@@ -30,10 +31,6 @@ from replay.model.event import BlindSpot, Event, Failure, Piece, PieceStatus, Si
 _SEGMENTS_KEPT: Final = 8
 _BODIES_KEPT: Final = 4
 _LINKS_KEPT: Final = 512
-_TYPE: Final = 8
-"""Where the type stands in a frame."""
-
-_FEW: Final = 16
 _PIECES: Final[dict[int, PieceStatus]] = {0: "piece", 1: "error", 3: "end", 4: "closed"}
 
 
@@ -65,7 +62,7 @@ class Reader:
         self._gaps: list[int] | None = None
         self._digests: Digests | None = None
         self._firsts = [segment.first for segment in self._footer.segments]
-        self._runs: Recent[int, _Run] = Recent(_SEGMENTS_KEPT)
+        self._runs: Recent[int, Run] = Recent(_SEGMENTS_KEPT)
         self._bodies: Recent[int, bytes] = Recent(_BODIES_KEPT)
         self._links: Recent[int, bytes | Delta] = Recent(_LINKS_KEPT)
 
@@ -110,7 +107,7 @@ class Reader:
         if damage is None:
             return False
         head = self.source.read_at(damage.offset, f.HEAD.size)
-        return len(head) > _TYPE and head[_TYPE] in f.ENVELOPES
+        return len(head) > f.TYPE and head[f.TYPE] in f.ENVELOPES
 
     # Frames, for those who read everything in order.
 
@@ -126,14 +123,21 @@ class Reader:
             if run.damage is not None and self.damage is None:
                 raise run.damage
 
-    def frames_of(self, event: int) -> list[Record]:
-        """The frames of one event: CALL or EVENT first, then RETURN and CHUNKs. Raises IndexError, CassetteDamaged."""
+    def frames_of(self, event: int, limit: int | None = None) -> list[Record]:
+        """The frames of one event: CALL or EVENT first, then RETURN and CHUNKs.
+
+        Args:
+            limit: no more than so many, and none behind the segment in which it begins.
+
+        Raises:
+            IndexError, CassetteDamaged.
+        """
         if not 0 <= event < len(self):
             raise IndexError(f"event {event} of {len(self)}")
         number = bisect_right(self._firsts, event) - 1
         run = self._run(number)
-        found = list(run.of(event))
-        for stray in self._footer.strays.get(event, ()):
+        found = run.of(event, limit)
+        for stray in self._footer.strays.get(event, ()) if limit is None else ():
             found += self._run(stray).of(event) if 0 <= stray < len(self._firsts) else ()
         if not found or found[0][0] not in (f.CALL, f.EVENT):
             raise run.damage or self._damaged(number, f"event {event} isn't where the footer says")
@@ -203,7 +207,7 @@ class Reader:
 
     def asked(self, event: int) -> bytes | None:
         """The body of that event's request, whole, without the rest of it. Raises as `event`."""
-        type_, _, payload = self.frames_of(event)[0]
+        type_, _, payload = self.frames_of(event, 1)[0]
         return self.body(event, (records.whole(payload) if type_ == f.EVENT else records.call(payload)).body)
 
     def content(self, event: int) -> bytes | None:
@@ -305,20 +309,20 @@ class Reader:
 
     # Inside.
 
-    def _run(self, number: int) -> _Run:
+    def _run(self, number: int) -> Run:
         run = self._runs.get(number)
         if run is None:
-            run = _Run(layout.segment(self.source, self._footer, number))
+            run = Run(self.source, self._footer, number)
             self._runs.put(number, run)
         return run
 
     def _stored_body(self, event: int) -> bytes | Delta | None:
         body = self._links.get(event)
         if body is None:
-            (type_, _, payload), *rest = self.frames_of(event)
+            ((type_, _, payload),) = self.frames_of(event, 1)
             body = (records.whole(payload) if type_ == f.EVENT else records.call(payload)).body
             if body is None:
-                body = next((records.content(p) for t, _, p in rest if t == f.CONTENT), None)
+                body = next((records.content(p) for t, _, p in self.frames_of(event) if t == f.CONTENT), None)
             if body is not None:
                 self._links.put(event, body)
         return body
@@ -328,33 +332,6 @@ class Reader:
         offset = self._layout.index_at if number is None else self._footer.stored[number].offset
         good = len(self) if number is None else self._firsts[number]
         return CassetteDamaged(f"{self.source.name}: {what}", offset=offset, good_events=good)
-
-
-class _Run:
-    """One segment: the frames of an event on demand. Who asks for a few is spared an index of them all."""
-
-    __slots__ = ("_asked", "_events", "_unpacked", "damage")
-
-    def __init__(self, unpacked: layout.Unpacked) -> None:
-        self._unpacked = unpacked
-        self._asked = 0
-        self._events: dict[int, list[f.Frame]] | None = None
-        self.damage = unpacked.damage
-
-    def records(self) -> Iterator[Record]:
-        return map(self._unpacked.record, self._unpacked.frames)
-
-    def of(self, event: int) -> list[Record]:
-        self._asked += 1
-        if self._asked <= _FEW:
-            found = [frame for frame in self._unpacked.frames if frame[1] == event]
-        else:
-            if self._events is None:
-                self._events = {}
-                for frame in self._unpacked.frames:
-                    self._events.setdefault(frame[1], []).append(frame)
-            found = self._events.get(event, [])
-        return list(map(self._unpacked.record, found))
 
 
 def _status(outcome: records.Return | None) -> Literal["done", "failed", "streamed", "open"]:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
+from itertools import takewhile
+from operator import eq
 from typing import Final, NamedTuple
 
 SMALL: Final = 40_000
@@ -58,9 +60,8 @@ def _blocks(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Block]:
     todo = [(0, len(a), 0, len(b))]  # a stack: the leftmost is on top
     while todo:
         a0, a1, b0, b1 = todo.pop()
-        head = 0
-        while a0 + head < a1 and b0 + head < b1 and a[a0 + head] == b[b0 + head]:
-            head += 1
+        one, other = a[a0:a1], b[b0:b1]
+        head = _alike(one, other)
         if head:
             yield Block(True, a0, a0 + head, b0, b0 + head)
             a0, b0 = a0 + head, b0 + head
@@ -68,14 +69,16 @@ def _blocks(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Block]:
             if a0 < a1 or b0 < b1:
                 yield Block(False, a0, a1, b0, b1)
             continue
-        tail = 0
-        while tail < min(a1 - a0, b1 - b0) and a[a1 - tail - 1] == b[b1 - tail - 1]:
-            tail += 1
+        one, other = one[head:], other[head:]
+        tail = _alike(reversed(one), reversed(other))
         if tail:
             todo.append((a1 - tail, a1, b1 - tail, b1))
             todo.append((a0, a1 - tail, b0, b1 - tail))
             continue
-        anchors = _anchors(a[a0:a1], b[b0:b1])
+        if set(one).isdisjoint(other):
+            yield Block(False, a0, a1, b0, b1)
+            continue
+        anchors = _anchors(one, other)
         if not anchors:
             yield from _plain(a, b, a0, a1, b0, b1)
             continue
@@ -89,6 +92,11 @@ def _blocks(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Block]:
             last = k, m
         regions.append((i, a1, j, b1))
         todo += (each for each in reversed(regions) if each[0] < each[1] or each[2] < each[3])
+
+
+def _alike(one: Iterable[Hashable], other: Iterable[Hashable]) -> int:
+    """How many of their first elements are equal."""
+    return len([*takewhile(bool, map(eq, one, other))])
 
 
 def _anchors(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[tuple[int, int]]:

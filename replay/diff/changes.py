@@ -79,7 +79,7 @@ def _chosen(value: Any) -> Any:
 
 
 def _structured(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Change]:
-    found = between(dict(one), dict(other), 1)
+    found = between(dict(one), dict(other), 0)
     return {
         each.path: (each.expected, each.got)
         for each in found

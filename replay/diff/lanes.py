@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cached_property
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Protocol
 
 from replay.diff.align import pairs
 
@@ -25,31 +25,48 @@ _COMPARED: Final = 10_000
 """How many pairs of siblings are compared at most; where there are more, names have to do."""
 
 
-@dataclass(slots=True)
-class _Node:
-    """A lane and what was asked in it and below: in order, and how often."""
-
-    name: str
-    children: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
-    asked: list[bytes] = field(default_factory=list[bytes])
-    places: Counter[Hashable] = field(default_factory=Counter[Hashable])
+class Asked(Protocol):
+    """A step: the digest of its request (all of one length) and its place."""
 
     @property
+    def ask(self) -> bytes: ...
+    @property
+    def where(self) -> Hashable: ...
+
+
+Lanes = Mapping[str, Sequence[Asked]]
+"""Of each lane its steps, in order."""
+
+
+class _Node:
+    """A lane and what was asked in it and below: in order, and how often. Most are never looked at."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.children: dict[str, _Node] = {}
+        self.lanes: list[Sequence[Asked]] = []
+
+    @cached_property
+    def asked(self) -> list[bytes]:
+        return [step.ask for steps in self.lanes for step in steps]
+
+    @cached_property
+    def places(self) -> Counter[Hashable]:
+        return Counter([*(step.where for steps in self.lanes for step in steps), *self.asked])
+
+    @cached_property
     def key(self) -> bytes:
         return blake2b(b"".join(self.asked), digest_size=16).digest() + len(self.asked).to_bytes(4, "big")
 
 
-Asked = Iterable[tuple[str, bytes, Hashable]]
-"""Of each step its lane, the digest of its request (all of one length) and its place."""
-
-
-def matched(a: Asked, b: Asked) -> dict[str, str]:
+def matched(a: Lanes, b: Lanes) -> dict[str, str]:
     """For each lane of `b` the name under which its steps are compared: of the lane of `a` which it is, or a new one.
 
     Example:
-        >>> one = [("m/t1", b"x", "look"), ("m/t2", b"y", "look")]
-        >>> other = [("m/t1", b"z", "greet"), ("m/t2", b"x", "look"), ("m/t3", b"y", "look")]
-        >>> matched(one, other)
+        >>> from collections import namedtuple
+        >>> Step = namedtuple("Step", "ask where")
+        >>> look, again, greet = Step(b"x", "look"), Step(b"y", "look"), Step(b"z", "greet")
+        >>> matched({"m/t1": [look], "m/t2": [again]}, {"m/t1": [greet], "m/t2": [look], "m/t3": [again]})
         {'m': 'm', 'm/t1': 'm/t1+', 'm/t2': 'm/t1', 'm/t3': 'm/t2'}
     """
     found: dict[str, str] = {}
@@ -57,20 +74,13 @@ def matched(a: Asked, b: Asked) -> dict[str, str]:
     return found
 
 
-def _tree(steps: Asked) -> _Node:
+def _tree(lanes: Lanes) -> _Node:
     root = _Node("")
-    by_lane: dict[str, tuple[list[bytes], list[Hashable]]] = {}
-    for lane, ask, place in steps:
-        asked, places = by_lane.setdefault(lane, ([], []))
-        asked.append(ask)
-        places.append(place)
-    for lane, (asked, places) in by_lane.items():
+    for lane, steps in lanes.items():
         node = root
         for name in lane.split("/"):
             node = node.children.setdefault(name, _Node(name))
-            node.asked += asked
-            node.places.update(places)
-            node.places.update(asked)
+            node.lanes.append(steps)
     return root
 
 

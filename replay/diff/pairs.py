@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
+from typing import NamedTuple
 
 from replay.diff.align import align
 from replay.diff.lanes import matched
@@ -12,8 +13,7 @@ from replay.diff.steps import Step
 from replay.model.inside import INNER
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """Steps that are each other's; one is None where the other run has none.
 
     Attributes:
@@ -44,14 +44,19 @@ class Pair:
 
 def paired(a: Sequence[Step], b: Sequence[Step]) -> list[Pair]:
     """The steps of two runs, lane by lane aligned; in the order in which they happened."""
-    names = matched(*([(step.lane, step.ask, step.where) for step in run] for run in (a, b)))
-    lanes: dict[str, tuple[list[Step], list[Step]]] = {}
-    for step in a:
-        lanes.setdefault(step.lane, ([], []))[0].append(step)
-    for step in b:
-        lanes.setdefault(names[step.lane], ([], []))[1].append(step)
-    found = [pair for name, (one, other) in lanes.items() for pair in _lane(_outside(name), one, other)]
-    return _in_order(found)
+    one, other = _by_lane(a), _by_lane(b)
+    names = matched(one, other)
+    renamed = {names[lane]: steps for lane, steps in other.items()}
+    lanes = [*one, *(name for name in renamed if name not in one)]
+    found = [pair for name in lanes for pair in _lane(_outside(name), one.get(name, []), renamed.get(name, []))]
+    return _in_order(found) if len(lanes) > 1 else found  # of one lane they are in order already
+
+
+def _by_lane(steps: Sequence[Step]) -> dict[str, list[Step]]:
+    lanes: dict[str, list[Step]] = {}
+    for step in steps:
+        lanes.setdefault(step.lane, []).append(step)
+    return lanes
 
 
 @lru_cache(maxsize=1024)
@@ -63,12 +68,11 @@ def _lane(name: str, a: Sequence[Step], b: Sequence[Step]) -> Iterable[Pair]:
     for block in align([step.ask for step in a], [step.ask for step in b]):
         one, other = a[block.a0 : block.a1], b[block.b0 : block.b1]
         if block.equal:
-            yield from (Pair(x, y, name) for x, y in zip(one, other, strict=True))
+            yield from map(Pair, one, other, repeat(name))
             continue
         for inner in align([step.where for step in one], [step.where for step in other]):
             if inner.equal:
-                steps = zip(one[inner.a0 : inner.a1], other[inner.b0 : inner.b1], strict=True)
-                yield from (Pair(x, y, name) for x, y in steps)
+                yield from map(Pair, one[inner.a0 : inner.a1], other[inner.b0 : inner.b1], repeat(name))
             else:
                 yield from (Pair(step, None, name) for step in one[inner.a0 : inner.a1])
                 yield from (Pair(None, step, name) for step in other[inner.b0 : inner.b1])

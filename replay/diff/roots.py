@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from heapq import heappop, heappush
 from typing import Any, Final, Literal
 
@@ -93,24 +94,34 @@ class _Walk:
         self.roots: list[tuple[str, Root]] = []  # with its lane
         self.followers: list[int] = []  # of each root
         self.causes: dict[int, int] = {}  # index of a pair that differs -> of the root
-        self.differing = [index for index, pair in enumerate(pairs) if not pair.same]
-        self.drawn = {
-            index
-            for index, pair in enumerate(pairs)
-            if pair.a is not None and pair.b is not None and pair.same and pair.a.exact != pair.b.exact
-        }  # indices of pairs that differ in draws only
+        self.differing: list[int] = []
+        self.drawn: set[int] = set()  # indices of pairs that differ in draws only
+        for index, (a, b, _) in enumerate(pairs):
+            if a is None or b is None or a.ask != b.ask or a.answer != b.answer:
+                self.differing.append(index)
+            elif a.exact != b.exact:
+                self.drawn.add(index)
         self.told = _Told()
-        self.inner = _Inner(pairs)
+        self.inner = _Inner(pairs, self.differing)
         self.written: dict[str, int] = {}  # what a differing write changed -> its root; as far as somebody asked
         self.writes: list[tuple[Step, int]] = []
-        self.swapped = first_swap(pairs)
-        self.ends: dict[str, tuple[int, int]] = {}  # last event of each lane, in a and in b
-        for pair in pairs:
-            a, b = self.ends.get(pair.lane, (-1, -1))
-            self.ends[pair.lane] = (max(a, _id(pair.a)), max(b, _id(pair.b)))
         for root in given:
             self._begin("", root)
             self.told.learn(lambda root=root: root.changes)  # type: ignore[misc]
+
+    @cached_property
+    def swapped(self) -> Root | None:
+        """Two answers that came in another order."""
+        return first_swap(self.pairs)
+
+    @cached_property
+    def ends(self) -> Mapping[str, tuple[int, int]]:
+        """Last event of each lane, in a and in b."""
+        found: dict[str, tuple[int, int]] = {}
+        for one, other, lane in self.pairs:
+            a, b = found.get(lane, (-1, -1))
+            found[lane] = (max(a, _id(one)), max(b, _id(other)))
+        return found
 
     def walk(self) -> Found:
         for index, phase in moments(self.pairs, self.differing):
@@ -261,9 +272,9 @@ _SHORT: Final = 3
 class _Inner:
     """Which differing steps happened inside of what another one asked for: in the body of a tool."""
 
-    def __init__(self, pairs: Sequence[Pair]) -> None:
+    def __init__(self, pairs: Sequence[Pair], differing: Sequence[int]) -> None:
         self._pairs = pairs
-        self._inside = [index for index, pair in enumerate(pairs) if pair.inside and not pair.same]
+        self._inside = [index for index in differing if pairs[index].inside]
 
     def cause(self, index: int, causes: Mapping[int, int]) -> int | None:
         """The last cause inside of that step."""
@@ -287,7 +298,9 @@ def moments(pairs: Sequence[Pair], which: Sequence[int]) -> Iterator[tuple[int, 
 
 def first_swap(pairs: Sequence[Pair]) -> Root | None:
     """The first two answers on different lanes that came in another order."""
-    both = [(pair.b.came, pair.a, pair.b, pair.lane) for pair in pairs if pair.a and pair.b and pair.a.kind != "output"]
+    if len({lane for _, _, lane in pairs}) < 2:
+        return None
+    both = [(b.came, a, b, lane) for a, b, lane in pairs if a and b and a.kind != "output"]
     both.sort(key=lambda each: each[0])
     last: tuple[Step, Step, str] | None = None
     for _, a, b, lane in both:

@@ -117,9 +117,9 @@ class Step:
         """Whether it can be a call of a model, before anything is read."""
         return self.kind in _MODELS or self.run.sessions
 
-    @cached_property
+    @property
     def json(self) -> Any:
-        """The body of the request as JSON; None where it is none, or none that can be read at once."""
+        """The body of the request as JSON; None where it is none, or none that can be read at once. Not kept."""
         body = self.run.cassette.reader.asked(self.id) if self.kind == "http" and not self.run.sessions else None
         found = None if body is None else normalise.json_of(body)
         return None if found is normalise.NOT_JSON else found

@@ -116,7 +116,7 @@ def _innermost(path: _Path, one: Any, other: Any) -> tuple[_Path, Any, Any]:
 
 
 def between(one: dict[str, Any], other: dict[str, Any], width: int = 400) -> list[Change]:
-    """All places in which two values differ.
+    """All places in which two values differ; with a width of 0 without their texts.
 
     Example:
         >>> [str(change) for change in between({"a": [1, 2, 3]}, {"a": [1, 3], "b": None})]
@@ -237,6 +237,8 @@ def _differences(path: _Path, one: Any, other: Any, width: int) -> list[Change]:
 
 
 def _both(one: Any, other: Any, width: int) -> str:
+    if not width:
+        return ""
     if isinstance(one, str) and isinstance(other, str) and max(len(one), len(other)) > 60:
         return words.compare(one, other, width)
     return f"{words.clip(repr(one), width // 2)} -> {words.clip(repr(other), width // 2)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,8 +214,10 @@ def test_other_versions_and_other_numbers_are_no_use(tmp_path: Path) -> None:
     assert Digests.unpack(payload, 2) is None
     assert Digests.unpack(payload.replace(b"\x96\x01", b"\x96\x02", 1), 1) is None
     assert Digests.unpack(payload[:-1], 1) is None
-    found.place[0] = 7
-    assert Digests.unpack(found.pack(), 1) is None
+    wrong: list[dict[str, Any]] = [{"place": [7]}, {"place": [-1]}, {"lane": ["m"]}, {"ask": [b"short"]}, {"exact": []}]
+    for each in wrong:
+        assert Digests.unpack(replace(found, **each).pack(), 1) is None
+    assert Digests.unpack(Digests().pack(), 0) == Digests()
 
 
 @pytest.mark.parametrize("what", ["frame", "content", "place"])

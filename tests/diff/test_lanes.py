@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.cassette.cassette import load
+from replay.diff import lanes
 from replay.diff.compare import diff
-from replay.diff.lanes import matched
 
 Step = tuple[str, bytes, str]
 contents = st.lists(st.integers(0, 999), min_size=1, max_size=8, unique=True)
+
+
+class Asked(NamedTuple):
+    ask: bytes
+    where: str
+
+
+def matched(one: Sequence[Step], other: Sequence[Step]) -> dict[str, str]:
+    return lanes.matched(by_lane(one), by_lane(other))
+
+
+def by_lane(steps: Sequence[Step]) -> dict[str, list[Asked]]:
+    found: dict[str, list[Asked]] = {}
+    for lane, ask, where in steps:
+        found.setdefault(lane, []).append(Asked(ask, where))
+    return found
 
 
 def run(tasks: list[int], first: int = 0) -> list[Step]:
