@@ -91,7 +91,7 @@ def drive(steps: list[str], drives: list[str], wrap: Callable[[Any], Any]) -> li
     return log
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(STEPS, DRIVES)
 def test_as_await(steps: list[str], drives: list[str]) -> None:
     watched: list[Watched[Any]] = []

@@ -325,7 +325,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[str]]:
 
 
 @pytest.mark.parametrize("footer", [True, False])
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 1), bit=st.integers(0, 7))
 def test_what_stands_before_a_flipped_bit_is_readable(
     footer: bool, share: float, bit: int, long: tuple[bytes, list[str]], tmp_path: Path

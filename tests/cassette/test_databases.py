@@ -72,7 +72,7 @@ def expected(value: object) -> object:
 
 
 @pytest.mark.parametrize("log", [False, True])
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(VALUES, VALUES), max_size=12), page=st.sampled_from([512, 4096, 65536]))
 def test_no_value_has_a_secret(log: bool, rows: list[tuple[object, object]], page: int, tmp_path: Path) -> None:
     for old in tmp_path.iterdir():
@@ -105,7 +105,7 @@ def test_what_only_looks_like_one(data: bytes, page: int) -> None:
     assert len(Redactor(bytes(16)).file("x.db", whole)) == len(whole)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(places=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=40), log=st.booleans())
 def test_a_damaged_one(places: list[tuple[int, int]], log: bool, tmp_path: Path) -> None:
     for old in tmp_path.iterdir():

@@ -138,7 +138,7 @@ def test_reading_all_over_a_large_one(tmp_path: Path, identity: age.Identity) ->
     found.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), seal=st.booleans())
 def test_damage_is_damage(seed: int, seal: bool, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever happens to the bytes: what can be read is what was recorded, in order, from the first on."""

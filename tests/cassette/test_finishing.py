@@ -33,7 +33,7 @@ def ended(path: Path, sizes: list[int]) -> Writer:
     return writer
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SIZES)
 def test_all_of_it_is_there(tmp_path: Path, sizes: list[int]) -> None:
     path = tmp_path / "x.cassette"

@@ -88,7 +88,7 @@ WOUND = st.tuples(
 
 
 @given(wounds=st.lists(WOUND, min_size=1, max_size=3))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_is_made_up_and_all_before_the_damage_is_there(
     wounds: list[tuple[str, int, int, bytes]], whole: tuple[bytes, list[Record]], tmp_path: Path
 ) -> None:

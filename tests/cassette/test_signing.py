@@ -136,7 +136,7 @@ def test_the_kind_of_forgery(how: str, problem: str, path: Path, signer: tuple[S
     assert (report.intact, report.problem, report.status) == (False, problem, "sealed")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32))
 def test_whatever_is_done_to_the_frames_is_found(
     seed: int, signed: bytes, signer: tuple[Signer, bytes], tmp_path_factory: pytest.TempPathFactory

@@ -84,7 +84,7 @@ def test_what_people_ask(two: list[Path], tmp_path: Path) -> None:
     ends=st.lists(st.sampled_from(["whole", "later", "never", "failed"]), min_size=1, max_size=30),
     size=st.integers(1, 7),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_an_outcome_that_comes_in_a_later_part_is_found(
     ends: list[str], size: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

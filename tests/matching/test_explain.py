@@ -94,7 +94,7 @@ def test_many_changes_are_counted() -> None:
     assert found.summary == "request.0 changed, request.1 changed, request.2 changed and 47 more"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.tuples(REQUESTS, REQUESTS) | st.tuples(HTTP, HTTP))
 def test_explains_exactly_what_is_not_the_same(pair: tuple[Request, Request]) -> None:
     found = explain(*pair)

@@ -250,7 +250,7 @@ def test_facts() -> None:
     assert Facts(("a.py",)).source_changed is True
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(recordings(), st.sampled_from(["tool", "http"]), st.integers(0, 5))
 def test_any_recording_can_be_explained(made: Made, kind: str, number: int) -> None:
     """Whatever the lane was to do next: one sentence, the event, JSON-ready, and candidates of the call's kind."""

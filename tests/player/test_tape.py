@@ -14,7 +14,7 @@ from replay.model.event import Site
 from replay.player.tape import CALL, CHUNK, EVENT, LANE, RETURN, SITE, TRACK, Entry, Frame, Tape
 from tests.player.recordings import NO_EVENT, SOURCES, Counted, Happened, Made, recordings
 
-MANY = settings(max_examples=150, deadline=None)
+MANY = settings(max_examples=150)
 
 
 def told(entry: Entry | None) -> tuple[object, ...] | None:

@@ -59,7 +59,7 @@ def test_what_is_no_llm_call_stays_what_it_is() -> None:
     assert [found.call for found in others] == [None] * 12
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_loss_is_noticed(data: st.DataObject) -> None:
     """The check that says that nothing is lost, given calls from which something was taken."""
@@ -121,7 +121,7 @@ def _cut(event: Event, size: int) -> Event:
     return dataclasses.replace(event, pieces=(Piece(0, "piece", body[:size]), Piece(1, "error", None)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_how_a_stream_came_in_pieces_is_no_matter(data: st.DataObject) -> None:
     _, event, whole = data.draw(st.sampled_from(STREAMED))
@@ -131,7 +131,7 @@ def test_how_a_stream_came_in_pieces_is_no_matter(data: st.DataObject) -> None:
     assert semantics.read(dataclasses.replace(event, pieces=(*pieces, Piece(0, "end", None)))) == whole
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_cut_stream_gives_what_had_come(data: st.DataObject) -> None:
     _, event, whole = data.draw(st.sampled_from(STREAMED))
@@ -144,7 +144,7 @@ def test_a_cut_stream_gives_what_had_come(data: st.DataObject) -> None:
         assert call.warnings
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_reading_never_raises(data: st.DataObject) -> None:
     """Damage anywhere in request or response gives a call with less in it, or None."""
@@ -182,7 +182,7 @@ def _walk(value: Any, data: st.DataObject, junk: Any) -> Any:
     return junk
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.data(), st.sampled_from([None, [], {}, 1, True, "x", [None], [[]], [{}], {"type": 5}, {"index": "x"}, 1.5]))
 def test_fields_of_another_type_never_raise(data: st.DataObject, junk: Any) -> None:
     _, event = data.draw(st.sampled_from(ALL))

@@ -137,7 +137,7 @@ JUNK: list[Any] = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_messages_lost_or_damaged_never_raise(data: st.DataObject) -> None:
     found = list(SESSIONS[data.draw(st.sampled_from(sorted(SESSIONS)))])

@@ -72,7 +72,7 @@ def _event(identity: int, at: int, body: bytes, meta: Any = None) -> Event:
     return Event(identity, "connection", "x write", "write", "m", at, 1, None, None, body, "done", meta=known)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SAID, st.booleans(), st.booleans(), st.sampled_from((1, 7, 100, 5000)))
 def test_what_was_said_is_read(said: Said, packed: bool, forgets: bool, size: int) -> None:
     found = messages(events(wires(said, packed=packed, forgets=forgets), size))
