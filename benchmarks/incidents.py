@@ -15,7 +15,7 @@ _POST: dict[str, Any] = {"method": "POST", "url": "https://api.openai.com/v1/cha
 _JSON = [["content-type", "application/json"]]
 
 
-def write(path: str, events: int = EVENTS) -> int:
+def write(path: str, events: int = EVENTS, kept: int = _KEPT) -> int:
     """An agent that reads its notes, asks its model and ships, again and again; the id of its last model call."""
     writer = Writer.create(path, {"argv": ["agent.py"]})
     writer.lane(0, "m")
@@ -30,7 +30,7 @@ def write(path: str, events: int = EVENTS) -> int:
         asked = {"name": "ship", "arguments": json.dumps({"order": f"A-{step}", "amount": step})}
         call = {"id": f"call_{step}", "type": "function", "function": asked}
         said = {"role": "assistant", "content": "I'll ship it.", "tool_calls": [call]}
-        body = json.dumps({"model": "gpt-4o", "messages": [messages[0], *messages[1:][-_KEPT:]]}).encode()
+        body = json.dumps({"model": "gpt-4o", "messages": [messages[0], *messages[1:][-kept:]]}).encode()
         answer = json.dumps({"choices": [{"message": said}], "usage": {"prompt_tokens": 9, "completion_tokens": 9}})
         back = {"status": 200, "headers": _JSON, "body": answer.encode()}
         last = writer.event(0, "http", "POST", "write", at, None, _POST, body, "chain", None, 900, 0, back)

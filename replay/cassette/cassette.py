@@ -39,6 +39,11 @@ class Events(Sequence[Event]):
     def __iter__(self) -> Iterator[Event]:
         return map(self._reader.event, self._ids)
 
+    def light(self, *kinds: str) -> Iterator[Event]:
+        """In order, those of these kinds (all, where none is named), with `LEFT_OUT` for bodies that have to be put
+        together: where each call of a model has the conversation before it, that is most of the work."""
+        return self._reader.light(self._ids, frozenset(kind.encode() for kind in kinds))
+
     def __repr__(self) -> str:
         return f"<{len(self)} events of {self._reader.source.name}>"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, Self
 
 from replay.cassette import digests, layout, opening, records
@@ -26,7 +26,7 @@ from replay.cassette.scan import Damage
 from replay.cassette.segment import Run
 from replay.cassette.source import ByteSource
 from replay.model.errors import CassetteDamaged
-from replay.model.event import BlindSpot, Event, Failure, Piece, PieceStatus, Site
+from replay.model.event import LEFT_OUT, BlindSpot, Event, Failure, Piece, PieceStatus, Site
 
 _SEGMENTS_KEPT: Final = 8
 _BODIES_KEPT: Final = 4
@@ -152,8 +152,11 @@ class Reader:
 
     # Events.
 
-    def event(self, number: int) -> Event:
+    def event(self, number: int, *, light: bool = False) -> Event:
         """Event `number`, from the end where negative, with its outcome, its pieces and its whole body.
+
+        Args:
+            light: with `LEFT_OUT` for a body that is stored as a difference.
 
         Raises:
             IndexError: there is none.
@@ -161,6 +164,8 @@ class Reader:
         """
         number = number + len(self) if number < 0 else number
         first, *rest = self.frames_of(number)
+        if not rest and first[0] == f.EVENT:
+            return self._whole(number, first[2], light=light)
         outcome: records.Return | None = None
         call: records.Call | records.Whole
         if first[0] == f.EVENT:
@@ -196,13 +201,49 @@ class Reader:
             took=None if outcome is None else outcome.at - call.at,
             site=None if call.site is None else self.sites.get(call.site),
             request=call.request,
-            body=self.body(number, call.body),
+            body=LEFT_OUT if light and isinstance(call.body, Delta) else self.body(number, call.body),
             status=_status(outcome),
             response=None if outcome is None or failed else outcome.value,
             error=_failure(outcome.value) if outcome is not None and failed else None,
             pieces=tuple(pieces[: len(pieces) - waiting]),
             meta=call.meta or {},
             content=content,
+        )
+
+    def light(self, numbers: Iterable[int], kinds: frozenset[bytes]) -> Iterator[Event]:
+        """Those events that are of these kinds (all, where there are none), light. Raises as `event`."""
+        for number in numbers:
+            if kinds and not self._of(number, kinds):
+                continue
+            yield self.event(number, light=True)
+
+    def _of(self, number: int, kinds: frozenset[bytes]) -> bool:
+        type_, _, payload = self.frames_of(number)[0]
+        kind = records.kind(payload)
+        if kind is None:
+            kind = (records.whole(payload) if type_ == f.EVENT else records.call(payload)).kind.encode()
+        return kind in kinds
+
+    def _whole(self, number: int, payload: bytes, *, light: bool) -> Event:
+        """The event of a frame that has all of it, as nearly all are."""
+        lane, kind, name, effect, at, site, request, body, meta, took, status, value = records.whole(payload)
+        failed = status == 1
+        return Event(
+            number,
+            kind,
+            name,
+            effect,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            self.lanes.get(lane, f"?{lane}"),
+            at,
+            took,
+            None if site is None else self.sites.get(site),
+            request,
+            LEFT_OUT if light and type(body) is Delta else None if body is None else self.body(number, body),
+            "failed" if failed else "streamed" if status == 2 else "done",
+            None if failed else value,
+            _failure(value) if failed else None,
+            (),
+            meta or {},
         )
 
     def asked(self, event: int) -> bytes | None:

@@ -102,6 +102,13 @@ def chunk(payload: bytes, unpack: Unpack = inert) -> Chunk:
     return record
 
 
+def kind(payload: bytes) -> bytes | None:
+    """The kind of a CALL or EVENT frame, read without unpacking it; None where that doesn't tell."""
+    if len(payload) > 3 and payload[1] < 0x80 and 0xA0 <= payload[2] < 0xC0:  # a small number, then a short text
+        return payload[3 : 3 + (payload[2] & 31)]
+    return None
+
+
 def content(payload: bytes) -> bytes | Delta:
     """The payload of a CONTENT frame."""
     (stored,) = _list(payload, inert, 1, "CONTENT")

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from replay.model.event import Event
-from replay.semantics import LLMCall
+from replay.semantics import ToolCall
 
 How = Literal["call id", "arguments", "name", "values", "inside", "code"]
 
@@ -72,7 +72,7 @@ class Deciders:
     Example:
         deciders = Deciders()
         for event, call in semantics.readings(cassette.events):
-            if call is not None: deciders.asked(event, call)
+            if call is not None: deciders.asked(event, call.tool_calls)
             elif event.effect == "write": print(event.id, deciders.of(event, tools.holding(event)))
     """
 
@@ -82,10 +82,10 @@ class Deciders:
         self._waiting: dict[int, _Asked] = {}
         self._decided: dict[int, Decision] = {}
 
-    def asked(self, event: Event, call: LLMCall) -> None:
+    def asked(self, event: Event, calls: Sequence[ToolCall]) -> None:
         """A model's call, and with it what it asks for."""
         lane = _lane(event.lane)
-        for each in call.tool_calls:
+        for each in calls:
             given = each.parsed if each.parsed is not None else each.arguments
             asked = _Asked(event.id, lane, each.id, each.name, _values(given))
             self._alike.setdefault((each.name, asked.values), deque(maxlen=_ALIKE)).append(asked)
@@ -123,15 +123,16 @@ class Deciders:
     def _of_tool(self, event: Event, name: str, arguments: Any) -> Decision:
         links = event.meta.get("links")
         decider = links.get("decided_by") if isinstance(links, Mapping) else None
-        recorded = [
+        how: How = "call id"
+        among: Iterable[_Asked] = [
             asked
             for asked in self._by_id.get(str(event.meta.get("call_id")), ())
             if asked.name == name and decider in (None, asked.event)
         ]
-        same = self._alike.get((name, _values(arguments)), ())
-        others = [asked for asked in self._waiting.values() if asked.name == name]
-        ways: tuple[tuple[How, Iterable[_Asked]], ...] = ("call id", recorded), ("arguments", same), ("name", others)
-        how, among = next((way for way in ways if way[1]), ways[-1])
+        if not among:
+            how, among = "arguments", self._alike.get((name, _values(arguments)), ())
+        if not among:
+            how, among = "name", [asked for asked in self._waiting.values() if asked.name == name]
         lane = _lane(event.lane)
         # of several answers the last; of one answer's calls, which are equal here, the first
         best = max(among, key=lambda asked: (-asked.runs, -_apart(lane, asked.lane), asked.event), default=None)

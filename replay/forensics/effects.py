@@ -12,12 +12,12 @@ program wait for each other. Several writes to one open file, or over one connec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple
 
 from replay.forensics.deciders import Deciders, Decision, called
-from replay.model.event import Event
+from replay.model.event import LEFT_OUT, Event
 from replay.semantics.incident import span
 from replay.semantics.inside import Tools
 from replay.semantics.links import Answers
@@ -91,25 +91,27 @@ class Effects:
         return at
 
 
-def effects(events: Iterable[Event]) -> Effects:
-    """All of a cassette."""
-    answers, tools, deciders = Answers(), Tools(), Deciders()
+def effects(events: Iterable[Event], whole: Callable[[int], Event] | None = None) -> Effects:
+    """All of a cassette. `whole`: gives an event by its id, where `events` are light (`Events.light`)."""
+    answers, tools, deciders = Answers(whole), Tools(), Deciders()
     found: dict[Any, Effect] = {}
-    whole = Effects([], {}, {}, {})
+    result = Effects([], {}, {}, {})
     for event in events:
         inside = tools.holding(event)
         if inside is not None:
-            whole.inside[event.id] = inside
+            result.inside[event.id] = inside
         decision = None if called(event) is None else deciders.tool(event, inside)
         if event.kind in ("http", "grpc", "llm"):
-            call = answers.read(event)
-            if call is not None:
-                deciders.asked(event, call)
+            asks = answers.asks(event)
+            if asks is not None:
+                deciders.asked(event, asks)
                 continue
+        if whole is not None and event.body is LEFT_OUT:
+            event = whole(event.id)
         if event.kind in ("http", "process") and (asked := span(event.request)) is not None:
-            whole.asked[asked] = event.id
+            result.asked[asked] = event.id
         if event.kind == "process" and isinstance(event.response, Mapping) and "pid" in event.response:
-            whole.started[event.response["pid"]] = event.id
+            result.started[event.response["pid"]] = event.id
         write = _kind(event)
         if write is None:
             continue
@@ -119,8 +121,8 @@ def effects(events: Iterable[Event]) -> Effects:
             found[key] = replace(found[key], times=found[key].times + 1)
         else:
             found[key] = _effect(event, write, decision, inside)
-    whole.all.extend(found.values())
-    return whole
+    result.all.extend(found.values())
+    return result
 
 
 def _effect(event: Event, write: _Write, decision: Decision, inside: int | None) -> Effect:

@@ -154,9 +154,9 @@ def _entries(session: int, events: Iterable[Event]) -> Iterator[Entry]:
     for event in events:
         inside = tools.holding(event)
         if event.kind in ("http", "grpc", "llm"):
-            call = answers.read(event)
-            if call is not None:
-                deciders.asked(event, call)
+            asks = answers.asks(event)
+            if asks is not None:
+                deciders.asked(event, asks)
                 waiting = list(_reach(waiting, event))
                 continue
         decision = deciders.tool(event, inside) if called(event) is not None else None

@@ -102,7 +102,7 @@ class _Events:
         self._declared = declared(transcript)
         self._asked = paired(transcript.turns)
         self._results = {call: place for place, call in self._asked.items()}
-        self._window: list[str] = []
+        self._window = bytearray()  # messages as JSON; each answer's window is this and two ends
         head: dict[str, Any] = {"model": transcript.model} if transcript.model else {}
         head |= {} if transcript.tools is None else {"tools": list(transcript.tools)}
         self._head = json.dumps(head | dict(transcript.parameters), ensure_ascii=False)[1:-1]
@@ -120,20 +120,20 @@ class _Events:
             elif turn.role != "tool":
                 source = {"message": turn.message, "call": None}
                 self._event("entry", turn.role, "read", None, None, {"source": source}, turn.content)
-            self._window.append(canonical(self._with_id(place, turn)))
+            self._window += (b", " if self._window else b"") + _utf8(canonical(self._with_id(place, turn)))
 
     def _assistant(self, place: int, turn: Turn) -> None:
         meta = {"source": {"message": turn.message, "call": None}} | ({"agent": turn.agent} if turn.agent else {})
         prompt = self._transcript.prompts.get(turn.agent or "")
-        before = [] if prompt is None else [canonical(Turn(-1, "system", prompt))]
-        messages = f'"messages": [{", ".join([*before, *self._window])}]'
-        body = "{" + ", ".join(filter(None, (self._head, messages))) + "}"
+        head = "{" + (f"{self._head}, " if self._head else "") + '"messages": ['
+        before = "" if prompt is None else canonical(Turn(-1, "system", prompt)) + (", " if self._window else "")
+        body = b"".join((_utf8(head + before), self._window, b"]}"))
         said: dict[str, Any] = {"choices": [{"index": 0, "message": json.loads(canonical(turn))}]}
         if self._transcript.model:
             said["model"] = self._transcript.model
-        response = {"body": json.dumps(said, ensure_ascii=False).encode()}
+        response = {"body": _utf8(json.dumps(said, ensure_ascii=False))}
         name = self._transcript.model or "(unknown model)"
-        decided = self._event("llm", name, "read", {"dialect": "openai.chat"}, body.encode(), meta, response)
+        decided = self._event("llm", name, "read", {"dialect": "openai.chat"}, body, meta, response)
         for number, call in enumerate(turn.calls):
             result = self._results.get((place, number))
             source = {"message": turn.message, "call": number}
@@ -155,7 +155,8 @@ class _Events:
     def _event(
         self, kind: str, name: str, effect: str, request: Any, body: bytes | None, meta: dict[str, Any], value: Any
     ) -> int:
-        return self._writer.event(0, kind, name, effect, 0, None, request, body, meta.get("agent"), meta, 0, 0, value)
+        chain = "window", meta.get("agent")  # begins as that agent's last one did: only what is new is stored
+        return self._writer.event(0, kind, name, effect, 0, None, request, body, chain, meta, 0, 0, value)
 
     def _with_id(self, place: int, turn: Turn) -> Turn:
         """A result names its call by the id that we gave it."""
@@ -164,6 +165,11 @@ class _Events:
             return turn
         call = self._transcript.turns[asked[0]].calls[asked[1]]
         return replace(turn, answers=(call.id, call.name))
+
+
+def _utf8(text: str) -> bytes:
+    """JSON may have halves of characters."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _blind(transcript: Transcript) -> Iterator[tuple[str, str, int]]:

@@ -33,6 +33,8 @@ def decode(body: bytes, encoding: str, limit: int = LIMIT) -> tuple[bytes, list[
         (b'hello', ['no decoder for content-encoding rot13'])
     """
     warnings: list[str] = []
+    if not encoding:
+        return body, warnings
     names = [name.strip().lower() for name in encoding.split(",")]
     for name in reversed([_ALIASES.get(name, name) for name in names if name not in ("", "identity")]):
         decoder = _DECODERS.get(name)

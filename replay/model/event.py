@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from replay.model.effect import Effect
 
@@ -14,6 +14,9 @@ Kind = str
 KINDS = frozenset(
     "llm tool memory http grpc mcp db file process clock entropy env output agent entry gap order".split()
 )
+
+LEFT_OUT: Final = b"(left out)"
+"""Stands, as this object, for a body that wasn't put together: `Events.light` gives events so."""
 
 Status = Literal["done", "failed", "streamed", "open"]
 """`open`: the recording ended before the outcome came."""

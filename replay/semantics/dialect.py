@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from replay.semantics.call import NO_USAGE, CallError, LLMCall, Message, Part, Tool, ToolCall, Usage
@@ -96,6 +97,7 @@ _HOSTS = (
 )
 
 
+@lru_cache(maxsize=256)
 def provider_of(host: str, default: str) -> str:
     """Who answers at this host.
 
@@ -146,6 +148,14 @@ def read(dialect: Dialect, exchange: Exchange, asked: Asked | None = None) -> LL
         error=error,
         warnings=tuple(warnings),
     )
+
+
+def asks(dialect: Dialect, exchange: Exchange) -> tuple[ToolCall, ...]:
+    """Only the tools that the answer asks for: `read(…).tool_calls` where the history isn't known."""
+    frames = exchange.frames
+    whole = obj(exchange.whole) if frames is None else dialect.assemble(frames).whole
+    output = dialect.answer(whole).output
+    return tool_calls(output[0]) if output else ()
 
 
 def tool_calls(message: Message, history: Sequence[Message] = ()) -> tuple[ToolCall, ...]:

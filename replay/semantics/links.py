@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from replay.model.event import Event
+from replay.model.event import LEFT_OUT, Event
 from replay.semantics import dialect, session, websocket, wire
-from replay.semantics.call import LLMCall
+from replay.semantics.call import LLMCall, ToolCall
 from replay.semantics.dialects import DIALECTS
 from replay.semantics.protobuf import Schema
 
@@ -115,22 +115,37 @@ class Answers:
 
     Every call carries the whole conversation before it: to read ten thousand of them is to read it ten thousand times.
     Who speaks which dialect is told by the first call of a host and path.
+
+    Args:
+        whole: gives an event, by its id, with the body that was left out of the one that was read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Callable[[int], Event] | None = None) -> None:
+        self._whole = whole
         self._known: dict[tuple[str, str], dialect.Dialect] = {}
 
     def read(self, event: Event) -> LLMCall | None:
         """As `read`, without messages, tools and parameters; no messages of realtime sessions."""
+        found = self._spoken(event)
+        return None if found is None else dialect.read(*found, _NOT_READ)
+
+    def asks(self, event: Event) -> tuple[ToolCall, ...] | None:
+        """The tools that an answer asks for; None where it is no model's."""
+        found = self._spoken(event)
+        return None if found is None else dialect.asks(*found)
+
+    def _spoken(self, event: Event) -> tuple[dialect.Dialect, wire.Exchange] | None:
+        """The dialect, and the exchange without its request."""
         where = wire.address(event)
         if where is None or not event.body:
             return None
         asked, answered = _RPC.get(where[1], _NO_RPC)
         found = self._known.get(where)
         if found is None:
-            request = wire.request_of(event, asked)
+            first = self._whole(event.id) if self._whole is not None and event.body is LEFT_OUT else event
+            request = wire.request_of(first, asked)
             found = next((d for d in DIALECTS if request and d.speaks(where[1], request)), None)
             if found is None:
                 return None
             self._known[where] = found
-        return dialect.read(found, wire.read(event, *where, {}, answered), _NOT_READ)
+        return found, wire.read(event, *where, {}, answered)

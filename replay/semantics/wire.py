@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 from replay.model import encodings
@@ -23,8 +23,7 @@ class Frame:
     data: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One request and its answer.
 
     Attributes:
@@ -61,11 +60,10 @@ def header(headers: Any, name: str) -> str:
     """
     found: list[str] = []
     for pair in cast("Sequence[Any]", headers) if isinstance(headers, (list, tuple)) else ():
-        match pair:
-            case [str(key), str(value)] if key.lower() == name:
+        if isinstance(pair, (list, tuple)) and len(cast("Sequence[Any]", pair)) == 2:
+            key, value = cast("Sequence[Any]", pair)
+            if isinstance(key, str) and isinstance(value, str) and key.lower() == name:
                 found.append(value)
-            case _:
-                pass
     return ", ".join(found)
 
 
@@ -108,7 +106,7 @@ def read(
     whole = response.get("body")
     pieces = [piece.value for piece in event.pieces if piece.status == "piece" and isinstance(piece.value, bytes)]
     body = b"".join([whole if isinstance(whole, bytes) else b"", *pieces])
-    ends = [piece.status for piece in event.pieces if piece.status != "piece"]
+    ends = {piece.status for piece in event.pieces if piece.status != "piece"}
     cut = event.status == "open" or "error" in ends or (event.status == "streamed" and "end" not in ends)
     status = response.get("status")
     value: Any = None
@@ -149,7 +147,8 @@ def _frames(body: bytes, content_type: str, cut: bool) -> tuple[list[Frame] | No
     # Some gateways label a stream as plain text or JSON: the bytes decide.
     if "event-stream" in content_type or body.startswith((b"data:", b"event:", b": ")):
         return _sse(body)
-    lines = [line for line in body.splitlines() if line.strip()]
+    several = b"\n" in body or b"\r" in body or "ndjson" in content_type
+    lines = [line for line in body.splitlines() if line.strip()] if several else []
     if "ndjson" in content_type or (len(lines) > 1 and loads(lines[0]) is not None and loads(lines[1]) is not None):
         values = [loads(line) for line in lines]
         return [Frame("", value) for value in values if value is not None], _unread(values)

@@ -11,6 +11,7 @@ import pytest
 
 import replay
 from replay.cassette.cassette import load
+from replay.cassette.writer import Writer
 from replay.forensics.effects import Effect, effects
 from tests.forensics.cassettes import Desk, user
 from tests.support.e2e import REPLAY, cli, cli_json, error_line, shown
@@ -187,3 +188,20 @@ def test_reversible_is_recorded_with_the_owner(tmp_path: Path) -> None:
     with load(tmp_path / "a.cassette") as cassette:
         (event,) = [each for each in cassette.events if each.kind == "tool"]
     assert dict(event.meta) == {"owner": "pay", "reversible": False}
+
+
+def test_bodies_that_are_stored_as_differences_are_put_together_where_they_matter(tmp_path: Path) -> None:
+    path = tmp_path / "x.cassette"
+    writer = Writer.create(path, {"argv": ["agent.py"]})
+    writer.lane(0, "m")
+    for n in range(3):
+        request: dict[str, Any] = {"method": "POST", "url": "https://shop.example/orders", "headers": []}
+        body = b'{"note": "' + b"as it was agreed on the telephone, " * 100 + f'", "order": {n}}}'.encode()
+        writer.event(0, "http", "POST", "write", n, None, request, body, "orders", None, 1, 0, {"status": 201})
+    writer.end({})
+    writer.seal()
+    writer.close()
+    found = [each["arguments"] for each in cli_json("effects", path)["effects"]]
+    assert [text[-13:] for text in found] == [f'", "order": {n}}}'[-13:] for n in range(3)]
+    with load(path) as cassette:
+        assert effects(cassette.events) == effects(cassette.events.light(), cassette.events.__getitem__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,23 @@ def test_a_long_conversation_makes_a_small_cassette(tmp_path: Path) -> None:
     done = cli("import", "chat", file, "-o", tmp_path / "x.cassette")
     assert done.returncode == 0, shown(done)
     assert (tmp_path / "x.cassette").stat().st_size < 2 * file.stat().st_size
+
+
+def test_of_each_window_only_what_is_new_is_stored(tmp_path: Path) -> None:
+    words = [sha256(str(n).encode()).hexdigest() for n in range(400)]  # nothing that packs
+    messages = [{"role": ("user", "assistant")[n % 2], "content": " ".join([word] * 8)} for n, word in enumerate(words)]
+    path, whole = imported(messages, tmp_path)
+    assert path.stat().st_size < (tmp_path / "x.json").stat().st_size
+    asked = [each for each in whole["events"] if each["kind"] == "llm"]
+    assert [len(each["request"]["body"]["messages"]) for each in asked] == list(range(1, 400, 2))
+    assert asked[-1]["request"]["body"]["messages"] == messages[:-1]
+
+
+def test_texts_that_are_no_unicode(tmp_path: Path) -> None:
+    messages = [{"role": "user", "content": "half a \ud83d"}, {"role": "assistant", "content": "\ude00 the other"}]
+    _, whole = imported(messages, tmp_path)
+    assert whole["events"][1]["request"]["body"]["messages"] == messages[:1]
+    assert whole["events"][1]["llm"]["text"] == "\ude00 the other"
 
 
 KEYS = "messages role content tool_calls function args arguments name id type text input traj history tool_call_id"

@@ -23,7 +23,7 @@ def command(cassette: str) -> int:
     """
     with contents.open_(cassette) as opened:
         damage = contents.damage_of(opened)
-        found = effects(opened.events)
+        found = effects(opened.events.light(), opened.events.__getitem__)
         caused = related(opened, found.asked, found.started)
         spots, path = len(opened.blind_spots), str(opened.path)
     from replay_cli.render import effects as render

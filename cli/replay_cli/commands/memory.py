@@ -35,7 +35,7 @@ def command(cassettes: tuple[str, ...], at: int | None, key: str | None) -> int:
         if at is not None:
             if at > len(opened[0].events):
                 raise UsageError(f"no event {at} in {opened[0].path}; it has {len(opened[0].events)}")
-            held = stores(opened[0].events, until=at)
+            held = stores(opened[0].events.light("memory", "file"), until=at)
             if options.current().json:
                 console.document(render.held_document(str(opened[0].path), at, held))
             else:

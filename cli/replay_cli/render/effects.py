@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from replay.forensics.deciders import Decision
 from replay.forensics.effects import Effect, Effects
 from replay_cli.related import Related
 from replay_cli.render import plain
 from replay_cli.render.brief import arguments, brief
+from replay_cli.render.lines import print_lines
 from replay_cli.render.text import one_line, plural
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _REVERSIBLE = {True: "reversible", False: "irreversible", None: "nobody says whether it can be undone"}
 
@@ -63,29 +64,26 @@ def _caused(one: Related) -> dict[str, Any]:
 
 def show(console: Console, found: Effects, caused: Sequence[Related], spots: int, *, verbose: bool) -> None:
     """One line each, and below it what decided it; what happened inside another is indented."""
-    if not found.all:
-        console.print("no writes to the world")
     known = {each.event for each in found.all}
     behind = _by_effect(found, caused)
-    lines: list[Text] = []
+    lines: list[tuple[str, str]] = [] if found.all else [("no writes to the world", "")]
     for each in found.all:
         inner, own = each.inside in known, behind.get(each.event, [])
         if inner and not verbose and each.kind != "sql" and not own:
             continue
         pad = "  " if inner else ""
-        lines.append(Text(f"{each.event:>5}  {pad}{each.kind:<7} {_what(each)}", style="" if inner else "bold"))
-        lines += [] if inner else [Text(f"         {_about(each)}", style="dim")]
-        lines += [Text(f"         {pad}set off {one_line(one.path)} ({one_line(one.how)})") for one in own]
+        lines.append((f"{each.event:>5}  {pad}{each.kind:<7} {_what(each)}", "" if inner else "bold"))
+        lines += [] if inner else [(f"         {_about(each)}", "dim")]
+        lines += [(f"         {pad}set off {one_line(one.path)} ({one_line(one.how)})", "") for one in own]
     for one in behind.get(None, []):
         where = "" if one.event is None else f" at event {one.event}"
-        lines.append(Text(f"set off{where}: {one_line(one.path)} ({one_line(one.how)})"))
-    if lines:
-        console.print(Text("\n").join(lines), soft_wrap=True)
+        lines.append((f"set off{where}: {one_line(one.path)} ({one_line(one.how)})", ""))
     hidden = sum(each.inside in known for each in found.all)
     if hidden and not verbose:
-        console.print(f"{plural(hidden, 'write')} happened inside these (--verbose shows them)")
+        lines.append((f"{plural(hidden, 'write')} happened inside these (--verbose shows them)", ""))
     if spots:
-        console.print(f"{plural(spots, 'blind spot')}: what no seam saw may have written, too (`replay show`)")
+        lines.append((f"{plural(spots, 'blind spot')}: what no seam saw may have written, too (`replay show`)", ""))
+    print_lines(console, lines)
 
 
 def _what(each: Effect) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from replay.forensics.memory import Entry, History, named
 from replay_cli.render import plain
 from replay_cli.render.brief import brief
+from replay_cli.render.lines import print_lines
 from replay_cli.render.text import one_line, plural
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _SHOWN = 40
 """Keys that are shown without --key and --verbose: those that were written, then those that reached a model."""
@@ -73,33 +74,35 @@ def _entry(each: Entry) -> dict[str, Any]:
 
 def show_held(console: Console, at: int, held: Stores) -> None:
     """Each key of each store."""
-    console.print(f"before event {at}:")
+    lines = [(f"before event {at}:", "")]
     if not held:
-        console.print("  no store is known by then")
+        lines.append(("  no store is known by then", ""))
     for store, content in held.items():
-        console.print(Text(f"{one_line(store)} · {plural(len(content), 'key')}", style="bold"), soft_wrap=True)
-        for key, value in content.items():
-            console.print(Text(f"  {one_line(named(key))} = {one_line(brief(value))}"), soft_wrap=True)
+        lines.append((f"{one_line(store)} · {plural(len(content), 'key')}", "bold"))
+        lines += [(f"  {one_line(named(key))} = {one_line(brief(value))}", "") for key, value in content.items()]
+    print_lines(console, lines)
 
 
 def show(console: Console, found: History, key: str | None, *, verbose: bool) -> None:
     """What differs between before and after, then the history of each key."""
-    for number, name in enumerate(found.sessions) if len(found.sessions) > 1 else ():
-        console.print(Text(f"[{number + 1}] {one_line(name)}"), soft_wrap=True)
+    several = len(found.sessions) > 1
+    lines = [(f"[{number + 1}] {one_line(name)}", "") for number, name in enumerate(found.sessions) if several]
     keys = _wanted(found, key)
     if not keys:
-        console.print("no memory was read or written" if key is None else f"no key {one_line(key)} was read or written")
-    several = len(found.sessions) > 1
+        lines.append(
+            ("no memory was read or written" if key is None else f"no key {one_line(key)} was read or written", "")
+        )
     ranked = sorted(keys, key=lambda each: _rank(found.of(*each))) if key is None and len(keys) > _SHOWN else keys
     shown = ranked if verbose or key is not None else ranked[:_SHOWN]
     for store, name in shown:
         entries = found.of(store, name)
-        console.print(Text(f"{one_line(store)} · {one_line(name)}", style="bold"), soft_wrap=True)
-        for each in entries:
-            for line in _lines(each, found.sessions, several=several):
-                console.print(Text(line), soft_wrap=True)
+        lines.append((f"{one_line(store)} · {one_line(name)}", "bold"))
+        lines += [(line, "") for each in entries for line in _lines(each, found.sessions, several=several)]
     if len(keys) > len(shown):
-        console.print(f"… and {plural(len(keys) - len(shown), 'key')} more (--verbose shows them, --key one of them)")
+        lines.append(
+            (f"… and {plural(len(keys) - len(shown), 'key')} more (--verbose shows them, --key one of them)", "")
+        )
+    print_lines(console, lines)
 
 
 def _rank(entries: list[Entry]) -> int:

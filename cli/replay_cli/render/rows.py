@@ -9,6 +9,8 @@ from typing import Final
 from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 
+from replay_cli.render.lines import in_colours, painted
+
 Cell = tuple[str, str]
 """Text that may be shown, and its style."""
 
@@ -20,10 +22,6 @@ _TOGETHER: Final = 1000
 
 _LEAST: Final = 20
 _RIGHT: Final = frozenset(("event", "seconds"))
-_CODES: Final = {
-    "dim": "2", "bold": "1", "bold red": "1;31", "bold green": "1;32", "bold yellow": "1;33", "bold magenta": "1;35",
-    "bold cyan": "1;36", "dim magenta": "2;35",
-}  # fmt: skip
 
 
 def print_rows(
@@ -36,7 +34,7 @@ def print_rows(
         rows: the cells of each row but the last one, and what that says.
         fold: lines that are too long go on below; else they are cut.
     """
-    colours = console.color_system is not None and not console.no_color
+    colours = in_colours(console)
     widths = [max(len(name), 5 if name == "event" else 0) for name in head[:-1]]
     waiting = iter(rows)
     titles = [(name, "dim") for name in head]
@@ -55,7 +53,7 @@ def print_rows(
             left = "".join(_aligned(name, width, cell, colours=colours) + " " for name, width, cell in aligned)
             for line in said:
                 for part in _folded(line, room) if fold else (_cut(line, room),):
-                    out.append(left + "".join(_painted(*piece, colours=colours) for piece in part) + "\n")
+                    out.append(left + "".join(painted(*piece, colours=colours) for piece in part) + "\n")
                     left = " " * margin
         console.file.write("".join(out))
 
@@ -68,12 +66,8 @@ def clipped(text: str, width: int) -> str:
 def _aligned(name: str, width: int, cell: Cell, *, colours: bool) -> str:
     text, style = cell
     space = " " * (width - cell_len(text))
-    painted = _painted(text, style, colours=colours)
-    return space + painted if name in _RIGHT else painted + space
-
-
-def _painted(text: str, style: str, *, colours: bool) -> str:
-    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if colours and style and text else text
+    shown = painted(text, style, colours=colours)
+    return space + shown if name in _RIGHT else shown + space
 
 
 def _cut(line: list[Cell], room: int) -> list[Cell]:
