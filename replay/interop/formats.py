@@ -40,10 +40,12 @@ Exporter: TypeAlias = Callable[[Cassette, Path], Mapping[str, Any]]
 IMPORTERS: Final[Mapping[str, str]] = {
     "chat": "replay.interop.importing:runs",
     "json": "replay.interop.json.reading:runs",
+    "vcr": "replay.interop.vcr.importing:runs",
 }
 
 EXPORTERS: Final[Mapping[str, str]] = {
     "json": "replay.interop.json.writing:export",
+    "vcr": "replay.interop.vcr.exporting:export",
 }
 
 

@@ -26,6 +26,7 @@ def command(format: str, cassette: str, output: str) -> int:  # noqa: A002 - as 
     \b
     json    all of it, a line for each frame (of F.json an array);
             `replay import json` makes the same cassette of it
+    vcr     its HTTP, as vcrpy replays it
 
     What a format can't hold is said. F is readable by nobody else, and an existing one isn't overwritten.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def command(format: str, files: Sequence[Path], output: str) -> int:  # noqa: A0
     chat    what was said: messages as OpenAI or Anthropic have them, logs of
             benchmarks and tracing services; docs/import.md lists them all
     json    what `replay export json` wrote
+    vcr     vcrpy's YAML or JSON, gzipped or not; a directory of them
 
     A cassette of a transcript is one that `show`, `why` and `triage` read, and that can't be executed again. What a
     transcript doesn't have (times, order, code, effects) is listed as blind spots. Other packages may add formats.
@@ -71,6 +73,14 @@ def _names(found: Sequence[formats.Run], directory: Path) -> Iterator[Path]:
     whole = [run.file.absolute() for run in found]
     common = Path(os.path.commonpath([path.parent for path in whole])) if whole else Path()
     several = {run.file for run in found if run.part > 0}
+    taken: set[str] = set()
     for run, path in zip(found, whole, strict=True):
-        name = "__".join(path.relative_to(common).with_suffix("").parts)
-        yield directory / f"{name}{f'-{run.part}' if run.file in several else ''}{SUFFIX}"
+        name = _ENDING.sub("", "__".join(path.relative_to(common).parts))
+        name += f"-{run.part}" if run.file in several else ""
+        while name in taken:
+            name += "-again"
+        taken.add(name)
+        yield directory / f"{name}{SUFFIX}"
+
+
+_ENDING = re.compile(r"(?:\.(?:json|jsonl|ya?ml|har|traj|eval|log|txt))*(?:\.gz)?$")

@@ -5,21 +5,22 @@
     {"kind": "message", "direction": "sent" | "received", "data"}                                   of websockets
     {"request_sample" | "request_stream": {"raw", "json"}, "response_…": …}                         of gRPC
 
-A body is text, bytes, `{"string": …}` or `{"base64_string": …}`. Nothing in a file is executed: a tag that isn't plain
-YAML is an error.
+Of httpx, vcrpy before 6 wrote `{"status_code", "http_version", "headers", "content"}` as a response. A body is text,
+bytes, `{"string": …}` or `{"base64_string": …}`. Nothing in a file is executed: a tag that isn't plain YAML is
+an error.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
-from replay.model.errors import CassetteMissing, CassetteUnreadable
+from replay.interop.vcr.document import interactions
+from replay.model.errors import CassetteUnreadable
 from replay.model.event import Event, Piece
 
 
@@ -36,9 +37,6 @@ class Recorded:
     said: tuple[Any, list[Any]] | None = None
 
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
 def recordings(path: Path, *, cut: int | None = None) -> Iterator[Recorded]:
     """All interactions of a vcr file, in order: HTTP exchanges, gRPC calls, websocket messages.
 
@@ -48,7 +46,7 @@ def recordings(path: Path, *, cut: int | None = None) -> Iterator[Recorded]:
     Raises:
         CassetteMissing: there is no such file. CassetteUnreadable: it isn't vcr's.
     """
-    for number, item in enumerate(_interactions(path)):
+    for number, item in enumerate(interactions(path)):
         try:
             if item.get("kind") == "message":
                 yield Recorded(_message(number, item))
@@ -65,21 +63,10 @@ def events(path: Path, *, cut: int | None = None) -> Iterator[Event]:
     return (recorded.event for recorded in recordings(path, cut=cut))
 
 
-def _interactions(path: Path) -> list[dict[str, Any]]:
-    try:
-        document = yaml.load(path.read_text("utf-8"), Loader=_LOADER)
-    except FileNotFoundError:
-        raise CassetteMissing(f"no such file: {path}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CassetteUnreadable(f"can't read {path}: {error}") from None
-    whole = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
-    found: list[Any] | None = whole.get("interactions")
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise CassetteUnreadable(f"{path} has no list of `interactions`: it isn't vcr's")
-    return found
-
-
 def _exchange(number: int, request: dict[str, Any], response: dict[str, Any], cut: int | None) -> Event:
+    if "status_code" in response:
+        status = {"code": response["status_code"]}
+        response = {"headers": response["headers"], "status": status, "body": {"string": response.get("content")}}
     headers = _headers(response["headers"])
     body = _body(response)
     if body.startswith(b"\x1f\x8b"):  # recorders mostly store bodies decoded and keep the header: the bytes decide
@@ -99,7 +86,7 @@ def _exchange(number: int, request: dict[str, Any], response: dict[str, Any], cu
         "http",
         f"{request['method']} {request['uri']}",
         {"method": request["method"], "url": request["uri"], "headers": _headers(request["headers"])},
-        body=_body(request),
+        body=None if request.get("body", request.get("parsed_body")) is None else _body(request),
         response=head if streamed else {**head, "body": body},
         pieces=pieces if streamed else (),
     )
@@ -182,7 +169,8 @@ def _body(message: dict[str, Any]) -> bytes:
         return json.dumps(message["parsed_body"], ensure_ascii=False).encode()
     body = message.get("body")
     if isinstance(body, dict):
-        body = cast("dict[str, Any]", body).get("string", cast("dict[str, Any]", body).get("base64_string"))
+        parts = cast("dict[str, Any]", body)
+        body = b64decode(parts["base64_string"]) if "base64_string" in parts else parts.get("string")
     if isinstance(body, str):
         body = body.encode()
     return cast("bytes", body or b"")
