@@ -55,7 +55,7 @@ class Decision:
         for message in () if self.window is None else self.window.messages:
             called = [part for part in message.parts if part.type == "tool_call" and part.name]
             found = found or any(
-                _last(part.name or "") == _last(self.name) and _same(loads(part.content or ""), self.arguments)
+                last_name(part.name or "") == last_name(self.name) and _same(loads(part.content or ""), self.arguments)
                 for part in called
             )
             found = found and not (message.role == "user" and message.text)
@@ -150,7 +150,7 @@ class Trail:
             if answer is None:
                 continue
             for each in answer.tool_calls:
-                if _last(name) != _last(each.name):
+                if last_name(name) != last_name(each.name):
                     continue
                 if each.id == said or _same(_given(each), arguments):
                     return Decision(number, name, arguments, "recorded", answer)
@@ -224,12 +224,12 @@ class Trail:
                 name = part.name or (call.name if call is not None else None) or ""
                 known = [
                     *(self._before(("id", part.id)) if part.id else ()),
-                    *(self._before(("asked", _last(name), _key(given))) if call is not None else ()),
+                    *(self._before(("asked", last_name(name), _key(given))) if call is not None else ()),
                 ]
                 came = next((each.id for each in reversed(known) if each.id not in used), None)
                 if came is None:
                     text = _parts_text(part.content)
-                    near = [each for each in self._before(("named", _last(name)))[-_BACK:] if each.id not in used]
+                    near = [each for each in self._before(("named", last_name(name)))[-_BACK:] if each.id not in used]
                     like = [e for e in near if (call is not None and _same(asked(e)[1], given)) or self.holds(e, text)]
                     came = like[-1].id if like else None
                 if came is not None:
@@ -289,11 +289,11 @@ def _keys(event: Event) -> Iterator[Key]:
     name, given = asked(event)
     if event.meta.get("call_id"):
         yield "id", str(event.meta["call_id"])
-    yield "asked", _last(name), _key(given)
-    yield "named", _last(name)
+    yield "asked", last_name(name), _key(given)
+    yield "named", last_name(name)
 
 
-def _last(name: str) -> str:
+def last_name(name: str) -> str:
     """A server's or a class's name may stand before it."""
     return re.split(r"[./:]|__", name)[-1] or name
 

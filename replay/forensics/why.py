@@ -2,7 +2,7 @@
 
 Two kinds of link, never mixed up: *recorded* (this answer asked for the call; this message was in its window; this text
 came from that event) and *inferred* (a span reads like an instruction to do just this; a value of the call stands in an
-earlier text). That a cause is *confirmed*, by running without it, isn't done here.
+earlier text). That a cause is *confirmed*, by running without it, is `replay.intervene`'s.
 
     found = why(cassette.events, 7)
     found.causes[0].event, found.causes[0].score, found.made_up
@@ -20,7 +20,9 @@ from replay.forensics.trail import Decision, Index, Trail
 from replay.forensics.values import Found, Value, locate, made_up
 from replay.model.event import Event
 
-Link = Literal["recorded", "inferred"]
+Link = Literal["recorded", "inferred", "confirmed", "refuted"]
+"""The last two: of a cause that was put to the test (`replay.intervene`)."""
+
 SHOWN = 10
 """Causes that are told."""
 

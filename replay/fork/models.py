@@ -47,9 +47,9 @@ def ask_program(command: str, question: Question, prompt: Prompt) -> dict[str, A
     """A user's program: the request as JSON on its standard input, the answer as JSON on its standard output.
 
     The request: `kind`, `name`, `request`, `body` (JSON as such, other text as a string, the rest as base64 in
-    `body_base64`). The answer to an http request: `status` (200), `headers` (a map) and `body` (JSON or a string); an
-    object without any of these is the body. To anything else: the value itself. `{"unresolved": "why"}`, or an exit
-    code other than 0: it doesn't know.
+    `body_base64`). The answer to an http request (and to an `llm` one, of a transcript): `status` (200), `headers` (a
+    map) and `body` (JSON or a string); an object without any of these is the body. To anything else: the value itself.
+    `{"unresolved": "why"}`, or an exit code other than 0: it doesn't know.
 
     Returns: `value` and `pieces`, as a cassette stores them, or `problem`.
     """
@@ -72,7 +72,7 @@ def ask_program(command: str, question: Question, prompt: Prompt) -> dict[str, A
         return {"problem": f"{command} didn't answer in JSON: {error}"}
     if set(loose.obj(answer)) == {"unresolved"}:
         return {"problem": str(answer["unresolved"])}
-    return _http(answer) if question["kind"] == "http" else {"value": answer}
+    return _http(answer) if question["kind"] in ("http", "llm") else {"value": answer}
 
 
 def ask_live(question: Question, prompt: Prompt) -> dict[str, Any]:

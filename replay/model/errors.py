@@ -165,6 +165,12 @@ class NotForkable(ReplayError):
     slug = "not-forkable"
 
 
+class NotIntervenable(ReplayError):
+    """What happened can't be put to the test: it is no call, so that nobody could tell whether it happens again."""
+
+    slug = "not-intervenable"
+
+
 class InsideNotRecorded(ReplayError):
     """The bodies of tools are to be run again, and the cassette doesn't have what happened inside them."""
 

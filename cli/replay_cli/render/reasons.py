@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -11,25 +12,35 @@ from rich.tree import Tree
 from replay.forensics.text import Span
 from replay.forensics.triage import Item, Triage
 from replay.forensics.why import Cause, Evidence, Explained, Why
+from replay_cli.render import trials
 from replay_cli.render.brief import brief
 from replay_cli.render.text import one_line
+
+if TYPE_CHECKING:
+    from replay.intervene.trials import Finding, Intervened
 
 _AROUND = 60
 """Characters shown before and after a span."""
 
 _CAUSES = 4
-_STYLES = {"recorded": "green", "inferred": "yellow"}
+_STYLES = {"recorded": "green", "inferred": "yellow", "confirmed": "bold red", "refuted": "dim"}
 
 
-def print_why(console: Console, found: Why, *, verbose: bool) -> None:
-    """One tree for each call."""
+def print_why(console: Console, found: Why, tested: Intervened | None = None, *, verbose: bool) -> None:
+    """One tree for each call. `tested`: what came of putting causes to the test."""
     if found.inside is not None:
         console.print(f"event {found.event} happened inside the tool of event {found.inside}:", soft_wrap=True)
-    for one in found.calls:
-        console.print(_tree(found, one, verbose=verbose))
+    for number, one in enumerate(found.calls):
+        console.print(_tree(found, one, () if tested is None else tuple(tested.findings(number)), verbose=verbose))
+        if tested is not None and number in tested.together:
+            for line in trials.together(tested.together[number]):
+                console.print(line, soft_wrap=True)
+    if tested is not None:
+        for line in trials.summary(tested):
+            console.print(line, soft_wrap=True)
 
 
-def _tree(found: Why, one: Explained, *, verbose: bool) -> Tree:
+def _tree(found: Why, one: Explained, findings: Sequence[Finding | None], *, verbose: bool) -> Tree:
     decision = one.decision
     called = f"{decision.name}({_arguments(decision.arguments)})" if decision.name else "what the model said"
     tree = Tree(Text(f"event {found.event if found.inside is None else found.inside}  {one_line(called, 400)}", "bold"))
@@ -38,12 +49,17 @@ def _tree(found: Why, one: Explained, *, verbose: bool) -> Tree:
     elif decision.name:
         how = "asked for by" if decision.link == "recorded" else "asked for, by its name, by"
         tree.add(_linked(decision.link, f"{how} event {decision.event}"))
-    for cause in one.causes if verbose else one.causes[:_CAUSES]:
+    left = 0
+    for place, cause in enumerate(one.causes):
+        finding = findings[place] if findings else None
+        if place >= _CAUSES and finding is None and not verbose:
+            left += 1
+            continue
         branch = tree.add(_cause(cause))
-        for line in _lines(cause, verbose=verbose):
+        for line in (*_lines(cause, verbose=verbose), *(() if finding is None else trials.lines(finding))):
             branch.add(line)
-    if len(one.causes) > _CAUSES and not verbose:
-        tree.add(Text(f"and {len(one.causes) - _CAUSES} with less weight (--verbose)", "dim"))
+    if left:
+        tree.add(Text(f"and {left} with less weight (--verbose)", "dim"))
     for value in one.made_up:
         text = f"{value.argument} = {brief(value.text, 120)}: in nothing that the model had read"
         tree.add(Text(one_line(f"{text}; it made it up or worked it out"), "magenta"))
