@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
@@ -64,7 +64,7 @@ class Change:
     masks: tuple[Mask, ...]
     events: tuple[int, ...] = ()
     messages: tuple[int | None, ...] = ()
-    outcomes: Mapping[int, Substitute] | None = None
+    outcomes: Mapping[int, Substitute] = field(default_factory=dict[int, Substitute])
     body: bytes | None = None
 
 
@@ -75,9 +75,11 @@ class Way(Protocol):
 
     def change(self, stretches: Sequence[Stretch]) -> Change | None:
         """With these masked; None where they don't stand there in a form that can be."""
+        ...
 
     def sample(self, change: Change | None) -> Sample:
         """Take one; without a change: as it was."""
+        ...
 
 
 class Rerun:
@@ -137,7 +139,7 @@ class Rerun:
 
     def sample(self, change: Change | None) -> Sample:
         """Raises: as `replay.fork.engine.execute`."""
-        given = {} if change is None or change.outcomes is None else change.outcomes
+        given: Mapping[int, Substitute] = {} if change is None else change.outcomes
         edits = [f"event {number}: masked" for number in given]
         plan = Plan(self._path, at=self._start, substitutes=given, then=self._model, edits=edits)
         with tempfile.TemporaryDirectory(prefix="replay-intervene-") as scratch:
@@ -265,7 +267,7 @@ def _said(node: Any, texts: Sequence[str] | None, found: list[Mask]) -> Any:
     return made
 
 
-def _at(node: Any, wanted: Sequence[Any], by: Any) -> Any:
+def _at(node: Any, wanted: Sequence[Any], by: Callable[[Any], Any]) -> Any:
     """A document, with the nodes that equal one of these changed."""
     if any(each == node and each not in (None, "") for each in wanted):
         return by(node)
