@@ -80,8 +80,8 @@ class Clocks:
         """What that source says now."""
         if source in self._same:
             return self._same[source]
-        if source == _SENT and not self._live:
-            return True  # nothing is sent; somebody answers
+        if source == _SENT:
+            return True  # it is sent with the call itself, if that is let out
         family = _FAMILIES.get(source)
         known = None if family is None else self._base.get(family[0])
         if family is None or known is None:

@@ -34,6 +34,7 @@ class Wire:
         self._connection = weakref.ref(connection)
         self._timeout: Any = real  # a value that is no timeout, until one is set
         self._sent = bytearray()
+        self._unsent: list[bytes] = []  # of `_sent`: not at the other end yet
         self._told = False
         self._base = _base_url(connection)
         self._error: Exception | None = None
@@ -48,9 +49,12 @@ class Wire:
             self._reach().sendall(data)
             return
         piece = bytes(memoryview(data))  # TypeError for an iterable, as from a socket
+        if not self._sent:
+            self._unsent.clear()  # of a request that was answered without
         self._sent += piece
+        self._unsent.append(piece)
         self._told = False
-        if not lane.door.draw(lane, "http.sent", lambda: self._try_to_send(piece)):
+        if not lane.door.draw(lane, "http.sent", self._try_to_send):
             self._not_sent(lane)
         connection = self._connection()
         if connection is not None:
@@ -85,7 +89,7 @@ class Wire:
         if lane is not None and self._sent and not self._told:
             call = self.call(lane)
             call.streams = False
-            lane.door.cross(lane, call, _unheard)
+            lane.door.cross(lane, call, self.deliver)
             self.told()
         if self.real is not None:
             with nobody():
@@ -118,11 +122,18 @@ class Wire:
 
     # -- the real connection -------------------------------------------------------------------------------------
 
-    def _try_to_send(self, data: bytes) -> bool:
-        try:
+    def deliver(self) -> None:
+        """Send what a door took for sent: behind a fork point nothing goes out before it is known what is asked for."""
+        while self._unsent:
             with nobody():
-                self._reach().sendall(data)
+                self._reach().sendall(self._unsent[0])
+            del self._unsent[0]
+
+    def _try_to_send(self) -> bool:
+        try:
+            self.deliver()
         except Exception as error:
+            self._unsent.clear()
             self._error = error
             return False
         return True
@@ -165,10 +176,6 @@ class Wire:
             if isinstance(self._timeout, (int, float)):
                 self.real.settimeout(self._timeout)
         return self.real
-
-
-def _unheard() -> None:
-    """Nobody waited for the answer."""
 
 
 def _base_url(connection: Any) -> str:

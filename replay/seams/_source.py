@@ -140,6 +140,7 @@ class Source(io.RawIOBase):
             self._receive()
 
     def _receive(self) -> None:
+        self._wire.deliver()
         if self._file is None:
             self._file = self._wire.real.makefile("rb", buffering=0)
         data = self._file.read(_RECEIVE)

@@ -9,6 +9,7 @@ recorded.
 - *Pools* of urllib3 hand out connections outside of the lane, for the same reason.
 - *Sending* happens at once. Whether it worked is a draw of the lane; where it didn't, the http event has the error,
   raised where the client expects connection errors.
+  Behind the point of a live fork that draw says that it was sent, and it is sent with the event, if that may go out.
 - *Reading* makes the http event: its head is recorded parsed, its body in pieces, and both are written again for the
   client's parser (`_wire`), so that it can't see a difference. The head is parsed rather than kept as bytes, so that
   events look alike from every client and redaction finds the headers.
