@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
+from replay import zygote
 from replay.boundary import originals
 from replay.model.errors import ReplayError
 from replay.runtime import locks
@@ -68,6 +69,8 @@ def boot(text: str) -> None:
     if not spec.get("part"):
         # Before anything else is imported: which modules made their locks earlier must not depend on the mode.
         locks.install()
+    if spec["mode"] == "zygote":
+        spec = cast("Spec", zygote.serve(spec["channel"] or 0, part=spec.get("part", False)))
     hash_seed = os.environ.get("PYTHONHASHSEED")
     for name, value in spec["environ"].items():
         if value is None:

@@ -57,7 +57,8 @@ def _amount(text: str, units: Mapping[str, int], form: str) -> float:
     return _wrong(form) if found is None or unit is None else float(found[1]) * unit
 
 
-def _size(text: str) -> int:
+def size(text: str) -> int:
+    """Bytes, of `64MB` and the like. Raises ValueError."""
     return int(_amount(text, _SIZES, "a size such as 64MB"))
 
 
@@ -119,7 +120,7 @@ TABLE = (
         "Whether requests and child processes are told the trace (`traceparent`); auto: where this process was told.",
     ),
     Option(
-        "flight_recorder", "REPLAY_FLIGHT_RECORDER", _size, "a size (64MB)", 0, "--flight-recorder",
+        "flight_recorder", "REPLAY_FLIGHT_RECORDER", size, "a size (64MB)", 0, "--flight-recorder",
         "Keep the newest events only, and save them on failure, by signal or `replay.dump`.",
     ),
     Option("sample", "REPLAY_SAMPLE", _share, "0 to 1", 1.0, "--sample", "Record this share, by trace id."),
@@ -132,7 +133,7 @@ TABLE = (
         "Remove sealed cassettes of the directory that are older.",
     ),
     Option(
-        "retain_size", "REPLAY_RETAIN_SIZE", _size, "a size (2GB)", 0, "--retain-size",
+        "retain_size", "REPLAY_RETAIN_SIZE", size, "a size (2GB)", 0, "--retain-size",
         "Remove the oldest sealed cassettes of the directory beyond this much in all.",
     ),
     Option(

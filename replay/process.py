@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from replay.bootstrap import PROBED
 from replay.forwarding import Forwarding
+from replay.limits import Limits
 from replay.model.errors import NotReplayable
 from replay.runtime.descent import environment
 
@@ -82,6 +83,25 @@ def _options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(arguments[:at]), list(arguments[at:])
 
 
+def divided(command: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What decides how the interpreter starts (itself, its options, the program), and the program's own arguments; two
+    empty lists where no program is named.
+
+    Example:
+        >>> divided(["/usr/bin/python3", "-X", "dev", "agent.py", "--fast"])
+        (['/usr/bin/python3', '-X', 'dev', 'agent.py'], ['--fast'])
+    """
+    program = found(command[0])
+    if program is None:
+        return [], []
+    interpreter, arguments = _interpreter(program, command)
+    options, rest = _options(arguments)
+    if not rest or rest[0] == "-":
+        return [], []
+    words = 2 if rest[0] in ("-m", "-c") else 1
+    return [interpreter, *options, *rest[:words]], rest[words:]
+
+
 @functools.cache
 def _reaches(interpreter: str, options: tuple[str, ...]) -> bool:
     """Whether that interpreter starts with our hooks: ask it, without running anything else."""
@@ -114,6 +134,7 @@ def start(
     meanwhile: Callable[[], None] | None = None,
     contained: bool = False,
     inherits: Sequence[int] = (),
+    limits: Limits | None = None,
 ) -> tuple[int, int, bytes, bytes]:
     """Run to the end; its id, its exit code as a shell would give it, and the output where it is captured.
 
@@ -121,9 +142,10 @@ def start(
         meanwhile: called once the program has been started.
         contained: it is a replay: standard input isn't read there, and not inherited where it leads to somebody else.
         inherits: descriptors that the process gets besides its standard streams.
+        limits: of time and memory.
 
     Raises:
-        NotReplayable: there is no such command, or it can't be started.
+        NotReplayable: there is no such command, or it can't be started. LimitReached: it was ended.
     """
     streams: dict[str, Any] = {}
     if output == "stderr":
@@ -152,7 +174,8 @@ def start(
         if meanwhile is not None:
             meanwhile()
         try:
-            out, err = process.communicate()
+            with (limits or Limits()).watch(process.pid):
+                out, err = process.communicate()
         finally:
             _running.discard(process)
     code = process.returncode

@@ -42,6 +42,7 @@ COMMANDS: dict[str, str] = {
     "keygen": "Make a key for signing cassettes: the private part in FILE (0600), the public one in FILE.pub.",
     "upload": "Copy sealed cassettes to a URL; what doesn't get there is tried again by the next `replay upload`.",
     "scan": "Secrets that are still in recordings.",
+    "test": "Every cassette of a corpus against the present code: what differs, equal causes together.",
     "index": "Many cassettes as one Parquet file.",
     "query": "SQL over an index: events, llm_calls, tool_calls, effects, cassettes.",
     "demo": "A support agent refunds a customer twice: record it, replay it, see why, fix it.",

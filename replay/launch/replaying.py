@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import shutil
 import tempfile
@@ -13,10 +12,11 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Literal
 
-from replay import process
 from replay.bootstrap import Spec
 from replay.launch.origin import Beginning, check_whole
 from replay.launch.result import Run, judge, read_verdict
+from replay.launch.starting import Start, alone
+from replay.limits import Limits
 from replay.model.errors import InsideNotRecorded, NotReplayable
 from replay.model.inside import INSIDE
 from replay.model.verdict import Divergence
@@ -40,6 +40,7 @@ def run(
     again: Callable[[Run], None] | None = None,
     modules: Sequence[str] = (),
     contents: Mapping[int, str] | None = None,
+    start: Start | None = None,
 ) -> Run:
     """Re-execute what a cassette recorded: offline, without side effects, in a process of its own.
 
@@ -59,6 +60,7 @@ def run(
         again: told of the first attempt before the second one begins.
         modules: folders in which the program's modules are looked for first.
         contents: files whose contents the program reads instead of the recorded ones, by the events that opened those.
+        start: how its process begins; for itself, without limits, by default (`replay.launch.starting`).
 
     Raises:
         CassetteMissing and the other errors of reading; NotReplayable: there is nothing to run here.
@@ -78,14 +80,17 @@ def run(
             return replace(
                 run(
                     copy, command=command, match=match, until=until, output=output, cwd=cwd, allow=allow, trace=trace,
-                    run_tools=run_tools, again=again, modules=modules, contents=contents,
+                    run_tools=run_tools, again=again, modules=modules, contents=contents, start=start,
                 ),
                 cassette=url,
             )  # fmt: skip
     path = os.path.abspath(found)
 
     def attempt(bodies: bool) -> Run:
-        return _attempt(path, command, match, until, output, cwd, allow, trace, bodies, modules, contents or {})
+        return _attempt(
+            path, command, match, until, output, cwd, allow, trace, bodies, modules, contents or {},
+            start or alone(Limits()),
+        )  # fmt: skip
 
     has_bodies = INSIDE in (header_at(path) or {}).get("flags", ())
     if run_tools and not has_bodies:
@@ -118,6 +123,7 @@ def _attempt(
     bodies: bool,
     modules: Sequence[str],
     contents: Mapping[int, str],
+    start: Start,
 ) -> Run:
     from replay.cassette.reader import Reader
     from replay.model.verdict import Verdict
@@ -158,11 +164,7 @@ def _attempt(
         }
         with Supervisor(scratch, holes) as supervisor:
             spec["channel"] = supervisor.channel
-            more = {"REPLAY_BOOT": json.dumps(spec), "TMPDIR": scratch}
-            inherits = () if supervisor.channel is None else (supervisor.channel,)
-            _, code, out, err = process.start(
-                argv, {**environ, **more}, output, directory, contained=True, inherits=inherits
-            )
+            _, code, out, err = start(argv, {**environ, "TMPDIR": scratch}, spec, output, directory)
         verdict = read_verdict(verdict_path)
         if trace is not None:
             with suppress(OSError):

@@ -211,3 +211,9 @@ class PolicyInvalid(UsageError):
     """A policy or baseline can't be read, or can't be written (docs/check.md)."""
 
     slug = "policy-invalid"
+
+
+class LimitReached(ReplayError):
+    """A re-execution took longer, or more memory, than it was allowed; it was ended."""
+
+    slug = "limit-reached"

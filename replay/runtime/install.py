@@ -32,12 +32,17 @@ if TYPE_CHECKING:
     from replay.runtime.trace import Trace
 
 
+_ahead = False
+
+
 def install(blind: Callable[[str, str], None]) -> None:
     """Clock, chance, environment, threads now; asyncio and the seams when their libraries are imported.
 
     Args:
         blind: told of libraries that a seam doesn't fit: (what, detail).
     """
+    if _ahead:  # for a replay, which tells nobody of blind spots
+        return
     ambient.install()
     chance.install()
     native_ids.install()
@@ -57,6 +62,13 @@ def install(blind: Callable[[str, str], None]) -> None:
     on_import("anyio._backends._asyncio", _install_anyio)
     natives.install(blind)
     registry.install(blind)
+
+
+def install_ahead() -> None:
+    """`install` for the replays that are going to be forked from this process: they find it done."""
+    global _ahead
+    install(lambda what, detail: None)
+    _ahead = True
 
 
 def _install_loops(_: object) -> None:

@@ -15,6 +15,8 @@ import _thread
 import functools
 import gc
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 from replay.boundary import originals
@@ -146,6 +148,19 @@ def install() -> None:
     module.RLock = LaneRLock
     gc.callbacks.append(_around_collection)
     on_import("queue", _patch_queue)
+
+
+@contextmanager
+def set_aside() -> Generator[None]:
+    """In the block, `threading` makes locks as it did before `install`, and afterwards as it did before the block."""
+    module: Any = threading
+    ours = module.Lock, module._allocate_lock, module.RLock
+    module.Lock = module._allocate_lock = originals.allocate_lock
+    module.RLock = originals.RLock
+    try:
+        yield
+    finally:
+        module.Lock, module._allocate_lock, module.RLock = ours
 
 
 def _patch_queue(module: Any) -> None:

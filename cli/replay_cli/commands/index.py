@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from replay.cassette.directory import SUFFIX, cassettes, default_directory, descendants, url_of
-from replay.cassette.remote import listed
-from replay.model.errors import CassetteMissing
+from replay.cassette.directory import default_directory
 from replay_cli import console, exits, options
+from replay_cli.places import all_in
 from replay_cli.render.text import one_line, plural
 
 
@@ -34,7 +32,7 @@ def command(places: tuple[str, ...], output: str | None, workers: int) -> int:
     from replay.corpus.index import Indexed, index
 
     where = Path(output) if output else default_directory() / "corpus.parquet"
-    paths = [path for place in places or (str(default_directory()),) for path in _cassettes(place)]
+    paths = [path for place in places or (str(default_directory()),) for path in all_in(place)]
     done = Indexed()
     for so_far in console.progress(index(paths, where, workers), len(paths), "cassettes"):
         done = so_far
@@ -47,16 +45,3 @@ def command(places: tuple[str, ...], output: str | None, workers: int) -> int:
             click.echo(one_line(f"replay: {path}: {problem}"), err=True)
         click.echo(f"{where}: {plural(events, 'event')} of {plural(len(paths), 'cassette')}")
     return exits.CANNOT_JUDGE if problems else exits.SAME
-
-
-def _cassettes(place: str) -> Iterator[str]:
-    if os.path.isdir(place):
-        for path in cassettes(place):
-            yield from map(str, (path, *descendants(path)))
-    elif os.path.exists(place):
-        yield place
-    else:
-        url = url_of(place)
-        if url is None:
-            raise CassetteMissing(f"no such directory: {place}")
-        yield from [url] if url.endswith(SUFFIX) else listed(url)
