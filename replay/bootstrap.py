@@ -70,7 +70,7 @@ def boot(text: str) -> None:
         # Before anything else is imported: which modules made their locks earlier must not depend on the mode.
         locks.install()
     if spec["mode"] == "zygote":
-        spec = cast("Spec", zygote.serve(spec["channel"] or 0, part=spec.get("part", False)))
+        spec = cast("Spec", zygote.serve(spec.get("channel") or 0, part=spec.get("part", False)))
     hash_seed = os.environ.get("PYTHONHASHSEED")
     for name, value in spec["environ"].items():
         if value is None:

@@ -21,6 +21,7 @@ import os
 import struct
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from replay.boundary import originals
@@ -43,7 +44,7 @@ def serve(channel: int, *, part: bool) -> dict[str, Any]:
     Args:
         channel: a unix stream socket to the launcher. part: of programs of which only a block or a call is replayed.
     """
-    import replay.replayed  # noqa: F401 - what a replay imports first of all
+    import_module("replay.replayed")  # what a replay imports first of all
     from replay.runtime.install import install_ahead
 
     if not part:  # a part installs when its recording did
