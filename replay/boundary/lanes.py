@@ -257,3 +257,15 @@ def nobody() -> Generator[None]:
         running.lane = lane
         carrier.set(carried)
         running.behind = behind
+
+
+@contextmanager
+def everyone(lane: Lane) -> Generator[None]:
+    """Run a block in which every thread that has no lane of its own acts in this one, old threads and new ones."""
+    kind, before = type(running), running.lane
+    kind.lane = running.lane = lane
+    try:
+        yield
+    finally:
+        kind.lane = None
+        running.lane = before

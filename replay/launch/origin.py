@@ -143,6 +143,11 @@ def check_beginning(header: Mapping[str, Any], path: str) -> None:
     """A transcript has no program. A flight recorder that went round has lost what the program did first, and with it
     the way to the rest.
     """
+    if dict(header.get("entry") or {}).get("type") == "episodes":
+        raise NotReplayable(
+            f"{path} is what a test asked and got: there is no program in it",
+            hint="the test with @pytest.mark.replay_cassette replays it: docs/pytest.md",
+        )
     if dict(header.get("entry") or {}).get("type") == "import":
         raise NotReplayable(
             f"{path} was imported from a transcript: it has no program that could be executed",

@@ -217,3 +217,9 @@ class LimitReached(ReplayError):
     """A re-execution took longer, or more memory, than it was allowed; it was ended."""
 
     slug = "limit-reached"
+
+
+class RequestNotRecorded(ReplayError):
+    """A test asked what its cassette doesn't have, and nothing is recorded (docs/pytest.md)."""
+
+    slug = "request-not-recorded"

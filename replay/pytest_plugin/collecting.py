@@ -36,6 +36,8 @@ class CassetteFile(pytest.File):
         """One test for each line of the file beside it."""
         try:
             with load(self.path) as cassette:
+                if (cassette.header.get("entry") or {}).get("type") == "episodes":
+                    return  # a test's, which replays it itself
                 tags: dict[str, str] = cassette.header.get("tags") or {}
         except ReplayError as error:
             raise self.CollectError(str(error)) from None

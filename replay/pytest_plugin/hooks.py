@@ -11,7 +11,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,19 @@ import pytest
 
 if TYPE_CHECKING:
     from replay.launch import Run
+    from replay.pytest_plugin.episodes import Episodes
     from replay.pytest_plugin.replays import Replays
 
 MARKERS = (
     "replay(*cassettes, **options of replay.run): re-execute a recording, offline; `replayed` is its Run",
+    "replay_cassette(*more, record_mode=, match_on=, …): answer HTTP requests from the test's cassette, or record",
+    "default_cassette(name): the name of the test's cassette",
+    "block_network(allowed_hosts=[...]): connections fail, but for these hosts",
     "cassette(**tags): on every collected cassette, with the recording's tags: -m 'cassette(env=\"prod\")'",
 )
-_FIXTURES = {"replay": "replayed"}
+_FIXTURES = {"replay": "replayed", "replay_cassette": "replay_cassette", "block_network": "_no_network"}
+_RECORDING = "pytest_recording"
+"""Another plugin, which has the same option and marker to block the network: where it is, it does that."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +43,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PATH",
         help="Collect the cassettes in this folder, or this one, as tests; may be repeated. Instead of the ini's.",
     )
+    group.addoption(
+        "--replay-mode",
+        choices=("none", "once", "new_episodes", "all"),
+        help="What @pytest.mark.replay_cassette does, as vcrpy's record modes. Default: the marker's, else none.",
+    )
+    if find_spec(_RECORDING) is None:
+        group.addoption(
+            "--block-network", action="store_true", help="Connections fail in every test, unless it records."
+        )
+        group.addoption("--allowed-hosts", help="Patterns of hosts that may be connected to, separated by commas.")
     parser.addini("replay_paths", "Folders whose *.cassette are collected as tests.", type="paths", default=[])
 
 
@@ -73,8 +90,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("replayed", mark.args, ids=ids, indirect=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    block = config.getoption("block_network", default=False)
     for item in items:
+        if block:
+            _ask_for(item, "_no_network")
         for marker, fixture in _FIXTURES.items():
             if item.get_closest_marker(marker) is not None:
                 _ask_for(item, fixture)
@@ -125,3 +145,28 @@ def replayed(request: pytest.FixtureRequest) -> Run:
 
     cache: Callable[[], Replays] = lambda: request.getfixturevalue("_replays")  # noqa: E731
     return replayed_for(request, cache)
+
+
+@pytest.fixture
+def replay_cassette(request: pytest.FixtureRequest) -> Iterator[Episodes]:
+    """What the test's HTTP requests are answered from, or kept in: by `--replay-mode`, as vcrpy does."""
+    from replay.pytest_plugin.cassettes import around
+
+    with around(request, request.config.getoption("replay_mode")) as episodes:
+        yield episodes
+
+
+@pytest.fixture
+def _no_network(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No connections, unless the test records or another plugin takes care of it."""
+    from replay.pytest_plugin.network import blocked
+
+    config, mark = request.config, request.node.get_closest_marker("block_network")
+    recorded = request.node.get_closest_marker("replay_cassette")
+    mode = config.getoption("replay_mode") or (recorded and recorded.kwargs.get("record_mode")) or "none"
+    if config.pluginmanager.hasplugin("recording") or (recorded is not None and mode != "none"):
+        yield
+        return
+    allowed = (mark and mark.kwargs.get("allowed_hosts")) or config.getoption("allowed_hosts", default=None)
+    with blocked(allowed.split(",") if isinstance(allowed, str) else allowed):
+        yield

@@ -76,7 +76,29 @@ def patch(owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
         return
     wrapper = functools.update_wrapper(wrap(target), target)
     setattr(wrapper, _MARK, target)
-    setattr(owner, name, property(wrapper) if is_property else wrapper)
+    made = property(wrapper) if is_property else wrapper
+    own = name in vars(owner)
+    setattr(owner, name, made)
+    if undoing is not None:
+        undoing.append((owner, name, made, original if own else None))
+
+
+Patched = tuple[Any, str, Any, Any]
+"""Owner, name, wrapper, and what it replaced; None where that was inherited."""
+
+undoing: list[Patched] | None = None
+"""What was patched since somebody began to note it."""
+
+
+def undo(patched: list[Patched]) -> None:
+    """As it was before. What somebody else has replaced meanwhile stays."""
+    for owner, name, made, original in reversed(patched):
+        if name not in vars(owner) or getattr(owner, name) is not made:
+            continue
+        if original is None:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, original)
 
 
 def aside(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from types import ModuleType
 
 from replay.boundary.imports import on_import
 from replay.boundary.lanes import nobody
+from replay.seams import _seam
 from replay.seams._seam import Seam, Target, missing
 
 Blind = Callable[[str, str], None]
@@ -456,6 +458,42 @@ def install(blind: Blind) -> None:
     for seam in SEAMS:
         for target in seam.targets:
             on_import(target.module, partial(_fit, seam, target))
+
+
+@contextmanager
+def only(names: Collection[str]) -> Generator[None]:
+    """Install those seams, and no others, for a block; what they patched is as it was behind it.
+
+    Where all are installed already, or get installed meanwhile, nothing is taken away.
+    """
+    if _installed:
+        yield
+        return
+    before = _seam.undoing
+    patched: list[_seam.Patched] = []
+    _seam.undoing = patched
+    wanted = [(seam, target) for seam in SEAMS if seam.name in names for target in seam.targets]
+    for seam, target in wanted:
+        if target.module in sys.modules:
+            _fit(seam, target, sys.modules[target.module])
+        elif target not in _awaited:
+            _awaited.add(target)
+            on_import(target.module, partial(_fit_if_noted, seam, target))
+    try:
+        yield
+    finally:
+        _seam.undoing = before
+        if not _installed:
+            _seam.undo(patched)
+
+
+_awaited: set[Target] = set()
+
+
+def _fit_if_noted(seam: Seam, target: Target, module: ModuleType) -> None:
+    """A library that is imported by a test: whether it is still wanted."""
+    if _seam.undoing is not None and not _installed:
+        _fit(seam, target, module)
 
 
 def misfits() -> tuple[str, ...]:
