@@ -137,5 +137,5 @@ def _answer(plan: Plan, approve: Approve | None, question: Question) -> Any:
     if question["ask"] == "approve":
         return approve is not None and approve(question)
     if question["ask"] == "http":
-        return models.ask_live(question, plan.prompt)
-    return models.ask_program(plan.then, question, plan.prompt)
+        return models.ask_live({**question, "body": plan.told(question["body"])})
+    return models.ask_program(plan.then, {**question, "body": plan.told(question["body"])})

@@ -22,11 +22,6 @@ _OF_THE_CONNECTION: Final = frozenset(
 _KINDS: Final = (b"\xa4http", b"\xa4grpc")
 """As frames have them."""
 
-_MESSAGES: Final = ("messages", "input", "contents")
-"""Where requests of the known models have them."""
-
-Prompt = tuple[str, str] | None
-
 
 def names(readers: Iterable[Reader]) -> list[str]:
     """Names of the calls in those recordings that asked a model."""
@@ -43,7 +38,7 @@ def names(readers: Iterable[Reader]) -> list[str]:
     return sorted(found)
 
 
-def ask_program(command: str, question: Question, prompt: Prompt) -> dict[str, Any]:
+def ask_program(command: str, question: Question) -> dict[str, Any]:
     """A user's program: the request as JSON on its standard input, the answer as JSON on its standard output.
 
     The request: `kind`, `name`, `request`, `body` (JSON as such, other text as a string, the rest as base64 in
@@ -54,8 +49,6 @@ def ask_program(command: str, question: Question, prompt: Prompt) -> dict[str, A
     Returns: `value` and `pieces`, as a cassette stores them, or `problem`.
     """
     body = question["body"]
-    if prompt is not None and body is not None:
-        body = with_prompt(body, prompt)
     asked = {"kind": question["kind"], "name": question["name"], "request": question["request"], **_readable(body)}
     try:
         done = subprocess.run(
@@ -75,12 +68,10 @@ def ask_program(command: str, question: Question, prompt: Prompt) -> dict[str, A
     return _http(answer) if question["kind"] in ("http", "llm") else {"value": answer}
 
 
-def ask_live(question: Question, prompt: Prompt) -> dict[str, Any]:
+def ask_live(question: Question) -> dict[str, Any]:
     """Ask the model itself, with another prompt than the program's. Returns as `ask_program`."""
     request: Mapping[str, Any] = question["request"]
     body = question["body"] or b""
-    if prompt is not None:
-        body = with_prompt(body, prompt)
     where = urlsplit(str(request["url"]))
     kind = HTTPSConnection if where.scheme == "https" else HTTPConnection
     connection = kind(where.hostname or "", where.port, timeout=_TIMEOUT)
@@ -96,35 +87,6 @@ def ask_live(question: Question, prompt: Prompt) -> dict[str, Any]:
         connection.close()
     lines = [[name, value] for name, value in response.getheaders() if name.lower() not in _OF_THE_CONNECTION]
     return {"value": _head(response.status, response.reason, lines), "pieces": pieces}
-
-
-def with_prompt(body: bytes, prompt: tuple[str, str]) -> bytes:
-    """A model's request in JSON, in which the last message of that role says something else.
-
-    A `system` prompt may also stand in `system` or `instructions`; what can't be found is added in front.
-    """
-    role, text = prompt
-    try:
-        read: Any = json.loads(body)
-    except ValueError:
-        return body
-    request = loose.obj(read)
-    for name in ("system", "instructions") if role == "system" else ():
-        if name in request:
-            request[name] = text
-            return json.dumps(request).encode()
-    messages: Any = next((request[name] for name in _MESSAGES if name in request), None)
-    if isinstance(messages, str) and role == "user":
-        request["input"] = text
-    elif isinstance(messages, list):
-        same = [each for each in loose.objs(messages) if each.get("role") == role]  # pyright: ignore[reportUnknownArgumentType]
-        if not same:
-            request[next(name for name in _MESSAGES if name in request)] = [{"role": role, "content": text}, *messages]
-        elif "parts" in same[-1]:
-            same[-1]["parts"] = [{"text": text}]
-        else:
-            same[-1]["content"] = text
-    return json.dumps(request).encode()
 
 
 def _readable(body: bytes | None) -> dict[str, Any]:

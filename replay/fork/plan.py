@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from replay.cassette.codec import pack, unpack
+from replay.fork.telling import rewritten, with_prompt
 
 LIVE: Final = "live"
 RECORDED: Final = "recorded"
@@ -61,6 +62,8 @@ class Plan:
             the program lets them: what asks only after another outcome can't get its own before.
         ask: effects may be approved on the terminal.
         prompt: (role, text): what the last message of that role says in the model's requests from the fork point on.
+        rewrites: texts of the model's requests (whole strings in their JSON) and what stands in their place, from the
+            fork point on, the program's being as they were. With a prompt or rewrites `at` is asked anew.
         edits: what was changed, in words, for the header of the new recording.
     """
 
@@ -73,6 +76,7 @@ class Plan:
     order: Sequence[int] | None = None
     ask: bool = False
     prompt: tuple[str, str] | None = None
+    rewrites: Mapping[str, str] | None = None
     edits: Sequence[str] = ()
 
     @property
@@ -86,6 +90,16 @@ class Plan:
     def follows(self) -> bool:
         """The recording goes on answering where the execution is still the same."""
         return self.at is None or self.then == RECORDED
+
+    @property
+    def tells_otherwise(self) -> bool:
+        """The model is told something else than the program says."""
+        return self.prompt is not None or self.rewrites is not None
+
+    def told(self, body: bytes | None) -> bytes | None:
+        """What the model is told in place of this request."""
+        made = body if self.prompt is None or body is None else with_prompt(body, self.prompt)
+        return made if self.rewrites is None or made is None else rewritten(made, self.rewrites)
 
     def to_bytes(self) -> bytes:
         """For the process that executes it."""

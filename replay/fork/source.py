@@ -88,7 +88,7 @@ class Source:
             return Run(substitute=answer) if runs and call.kind == TOOL and wanted.how != "drop" else answer
         if runs:
             return _PERFORM
-        asked_anew = begun and self._plan.prompt is not None and call.event == self._plan.at
+        asked_anew = begun and self._plan.tells_otherwise and call.event == self._plan.at
         if begun and known is not None and known.status is not None and not asked_anew:
             return self._with_content(known)
         if self._plan.follows and not asked_anew:
@@ -147,7 +147,7 @@ class Source:
         if plan.then != LIVE:
             known = None if is_model else self._answers.find(lane.path, request)
             return self._ask(lane, call, "program") if known is None else self._answers.take(known)
-        if is_model and plan.prompt is not None:
+        if is_model and plan.tells_otherwise:
             return self._ask(lane, call, "http")
         if call.kind == TOOL or _is_terminal(call):
             return _PERFORM

@@ -1,7 +1,8 @@
 """One sample: what the model does with a text in its window, or with that text masked. Two ways to take one.
 
 `Rerun`: the program is executed again from the event that the text came from, with another outcome there
-(`replay.fork`): all that the text did is gone, what the agent did about it before the decision, too. `Ask`: only the
+(`replay.fork`): all that the text did is gone, what the agent did about it before the decision, too. `Retold` does so
+for texts that came from no event: they are masked in all that the model is told from the first time on. `Ask`: only the
 model's call that decided is asked again, with the text masked in its request; what came between stays as it was. That
 needs no program, so that imported transcripts have it, too.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Final, Literal, NamedTuple, Protocol
@@ -36,6 +37,9 @@ _PROTOCOL: Final = frozenset("role type id name tool_call_id tool_use_id call_id
 """Fields of a message that aren't what it says."""
 
 
+_kept: Final = count(1)
+
+
 class Sample(NamedTuple):
     """`seen`: the call was made; None: nobody could tell, `why`. `instead`: what the model did."""
 
@@ -58,7 +62,7 @@ class Change:
 
     Attributes:
         masks: what was masked, and by what. events, messages: where.
-        outcomes: of events, for a `Rerun`. body: the request, for an `Ask`.
+        outcomes: of events, for a `Rerun`. rewrites: texts of requests, for a `Retold`. body: a request, for an `Ask`.
     """
 
     masks: tuple[Mask, ...]
@@ -66,6 +70,7 @@ class Change:
     messages: tuple[int | None, ...] = ()
     outcomes: Mapping[int, Substitute] = field(default_factory=dict[int, Substitute])
     body: bytes | None = None
+    rewrites: Mapping[str, str] | None = None
 
 
 class Way(Protocol):
@@ -112,11 +117,14 @@ class Rerun:
         self._path, self._events, self._start = path, events, start
         self._decided, self._effect, self._model = decided, effect, model
         self._keep = keep
-        self._numbers = count(1)
-        behind = range(start + 1, (start if decided is None else decided) + 1)
-        answers = [number for number in behind if read(events[number]) is not None]
+        self._behind = start + 1
+        self._count()
+
+    def _count(self) -> None:
+        behind = range(self._behind, (self._start if self._decided is None else self._decided) + 1)
+        answers = [number for number in behind if read(self._events[number]) is not None]
         self._answers = len(answers)
-        self.first = answers[0] if answers else start
+        self.first = answers[0] if answers else self._start
 
     def change(self, stretches: Sequence[Stretch]) -> Change | None:
         masks: list[Mask] = []
@@ -139,13 +147,12 @@ class Rerun:
 
     def sample(self, change: Change | None) -> Sample:
         """Raises: as `replay.fork.engine.execute`."""
-        given: Mapping[int, Substitute] = {} if change is None else change.outcomes
-        edits = [f"event {number}: masked" for number in given]
-        plan = Plan(self._path, at=self._start, substitutes=given, then=self._model, edits=edits)
+        masks = "unmasked" if change is None else "masked"
+        plan = self._plan(change)
         with tempfile.TemporaryDirectory(prefix="replay-intervene-") as scratch:
             out = os.path.join(scratch, "sample.cassette")
             if self._keep is not None:
-                name = f"{self._start}-{'masked' if given else 'unmasked'}-{os.getpid()}-{next(self._numbers)}.cassette"
+                name = f"{self._start}-{masks}-{os.getpid()}-{next(_kept)}.cassette"
                 out = os.path.join(self._keep, name)
             done = execute(plan, out, output="discard")
             if done.cassette is None:
@@ -154,7 +161,12 @@ class Rerun:
                 ended = (
                     "" if done.exit_code == 0 else done.reason or f"the program ended with exit code {done.exit_code}"
                 )
-                return self._judged([made.events[n] for n in range(self._start + 1, len(made.events))], ended)
+                return self._judged([made.events[n] for n in range(self._behind, len(made.events))], ended)
+
+    def _plan(self, change: Change | None) -> Plan:
+        given: Mapping[int, Substitute] = {} if change is None else change.outcomes
+        edits = [f"event {number}: masked" for number in given]
+        return Plan(self._path, at=self._start, substitutes=given, then=self._model, edits=edits)
 
     def _judged(self, behind: Sequence[Event], reason: str) -> Sample:
         calls: list[Asked] = []
@@ -172,6 +184,33 @@ class Rerun:
             return Sample(True, instead)
         decided = not reason or (self._answers and answers >= self._answers)
         return Sample(False, instead) if decided else Sample(None, why=reason)
+
+
+class Retold(Rerun):
+    """The program, executed again from the first of the model's calls that has the text, which the model isn't told.
+
+    For texts that came from no event, such as what the program's code says: it goes on saying it.
+
+    Args:
+        ask: of the call that decided, where the text is masked. more: as for `Rerun`, without `start`.
+        texts: strings of that request that are to be masked.
+    """
+
+    def __init__(self, path: str, events: Sequence[Event], ask: Ask, texts: Collection[str], *more: Any) -> None:
+        first = next(n for n, event in enumerate(events) if n == more[0] or _has(event, texts))
+        super().__init__(path, events, first, *more)
+        self._ask = ask
+        self._behind = first
+        self._count()
+
+    def change(self, stretches: Sequence[Stretch]) -> Change | None:
+        return self._ask.change(stretches)
+
+    def _plan(self, change: Change | None) -> Plan:
+        asked_anew: Mapping[str, str] | None = {} if self._model != RECORDED else None
+        texts = asked_anew if change is None else change.rewrites
+        edits = [] if change is None else ["masked in what the model is told"]
+        return Plan(self._path, at=self._start, rewrites=texts, then=self._model, edits=edits)
 
 
 class Ask:
@@ -203,7 +242,8 @@ class Ask:
                 return None
             masks += found
         body = json.dumps(request, ensure_ascii=False).encode()
-        return Change(tuple(dict.fromkeys(masks)), messages=tuple(dict.fromkeys(messages)), body=body)
+        texts = {old: new for old, new in zip(_strings(self._request), _strings(request), strict=True) if old != new}
+        return Change(tuple(dict.fromkeys(masks)), (), tuple(dict.fromkeys(messages)), body=body, rewrites=texts)
 
     def sample(self, change: Change | None) -> Sample:
         if self._model == RECORDED:
@@ -217,9 +257,9 @@ class Ask:
                 return Sample(None, why="a transcript doesn't say where the model is: --model PROGRAM asks it for you")
             if "<redacted:" in json.dumps(question["request"], default=str):
                 return Sample(None, why="credentials aren't kept in recordings: --model PROGRAM asks the model for you")
-            found = models.ask_live(question, None)
+            found = models.ask_live(question)
         else:
-            found = models.ask_program(self._model, question, None)
+            found = models.ask_program(self._model, question)
         if "problem" in found:
             return Sample(None, why=str(found["problem"]))
         pieces = (*(Piece(0, "piece", each) for each in found.get("pieces", ())), Piece(0, "end", None))
@@ -265,6 +305,21 @@ def _said(node: Any, texts: Sequence[str] | None, found: list[Mask]) -> Any:
     made, masks = masked(node, texts, keep=_PROTOCOL if isinstance(node, (dict, list)) else frozenset())
     found += masks
     return made
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All strings of a document, in order."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        inner = value.values() if isinstance(value, dict) else value  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        for each in inner:  # pyright: ignore[reportUnknownVariableType]
+            yield from _strings(each)
+
+
+def _has(event: Event, texts: Collection[str]) -> bool:
+    """Whether it is a model's call that is told one of these."""
+    return read(event) is not None and any(text in texts for text in _strings(request_of(event)))
 
 
 def _at(node: Any, wanted: Sequence[Any], by: Callable[[Any], Any]) -> Any:

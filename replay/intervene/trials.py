@@ -24,7 +24,7 @@ from replay.forensics.why import Cause, Explained, Link, Why
 from replay.fork.plan import RECORDED
 from replay.intervene.difference import Difference, settled
 from replay.intervene.effect import Effect, effect
-from replay.intervene.sampling import Ask, Change, Kind, Rerun, Sample, Stretch, Way
+from replay.intervene.sampling import Ask, Change, Kind, Rerun, Retold, Sample, Stretch, Way
 from replay.model.errors import NotForkable, NotIntervenable, NotReplayable
 from replay.model.event import Event
 
@@ -274,12 +274,15 @@ class _Desk:
         return replace(one, causes=tuple(sorted(causes, key=lambda cause: order.get(cause.link, 1))))
 
     def _cause(self, one: Explained, cause: Cause, wanted: Effect) -> Finding:
-        found, instead = self._way(one, cause, wanted)
+        parts: list[tuple[Part, list[Stretch]]] = [
+            (part, self._stretches(one, cause, texts)) for part, texts in _parts(cause)
+        ]
+        found, instead = self._way(one, wanted, cause.source.event, [stretches for _, stretches in parts])
         if found is None:
             return Finding(wanted, (_untried("input", "one-step", Measured(), instead),))
         trials: list[Trial] = []
-        for part, texts in _parts(cause):
-            trials.append(self._measure(*found, part, self._stretches(one, cause, texts)))
+        for part, stretches in parts:
+            trials.append(self._measure(*found, part, stretches))
             last = trials[-1]
             nobody_knows = last.outcome == "unresolved" and self._terms.model == RECORDED
             if last.outcome == "refuted" or not last.given.rate.bad or nobody_knows:
@@ -287,31 +290,36 @@ class _Desk:
         return Finding(wanted, tuple(trials), instead)
 
     def _together(self, one: Explained, causes: Sequence[Cause], wanted: Effect) -> Trial | None:
-        """All of them at once, where the decision was made: they may come from events far apart."""
-        if one.decision.event is None:
-            return None
-        way = Ask(self._events[one.decision.event], wanted, self._terms.model)
+        """All of them at once, in what the model is told: they may come from events far apart."""
         stretches = [Stretch(cause.source, _all(cause.source)) for cause in causes]
-        return self._measure(way, self._baseline(way, ("one-step", one.decision.event, wanted)), "together", stretches)
+        found, _ = self._way(one, wanted, None, [stretches])
+        return None if found is None else self._measure(*found, "together", stretches)
 
-    def _way(self, one: Explained, cause: Cause, wanted: Effect) -> tuple[tuple[Way, Measured] | None, str]:
-        """How samples are taken, with those of what was; and why they aren't taken of the whole run."""
-        terms, decided, start = self._terms, one.decision.event, cause.source.event
-        instead = self._not_run
-        if not instead and start is None:
-            instead = "its text came from no event whose outcome could be another"
-        if not instead and start is not None:
-            way = Rerun(self._path, self._events, start, decided, wanted, terms.model, terms.keep)
-            if not any(way.change(self._stretches(one, cause, texts)) for _, texts in _parts(cause)):
-                instead = f"its text stands in the outcome of event {start} in a form that can't be masked"
-            else:
-                try:
-                    return (way, self._baseline(way, ("run", way.first, wanted))), ""
-                except (NotForkable, NotReplayable) as error:
-                    instead = self._not_run = error.what
-        if decided is None:
+    def _way(
+        self, one: Explained, wanted: Effect, start: int | None, parts: Sequence[Sequence[Stretch]]
+    ) -> tuple[tuple[Way, Measured] | None, str]:
+        """How samples are taken, with those of what was; and why they aren't taken of the whole run.
+
+        Args:
+            start: the event that the text came from. parts: what is to be masked, by part.
+        """
+        terms, decided = self._terms, one.decision.event
+        more = decided, wanted, terms.model, terms.keep
+        ask = None if decided is None else Ask(self._events[decided], wanted, terms.model)
+        way: Rerun | None = None if start is None else Rerun(self._path, self._events, start, *more)
+        if way is not None and not any(map(way.change, parts)):
+            way = None
+        told = None if ask is None else next((found for found in map(ask.change, parts) if found is not None), None)
+        if way is None and ask is not None and told is not None and told.rewrites:
+            way = Retold(self._path, self._events, ask, told.rewrites, *more)
+        if way is not None and not self._not_run:
+            try:
+                return (way, self._baseline(way, ("run", way.first, wanted))), ""
+            except (NotForkable, NotReplayable) as error:
+                self._not_run = error.what
+        instead = self._not_run or "its text stands nowhere in a form that can be masked"
+        if decided is None or ask is None:
             return None, f"{instead}; and no model asked for the call"
-        ask = Ask(self._events[decided], wanted, terms.model)
         return (ask, self._baseline(ask, ("one-step", decided, wanted))), instead
 
     def _stretches(self, one: Explained, cause: Cause, texts: tuple[str, ...] | None) -> list[Stretch]:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.fork.answers import Answers, Script
-from replay.fork.models import with_prompt
 from replay.fork.plan import Plan, Substitute
+from replay.fork.telling import rewritten, with_prompt
 from replay.matching.compare import Request
 from replay.player.tape import EVENT, LANE, Frame
 
@@ -27,6 +27,7 @@ _plans = st.builds(
     further=st.lists(st.text()),
     order=st.one_of(st.none(), st.lists(st.integers(0, 99))),
     prompt=st.one_of(st.none(), st.tuples(st.text(), st.text())),
+    rewrites=st.one_of(st.none(), st.dictionaries(st.text(), st.text(), max_size=3)),
 )
 
 
@@ -93,3 +94,12 @@ def test_a_prompt_takes_the_place_of_the_last_one_of_its_role() -> None:
     assert with_prompt(b'{"input": "a"}', ("user", "x")) == b'{"input": "x"}'
     assert with_prompt(b'{"messages": []}', ("system", "x")) == b'{"messages": [{"role": "system", "content": "x"}]}'
     assert with_prompt(b"not json", ("user", "x")) == b"not json"
+
+
+def test_whole_texts_of_a_request_are_rewritten() -> None:
+    body = b'{"messages": [{"role": "user", "content": "a"}, {"content": [{"text": "a"}, {"text": "ab"}]}]}'
+    assert rewritten(body, {"a": "x"}) == body.replace(b'"a"', b'"x"')
+    assert rewritten(b"not json", {"a": "x"}) == b"not json"
+    assert Plan("c", prompt=("user", "b"), rewrites={"b": "x"}).told(b'{"input": "a"}') == b'{"input": "x"}'
+    assert Plan("c").told(b'{"input": "a"}') == b'{"input": "a"}'
+    assert Plan("c", rewrites={}).told(None) is None

@@ -143,6 +143,26 @@ def test_executed_again_with_the_model_itself(tmp_path: Path) -> None:
     assert cli("run", masked).returncode == 0, "it is a recording like others"
 
 
+def test_what_the_code_says_is_masked_in_what_the_model_is_told(tmp_path: Path) -> None:
+    """The user's words came from no event: the program goes on saying them, and the model doesn't hear them."""
+    with desk.served() as (url, asked):
+        known = incident(tmp_path, desk.HTTPX, url)
+        asked.clear()
+        words = ("--intervene", "--samples", "4", "--model", "live", "--causes", "1", "--keep", tmp_path / "kept")
+        found = cli_json("why", known.path, str(known.read["invoice"]), *words, env={**os.environ, "BASE": url})
+    effect = found["causes"][0]["effect"]
+    assert (found["causes"][0]["role"], effect["kind"]) == ("user", "run")
+    assert found["causes"][0]["link"] == "refuted", "this model reads them whatever it is asked"
+    assert effect["trials"][0]["messages"] == [1]
+    told = [body["messages"][1]["content"] for body in asked if len(body["messages"]) == 2]
+    assert [text.startswith("Read invoice") for text in told] == [True] * 4 + [False] * (len(told) - 4)
+    assert len(told) > 4
+    kept = max((tmp_path / "kept").glob("*-masked-*.cassette"))
+    with load(kept) as cassette:
+        assert b"Read invoice" in (cassette.events[known.read["invoice"] - 1].body or b""), "what the program said"
+    assert cli("run", kept).returncode == 0
+
+
 def test_a_transcript_has_no_program(tmp_path: Path) -> None:
     """A benign payment: what the user asked for is needed, and a file that has nothing to do with it isn't."""
     messages: list[dict[str, Any]] = [
