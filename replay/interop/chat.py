@@ -14,6 +14,7 @@ Only what an agent or its model could have seen is taken: the fields named here.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -76,7 +77,7 @@ class Transcript:
 _TAGS = {"suite_name": "suite", "user_task_id": "task", "task_id": "task", "trial": "trial", "question_ID": "task"}
 """Fields that say what the run was about."""
 
-_PARAMETERS = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "tool_choice", "stop")
+PARAMETERS = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "tool_choice", "stop")
 
 
 def transcripts(data: bytes) -> list[Transcript]:
@@ -86,10 +87,15 @@ def transcripts(data: bytes) -> list[Transcript]:
         >>> [run.format for run in transcripts(b'[{"role": "user", "content": "hello"}]')]
         ['messages']
     """
-    whole = loads(data)
-    documents = [loads(line) for line in data.splitlines() if line.strip()] if whole is None else _runs(whole)
-    found = [run for run in map(_transcript, documents) if run is not None and run.turns]
+    whole = documents(data)
+    found = [run for run in map(_transcript, _runs(whole)) if run is not None and run.turns]
     return [replace(run, part=number) for number, run in enumerate(found)]
+
+
+def documents(data: bytes) -> Any:
+    """The JSON in a file: of lines a list, in which lines that aren't JSON are None."""
+    whole = loads(data)
+    return [loads(line) for line in data.splitlines() if line.strip()] if whole is None else whole
 
 
 def _runs(whole: Any) -> list[Any]:
@@ -99,7 +105,7 @@ def _runs(whole: Any) -> list[Any]:
 
 def _transcript(document: Any) -> Transcript | None:
     if isinstance(document, list):
-        return Transcript("messages", tuple(_turns(objs(document))))
+        return Transcript("messages", tuple(turns_of(objs(document))))
     run = obj(document)
     tags = {name: str(run[key]) for key, name in _TAGS.items() if isinstance(run.get(key), (str, int))}
     if isinstance(run.get("history"), list):
@@ -108,15 +114,15 @@ def _transcript(document: Any) -> Transcript | None:
     messages = objs(run.get("messages", run.get("traj")))
     kind = "tau-bench" if "traj" in run else "agentdojo" if "pipeline_name" in run else "messages"
     system = run.get("system")
-    before = [] if system is None else [Turn(-1, "system", _content(system))]
+    before = [] if system is None else [Turn(-1, "system", content_of(system))]
     tools = tuple(map(_tool, objs(run["tools"]))) if isinstance(run.get("tools"), list) else None
     return Transcript(
         kind,
-        (*before, *_turns(messages)),
+        (*before, *turns_of(messages)),
         model=string(run.get("model")) or string(run.get("pipeline_name")),
         tools=tools,
         tags=tags,
-        parameters={name: run[name] for name in _PARAMETERS if name in run},
+        parameters={name: run[name] for name in PARAMETERS if name in run},
     )
 
 
@@ -135,7 +141,7 @@ _ROLES: Mapping[str, Role] = {
 }  # fmt: skip
 
 
-def _turns(messages: Sequence[Mapping[str, Any]]) -> Iterator[Turn]:
+def turns_of(messages: Sequence[Mapping[str, Any]]) -> Iterator[Turn]:
     for place, raw in enumerate(messages):
         role = _ROLES.get(string(raw.get("role")) or "", "user")
         blocks = objs(raw.get("content"))
@@ -146,8 +152,8 @@ def _turns(messages: Sequence[Mapping[str, Any]]) -> Iterator[Turn]:
         for block in blocks:
             if block.get("type") == "tool_result":
                 answers = string(block.get("tool_use_id")), None
-                yield Turn(place, "tool", _content(block.get("content")), answers=answers)
-        content = _content(raw.get("content"))
+                yield Turn(place, "tool", content_of(block.get("content")), answers=answers)
+        content = content_of(raw.get("content"))
         calls = tuple(_calls(place, raw, blocks)) if role == "assistant" else ()
         if content or role == "assistant" or not any(block.get("type") == "tool_result" for block in blocks):
             yield Turn(place, role, content, agent, calls, reasoning=_reasoning(raw, blocks))
@@ -156,7 +162,7 @@ def _turns(messages: Sequence[Mapping[str, Any]]) -> Iterator[Turn]:
 def _result(place: int, raw: Mapping[str, Any]) -> Turn:
     """AgentDojo repeats the call in its result, and has an error apart."""
     name = string(raw.get("name")) or string(obj(raw.get("tool_call")).get("function"))
-    said, failed = _content(raw.get("content")), string(raw.get("error"))
+    said, failed = content_of(raw.get("content")), string(raw.get("error"))
     return Turn(place, "tool", failed if failed and not said else said, answers=(string(raw.get("tool_call_id")), name))
 
 
@@ -185,7 +191,7 @@ def _reasoning(raw: Mapping[str, Any], blocks: Iterable[Mapping[str, Any]]) -> s
 _PASSED = ("text", "image_url", "input_audio", "file", "refusal")
 
 
-def _content(value: Any) -> Any:
+def content_of(value: Any) -> Any:
     """A text where it is nothing else, otherwise parts as OpenAI has them; what a part is besides, by its type."""
     if value is None or isinstance(value, str):
         return value or ""
@@ -213,7 +219,7 @@ _EXECUTORS = ("computer_terminal", "computerterminal")
 def _said(history: Sequence[Mapping[str, Any]]) -> Iterator[Turn]:
     """Of a team: the first message is the task; `Orchestrator (-> WebSurfer)` is the Orchestrator."""
     for place, raw in enumerate(history):
-        role, content = string(raw.get("role")) or "", _content(raw.get("content"))
+        role, content = string(raw.get("role")) or "", content_of(raw.get("content"))
         agent = string(raw.get("name")) or role.partition(" (")[0]
         if place == 0 or role == "human":
             yield Turn(place, "user", content)
@@ -221,6 +227,26 @@ def _said(history: Sequence[Mapping[str, Any]]) -> Iterator[Turn]:
             yield Turn(place, "tool", content, answers=(None, agent))
         else:
             yield Turn(place, "assistant", content, agent)
+
+
+_READS = frozenset(
+    "get read search list find fetch check show look lookup view query describe count calculate compute think retrieve "
+    "is has browse open inspect select".split()
+)
+"""Verbs of tools that only ask, where nobody says what a tool does. Everything else is taken to change something."""
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+def guessed(name: str) -> Literal["read", "write"]:
+    """What a tool does, by the first word of its name.
+
+    Example:
+        >>> guessed("get_balance"), guessed("sendMoney")
+        ('read', 'write')
+    """
+    words = _WORD.findall(name)
+    return "read" if words and words[0].lower() in _READS else "write"
 
 
 def declared(transcript: Transcript) -> dict[str, Literal["read", "write"]]:

@@ -41,6 +41,7 @@ IMPORTERS: Final[Mapping[str, str]] = {
     "chat": "replay.interop.importing:runs",
     "json": "replay.interop.json.reading:runs",
     "vcr": "replay.interop.vcr.importing:runs",
+    "otel": "replay.interop.importing:otel",
 }
 
 EXPORTERS: Final[Mapping[str, str]] = {

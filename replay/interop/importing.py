@@ -10,32 +10,26 @@ Each has its place in the original in `meta["source"]`. What a transcript doesn'
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from replay.cassette.header import entropy
 from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
-from replay.interop.chat import Transcript, Turn, canonical, declared, paired, transcripts
+from replay.interop import writing
+from replay.interop.chat import Transcript, Turn, canonical, declared, documents, guessed, paired, transcripts
 from replay.interop.formats import Run, data
+from replay.interop.transcripts import known, otlp, spans
+from replay.interop.transcripts.spans import Trace
 from replay.model.errors import NotImportable
 
 ENTRY = "import"
 """The type of `header["entry"]`: there is no program."""
-
-_READS = frozenset(
-    "get read search list find fetch check show look lookup view query describe count calculate compute think retrieve "
-    "is has browse open inspect select".split()
-)
-"""Verbs of tools that only ask, where nobody says what a tool does. Everything else is taken to change something."""
-
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 _MISSING = (
     ("clock", "the transcript has no times: events have their order, and no time of their own"),
@@ -53,10 +47,37 @@ def runs(file: Path) -> list[Run]:
         CassetteMissing, CassetteUnreadable: the file. NotImportable: nothing in it is known.
     """
     original = data(file)
-    found = transcripts(original)
+    found: Sequence[Transcript | Trace] = known(original, documents(original)) or transcripts(original)
     if not found:
         raise NotImportable(f"{file} has no messages of a kind that is known", hint="docs/import.md lists the kinds")
-    return [Run(file, each.part, each.format, partial(write, each, original=original)) for each in found]
+    return [_run(file, part, each, original) for part, each in enumerate(found)]
+
+
+def _run(file: Path, part: int, found: Transcript | Trace, original: bytes) -> Run:
+    if isinstance(found, Transcript):
+        return Run(file, part, found.format, partial(write, replace(found, part=part), original=original))
+    return Run(file, part, found.format, partial(trace, found.with_part(part), original=original))
+
+
+def trace(found: Trace, path: Path, original: bytes = b"") -> int:
+    """As `write`, of a trace."""
+    name = " ".join(filter(None, [found.format, found.name]))
+    more = {"tags": dict(found.tags)} | ({"trace": {"id": found.trace}} if found.trace else {})
+    head = writing.head(found.format, name, original, found.part, **more)
+    return writing.write(path, head, spans.events(found), spans.blind(found))
+
+
+def otel(file: Path) -> list[Run]:
+    """The traces in a file of OTLP JSON.
+
+    Raises:
+        CassetteMissing, CassetteUnreadable: the file. NotImportable: it is something else.
+    """
+    original = data(file)
+    found = otlp.runs(original, documents(original))
+    if not found:
+        raise NotImportable(f"{file} isn't OTLP JSON", hint="it has `resourceSpans`")
+    return [_run(file, part, each, original) for part, each in enumerate(found)]
 
 
 def write(transcript: Transcript, path: Path, original: bytes = b"") -> int:
@@ -82,17 +103,6 @@ def write(transcript: Transcript, path: Path, original: bytes = b"") -> int:
     finally:
         writer.close()
     return writer.events
-
-
-def guessed(name: str) -> Literal["read", "write"]:
-    """What a tool does, by the first word of its name.
-
-    Example:
-        >>> guessed("get_balance"), guessed("sendMoney")
-        ('read', 'write')
-    """
-    words = _WORD.findall(name)
-    return "read" if words and words[0].lower() in _READS else "write"
 
 
 class _Events:

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from replay import semantics
 from replay.cassette.cassette import load
-from replay.interop.chat import paired, transcripts
-from replay.interop.importing import guessed
+from replay.interop.chat import guessed, paired, transcripts
 from tests.support.e2e import cli, cli_json, error_line, shown
 
 TRANSCRIPTS = Path(__file__).parents[2] / "fixtures" / "transcripts"

@@ -32,6 +32,7 @@ def command(format: str, files: Sequence[Path], output: str) -> int:  # noqa: A0
     chat    what was said: messages as OpenAI or Anthropic have them, logs of
             benchmarks and tracing services; docs/import.md lists them all
     json    what `replay export json` wrote
+    otel    traces in OTLP JSON
     vcr     vcrpy's YAML or JSON, gzipped or not; a directory of them
 
     A cassette of a transcript is one that `show`, `why` and `triage` read, and that can't be executed again. What a
