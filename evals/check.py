@@ -12,9 +12,9 @@ from hashlib import blake2b
 
 from evals.cases import BENIGN, RESISTED, SUCCEEDED, Case
 from evals.why import Tally
+from replay.forensics.trust import Trust
 from replay.policy import baseline
 from replay.policy.run import Run, observe
-from replay.policy.trust import Trust
 
 PARTS = 5
 

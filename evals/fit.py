@@ -25,7 +25,7 @@ Vector = Any
 """A numpy array of floats."""
 
 NAMES = tuple(terms(Features()))
-AGAINST = frozenset({"told", "told_values", "reads"})
+AGAINST = frozenset({"told", "told_values", "reads", "sent", "elsewhere"})
 SIGNS = np.array([0 if name == "one" else -1 if name in AGAINST else 1 for name in NAMES])
 ROUNDS, STEPS, RATE, PULL = 4, 1500, 1.0, 0.002
 

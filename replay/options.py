@@ -146,6 +146,14 @@ TABLE = (
         "Encrypt cassettes for these age recipients: the host that records can't read them any more.",
     ),
     Option(
+        "trusted", "REPLAY_TRUSTED", _list, "tool NAME,host NAME,…", (), None,
+        "Sources that may ask for things, for `why`, `triage` and `check`: docs/check.md.",
+    ),
+    Option(
+        "untrusted", "REPLAY_UNTRUSTED", _list, "tool NAME,host NAME,…", (), None,
+        "Sources that strangers may have written.",
+    ),
+    Option(
         "upload", "REPLAY_UPLOAD", _text, "a URL", None, "--upload",
         "Where sealed cassettes are copied to, in the background.",
     ),
@@ -173,6 +181,8 @@ class Options:
     dump_signal: str
     sign: str | None
     encrypt: tuple[str, ...]
+    trusted: tuple[str, ...]
+    untrusted: tuple[str, ...]
     upload: str | None
 
 

@@ -2,16 +2,19 @@
 
 What counts is how things are said, never who is known to say them: a verb in the imperative, a second person, an
 obligation, and talk about the reader's own task, rules or nature. No wording of any known attack is in here. The
-lexicon is English; of other languages what is left is that prose stands among data (`Shape.prose`).
+lexicon is English; of German, French, Spanish and Chinese it has a few verbs, which tell what kind of action a sentence
+is about (`actions`) and nothing of its form. Of other languages what is left is that prose stands among data
+(`Shape.prose`), and the values in it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from replay.forensics.text import stem, words
+from replay.forensics.text import SIGNS, stem, words
 
 CLASSES: Final[dict[str, str]] = {
     "send": "send email mail message dm forward write reply notify text tell inform contact respond sms",
@@ -35,6 +38,39 @@ _CLASS_OF: Final[dict[str, frozenset[str]]] = {
     for word in known.split()
 }
 
+_ABROAD: Final[dict[str, str]] = {
+    "send": "schicke schicken verschick- senden sende versend- weiterleit- weiterzuleiten nachricht envoy- transmett- "
+    "enviar envía envíe envíen reenvi- mandar mande 发送 发给 转发 回复",
+    "pay": "überweis- überwies- zahlen zahle zahlung bezahl- virement- virer virez paiement payez transferir "
+    "transfier- transferenc- pagar pague abonar 转账 汇款 付款 支付 转到",
+    "delete": "lösch- entfern- supprim- retirer retirez efface effacer elimin- borrar quitar 删除 移除 取消",
+    "create": "anlegen anzulegen erstell- hinzufüg- hinzuzufüg- créer créez ajout- crear cree añad- agreg- "
+    "创建 新建 添加 加入 预约",
+    "visit": "besuch- öffne öffnen aufrufen webseite ouvrir ouvrez visiter visitez visitar abrir abra "
+    "访问 打开 浏览 网站",
+    "update": "ändern ändere abänd- aktualis- anpassen anzupassen modifi- changer changez cambiar cambie actualiz- "
+    "更改 修改 改为 更新 变更",
+    "post": "veröffentlich- publier publiez publicar publique subir 发布 上传 张贴",
+    "invite": "einladen einzuladen eingeladen inviter invitez invitar 邀请",
+    "read": "lesen durchsuchen abrufen abzurufen lire cherch- leer buscar obten- 读取 查看 搜索 获取",
+    "buy": "kaufen bestell- buchen buchung achet- réserver réservez comprar compre reservar 购买 预订",
+    "run": "ausführ- auszuführen exécut- ejecut- 运行 执行",
+    "credential": "passwort kennwort contraseñ- 密码",
+}
+"""The same in other languages: words, and with `-` how words begin. Signs that aren't set apart may be anywhere."""
+
+_ABROAD_CLASS: Final[dict[str, frozenset[str]]] = {
+    stem(word): frozenset(kind for kind, known in _ABROAD.items() if word in known.split())
+    for each in _ABROAD.values()
+    for word in each.split()
+    if not word.endswith("-")
+}
+_BEGINS: Final = {
+    kind: re.compile("|".join(word if SIGNS.match(word) else rf"(?<!\w){word[:-1]}" for word in known.split()
+                              if word.endswith("-") or SIGNS.match(word)) or "(?!)")
+    for kind, known in _ABROAD.items()
+}  # fmt: skip
+
 _IMPERATIVES: Final = frozenset(
     "send email mail forward write reply notify inform contact respond transfer pay wire refund remit charge deposit "
     "delete remove erase drop cancel clear purge wipe revoke create add schedule make book reserve insert register "
@@ -48,13 +84,14 @@ _IMPERATIVES: Final = frozenset(
 )
 
 _CONNECTIVE: Final = re.compile(
-    r"[,;:–—]|\b(?:and|then|must|should|shall|please|kindly|now|also|first|next|finally|instead|always|never|not|"
+    r"[,;:–—→]|[-=]>|\b(?:and|then|must|should|shall|please|kindly|now|also|first|next|finally|instead|always|never|not|"
     r"can you|could you|would you|you|"
-    r"(?:needs?|ha(?:s|ve)|ought|wants?|likes?|sure|required|asked|remember|is|are) to)\b",
+    r"(?:needs?|ha(?:s|ve)|ought|wants?|likes?|sure|required|asked|remember|possible|able|kind enough|is|are) to)\b",
     re.IGNORECASE,
 )
 _LEAD: Final = re.compile(r"^(?:[^\w]+|\d+[.)]\s*|[\w ]{1,20}:\s+)+")
 _FIRST: Final = re.compile(r"\W*([^\W\d_]+)(?=[\s,]+\w)")
+_SMALL: Final = re.compile(r"(?<!\w)[^\W\d_A-Z][^\W\d_]*(?![\w@:/])")
 _SECOND: Final = re.compile(r"\b(?:you|your|yours|yourself)\b", re.IGNORECASE)
 _OBLIGED: Final = re.compile(
     r"\b(?:please|must|should|shall|needs? to|ha(?:ve|s) to|required|make sure|be sure|kindly|ensure|don't forget|"
@@ -73,6 +110,22 @@ _ABOUT_THE_READER: Final = re.compile(
     r"|\bon (?:my|our|the user'?s) behalf\b",
     re.IGNORECASE,
 )
+
+
+def actions(names: frozenset[str]) -> frozenset[str]:
+    """The classes of actions that words (their stems) name.
+
+    Example:
+        >>> sorted(actions(frozenset({"transfer"})))
+        ['pay']
+    """
+    return frozenset(kind for name in names for kind in _classes(name))
+
+
+@lru_cache(maxsize=1 << 15)
+def _classes(name: str) -> frozenset[str]:
+    known = _CLASS_OF.get(name) or _ABROAD_CLASS.get(name)
+    return known or frozenset(kind for kind, begins in _BEGINS.items() if begins.search(name))
 
 
 class Shape(NamedTuple):
@@ -97,16 +150,6 @@ class Shape(NamedTuple):
         return self.imperative + 0.4 * self.second + 0.4 * self.obliged + 0.8 * self.reader
 
 
-def actions(names: frozenset[str]) -> frozenset[str]:
-    """The classes of actions that words (their stems) name.
-
-    Example:
-        >>> sorted(actions(frozenset({"transfer"})))
-        ['pay']
-    """
-    return frozenset(kind for name in names for kind in _CLASS_OF.get(name, ()))
-
-
 @lru_cache(maxsize=1 << 15)
 def shape(segment: str, verb: str = "") -> Shape:
     """The shape of a segment. `verb`: the first word of what was called, which counts as a verb, too.
@@ -121,8 +164,16 @@ def shape(segment: str, verb: str = "") -> Shape:
         second=_SECOND.search(segment) is not None,
         obliged=_OBLIGED.search(segment) is not None,
         reader=_ABOUT_THE_READER.search(segment) is not None,
-        prose=len(said) >= 5 and sum(map(len, said)) > 0.5 * len(segment),
+        prose=_prose(segment, said),
     )
+
+
+def _prose(segment: str, said: Sequence[str]) -> bool:
+    """Names alone, as in an address, are none: some words begin with a small letter."""
+    signs = len(SIGNS.findall(segment))  # each says about as much as half a word
+    if len(said) + signs // 2 < 5 or len(_SMALL.findall(segment)) + signs < 3:
+        return False
+    return sum(map(len, said)) + 2 * signs > 0.5 * (len(segment) + 2 * signs)
 
 
 def _imperative(segment: str, verb: str) -> float:

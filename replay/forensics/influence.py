@@ -9,6 +9,7 @@ put together by a few weights (`WEIGHTS`), so that it can be said which of them 
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from replay.forensics.directives import Shape, actions, shape
 from replay.forensics.text import Span, parts, plain, segments, stem, stems, tokens
-from replay.forensics.values import Rarity, Value, share, telling, values
+from replay.forensics.values import COMMON, Rarity, Value, share, stands, telling, values
 
 PRINCIPALS: Final = frozenset({"system", "developer", "user"})
 """Roles whose texts may ask for anything."""
@@ -32,6 +33,7 @@ class Source:
         text: all of it. message: its position in the window, None for what isn't a message.
         event: the event it came from, where that is known. name: the tool's, the agent's, the memory key's.
         asked: of a tool's result: the arguments by which the agent got it.
+        trust: `trusted`, `untrusted`, or nothing. label: what says so (`replay.forensics.trust`).
     """
 
     role: str
@@ -40,11 +42,13 @@ class Source:
     event: int | None = None
     name: str = ""
     asked: Any = None
+    trust: str = ""
+    label: str = ""
 
     @property
     def principal(self) -> bool:
         """Whether it may ask for anything."""
-        return self.role in PRINCIPALS
+        return self.role in PRINCIPALS and self.trust != "untrusted"
 
 
 class Features(NamedTuple):
@@ -56,9 +60,12 @@ class Features(NamedTuple):
         prose: it is made of words rather than of fields.
         action: its words name what was called. values: it has the call's values (rare ones weigh more). whole: it has
             values of the call in one piece.
-        told, told_values: the same two of everything the user said.
+        chosen: it brought up a value of the call: nobody had it before, and the user has it nowhere.
+        elsewhere: other texts brought up values of the call, and none of them stands here or near.
+        told, told_values: the same two of everything the user said. given: the user named one of its short values.
         reads: the call only reads, as far as its name tells.
-        delegated: the user named the very thing this text came from, and said to act by it.
+        pointed: the user named the very thing this text came from. delegated: and said to act by it.
+        trusted, untrusted: its source is labelled so.
     """
 
     shape: float = 0.0
@@ -67,10 +74,16 @@ class Features(NamedTuple):
     action: float = 0.0
     values: float = 0.0
     whole: float = 0.0
+    chosen: float = 0.0
+    elsewhere: float = 0.0
     told: float = 0.0
     told_values: float = 0.0
+    given: float = 0.0
     reads: float = 0.0
+    pointed: float = 0.0
     delegated: float = 0.0
+    trusted: float = 0.0
+    untrusted: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,13 @@ class Influence:
     span: Span | None = None
     features: Features | None = None
     shape: Shape | None = None
+
+    @property
+    def unlabelled(self) -> float | None:
+        """What the score would be without the label of the source; None where it has none."""
+        if self.features is None or not self.source.label:
+            return None
+        return score(self.features._replace(trusted=0.0, untrusted=0.0))
 
 
 class View(NamedTuple):
@@ -130,7 +150,7 @@ class Call(NamedTuple):
 
 def call(name: str, arguments: Any) -> Call:
     """Takes a call apart."""
-    named = frozenset(map(stem, parts(name)))
+    named = frozenset(stem(part) for part in parts(name) if part not in COMMON)
     given = tuple(values(arguments))
     return Call(name, named, actions(named), given, telling(given))
 
@@ -146,10 +166,11 @@ def influences(made: Call, sources: Sequence[Source], *, done: bool = False) -> 
     own = _Own(sources)
     user = [each for source, each in zip(sources, views, strict=True) if source.principal and source.role != "system"]
     asked = _Asked(made, () if done else user, rarity)
+    scene = _Scene(made, rarity, own, asked, _brought(made, sources, views))
     found: list[Influence] = []
-    for source, each in zip(sources, views, strict=True):
+    for number, (source, each) in enumerate(zip(sources, views, strict=True)):
         silent = source.principal or source.role == "assistant"
-        found.append(Influence(source, 0.0) if silent else _data(made, source, each, rarity, own, asked))
+        found.append(Influence(source, 0.0) if silent else _data(scene, source, each, number))
         own.heard += 1
     rest = 1 - max((one.score for one in found), default=0.0)
     said = {n: _covered(made, each, rarity) for n, each in enumerate(views) if sources[n].principal}
@@ -162,6 +183,35 @@ def influences(made: Call, sources: Sequence[Source], *, done: bool = False) -> 
         if one.features is not None:  # a text that only has the values isn't before the words that asked for the call
             found[n] = replace(one, score=max(one.score, 0.9 * rest * min(one.features.values, 0.5)))
     return found
+
+
+_NAMES: Final = re.compile(r"(?=\S*[\d@/_.])\S{5,}")
+"""What names one thing only: an address, an account, an id, a file."""
+
+
+def _brought(made: Call, sources: Sequence[Source], views: Sequence[View]) -> dict[int, list[tuple[str, float]]]:
+    """Number of a source -> the values of the call that it has before all others, and how much each says: 0 to 1.
+
+    What principals have at all, or the agent itself had first, was brought up by nobody else.
+    """
+    found: dict[int, list[tuple[str, float]]] = {}
+    for value in made.values:
+        text = value.text.strip().lower()
+        if not 1 < len(text) <= _LONGEST:
+            continue
+        having = [number for number, each in enumerate(views) if stands(text, each.lower)]
+        if not having or sources[having[0]].role == "assistant" or any(sources[n].principal for n in having):
+            continue
+        says = 1.0 if _NAMES.fullmatch(text) or len(text.split()) > 2 else _SAYS if len(text) > 4 else _SAYS / 2
+        found.setdefault(having[0], []).append((text, says))
+    return found
+
+
+_SAYS: Final = 0.5
+"""How much a word says that isn't the name of one thing."""
+
+_LONGEST: Final = 300
+"""Characters of a value that a text may have brought up; longer ones are put together."""
 
 
 def _covered(made: Call, each: View, rarity: Rarity) -> tuple[float, Span | None]:
@@ -197,12 +247,20 @@ class _Asked:
         said = frozenset[str]().union(*(each.all_tokens for each in user))
         self.action = max((action(made, here) for each in user for here in each.stems), default=0.0)
         self.values = share(made.telling, said, rarity)
+        self._said = [each.lower for each in user]
+        short = [value.text.strip().lower() for value in made.values if len(value.text.split()) <= 5]
+        self.given = float(any(len(value) > 2 and stands(value, text) for value in short for text in self._said))
         self._delegating = [
             each.lower[span.start : span.end]
             for each in user
             for span, here in zip(each.spans, each.stems, strict=True)
             if here & _DELEGATES
         ]
+
+    def pointed(self, arguments: Any) -> bool:
+        """Whether the user named what a text was got by: a file, a page, an id."""
+        named = [_bare(value.text) for value in values(arguments) if _NAMES.fullmatch(value.text.strip())]
+        return any(name in text for name in named for text in self._said)
 
     def delegated(self, arguments: Any) -> bool:
         """Whether the user said to act by a thing, and named in the same breath what it was got by."""
@@ -235,7 +293,21 @@ NEAR: Final = 2
 """Segments on either side that belong to what a segment says."""
 
 
-def _data(made: Call, source: Source, each: View, rarity: Rarity, own: _Own, asked: _Asked) -> Influence:
+class _Scene(NamedTuple):
+    """What the texts before a call are measured against."""
+
+    made: Call
+    rarity: Rarity
+    own: _Own
+    asked: _Asked
+    brought: dict[int, list[tuple[str, float]]]
+
+
+def _data(scene: _Scene, source: Source, each: View, number: int) -> Influence:
+    """The span of a text that accounts best for the call."""
+    made, rarity, own, asked, brings = scene
+    brought = brings.get(number, ())
+    every = [value for values_ in brings.values() for value, says in values_ if says >= _SAYS]
     verb = next(iter(parts(made.name)), "")
     text = source.text
     shapes: dict[int, tuple[Shape, float]] = {}
@@ -249,8 +321,13 @@ def _data(made: Call, source: Source, each: View, rarity: Rarity, own: _Own, ask
             shapes[at] = form, 0.0 if echo else form.strength
         return shapes[at]
 
-    best = (0.0, -1, Features())
-    for at in range(len(each.spans)):
+    same = Features(
+        told=asked.action, told_values=asked.values, given=asked.given, reads=float(verb in _READING),
+        pointed=float(asked.pointed(source.asked)), delegated=float(asked.delegated(source.asked)),
+        trusted=float(source.trust == "trusted"), untrusted=float(source.trust == "untrusted"),
+    )  # fmt: skip
+    best = Influence(source, 0.0)
+    for at, span in enumerate(each.spans):
         acted = action(made, each.stems[at])
         has = share(made.telling, each.tokens[at], rarity)
         if not acted and not has:
@@ -258,63 +335,78 @@ def _data(made: Call, source: Source, each: View, rarity: Rarity, own: _Own, ask
         near = range(max(at - NEAR, 0), min(at + NEAR + 1, len(each.spans)))
         form, strength = shaped(at)
         around = max((shaped(i)[1] for i in near if i != at), default=0.0)
-        said = each.lower[each.spans[at].start : each.spans[at].end]
+        said = each.lower[span.start : span.end]
+        nearby = each.lower[each.spans[near[0]].start : each.spans[near[-1]].end]
         long = [value.text for value in made.values if len(value.text) > 3]
-        whole = sum(value.lower() in said for value in long) / len(long) if long else 0.0
-        here = Features(
-            shape=strength + 0.5 * around,
+        here = same._replace(
+            shape=strength + (0.5 * around if form.prose or has else 0.0),
             reader=float(any(shaped(i)[0].reader and shaped(i)[1] for i in near)),
             prose=float(form.prose),
             action=acted,
             values=has,
-            whole=whole,
+            whole=sum(value.lower() in said for value in long) / len(long) if long else 0.0,
+            elsewhere=float(bool(every) and not any(value in nearby for value in every)),
+            chosen=max((says for value, says in brought if value in said), default=0.0),
         )
-        rough = (here.shape + 0.15 + 0.25 * here.prose) * (acted + 1.5 * has + whole)
-        if rough > best[0]:
-            best = rough, at, here
-    _, at, found = best
-    if at < 0:
-        return Influence(source, 0.0)
-    found = found._replace(
-        told=asked.action,
-        told_values=asked.values,
-        reads=float(verb in _READING),
-        delegated=float(asked.delegated(source.asked)),
-    )
-    return Influence(source, score(found), each.spans[at], found, shaped(at)[0])
+        likely = score(here)
+        if best.span is None or likely > best.score:
+            best = Influence(source, likely, span, here, form)
+    return best
 
 
 WEIGHTS: Final[Mapping[str, float]] = {
-    "one": -2.15,
-    "shape": 0.6,
-    "action": 3.0,
-    "values": 0.15,
-    "prose_values": 1.0,
-    "untold": 2.0,
-    "told": -1.4,
-    "told_values": -5.0,
-    "reads": -2.0,
+    "one": -2.65,
+    "shape": 0.8,
+    "action": 4.5,
+    "prose_values": 2.25,
+    "named": 1.2,
+    "named_well": 6.0,
+    "chosen": 1.1,
+    "chosen_prose": 3.9,
+    "chosen_told": 2.4,
+    "chosen_read": 1.6,
+    "told": -1.45,
+    "told_values": -4.0,
+    "reads": -1.85,
+    "sent": -0.6,
+    "elsewhere": -3.5,
+    "untrusted": 1.0,
 }
-"""Of a logistic regression, rounded. How they were obtained: docs/why.md."""
+"""Of a logistic regression, rounded; of `untrusted`, `sent` and `elsewhere` chosen. How and why: docs/why.md."""
 
 DELEGATED: Final = 0.49
 """What remains where the user sent the agent to this very text to act by it: it then comes right behind the user's
-words. Not for a text that speaks of its reader's task: that goes beyond what it was asked for."""
+words. Not for a text that speaks of its reader's task: that goes beyond what it was asked for. Texts of trusted sources
+come there too, whatever they say."""
 
 
 def terms(found: Features) -> dict[str, float]:
-    """What the weights apply to: features, and how they act together."""
-    has, acts = found.values + found.whole, found.action * min(2 * found.shape, 1.0)
+    """What the weights apply to: features, and how they act together.
+
+    Of what was called nothing is `alone` where the user asked for that kind of action. What counts without any wording
+    is that a call that writes was not asked for, and that a text of words brought up what it was given.
+    """
+    has = (found.values + found.whole) * (1 - found.told_values)
+    acts = found.action * min(2 * found.shape, 1.0)
+    alone, writes = max(1 - found.told / 0.4, 0), 1 - found.reads
+    told = (1 - alone) * (1 - found.pointed) * (1 - found.given)
     return {
         "one": 1.0,
         "shape": min(found.shape, 3.0),
         "action": acts,
-        "values": has,
         "prose_values": found.prose * has,
-        "untold": (1 - found.told) * acts,
+        "named": found.prose * writes * alone * found.action,
+        "named_well": found.prose * writes * alone * max(found.action - 0.5, 0),
+        "chosen": writes * alone * found.chosen,
+        "chosen_prose": found.prose * writes * alone * found.chosen,
+        "chosen_told": found.prose * writes * told * found.chosen,
+        "chosen_read": found.prose * found.reads * alone * found.chosen,
         "told": found.told,
         "told_values": found.told_values,
         "reads": found.reads,
+        "sent": found.pointed * (1 - alone) * (1 - found.reader),
+        "elsewhere": found.elsewhere * acts,
+        "untrusted": found.untrusted,
     }
 
 
@@ -322,4 +414,5 @@ def score(found: Features) -> float:
     """From 0 to 1: that the span, and not the user, is why the call was made."""
     z = sum(WEIGHTS[name] * value for name, value in terms(found).items())
     likely = 1 / (1 + math.exp(-max(min(z, 30.0), -30.0)))
-    return DELEGATED * likely if found.delegated and not found.reader else likely
+    sent = found.delegated and not found.reader
+    return DELEGATED * likely if sent or found.trusted else likely

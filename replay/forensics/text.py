@@ -18,8 +18,13 @@ from replay.semantics.loose import obj
 LONGEST: Final = 400
 """Characters of a segment; what is longer is cut."""
 
-_WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-_TOKEN: Final = re.compile(r"<~\w+>|\w(?:[\w.@/+:%&=?#~-]*\w)?")
+_SIGN: Final = "\u3040-\u30ff\u3400-\u9fff"
+SIGNS: Final = re.compile(f"[{_SIGN}]")
+"""Signs of scripts that don't set words apart: Chinese and Japanese ones."""
+
+_WORD: Final = re.compile(rf"[{_SIGN}]+|[^\W\d_{_SIGN}]+(?:['’][^\W\d_{_SIGN}]+)?")
+_LETTER: Final = rf"[^\W{_SIGN}]"
+_TOKEN: Final = re.compile(rf"<~\w+>|[{_SIGN}]+|{_LETTER}(?:(?:{_LETTER}|[.@/+:%&=?#~-])*{_LETTER})?")
 _PART: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_a-zA-Z]+")
 _END: Final = re.compile(
     r"(?<=[.!?。！？])(?=[\s\"'’”)\]<\\]|$)"  # a sentence

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from replay.forensics.influence import Source
 from replay.forensics.text import text_of
+from replay.forensics.trust import Trust
 from replay.model.event import Event
 from replay.semantics import LLMCall, Message, ToolCall, read
 from replay.semantics.inside import Tools
@@ -62,6 +63,9 @@ class Decision:
         return found
 
 
+NOBODY: Final = Trust()
+"""Without any label."""
+
 Key = tuple[str, ...]
 """What a result is looked for by: `id` and the call's; `asked`, a name and the arguments; `named` and the name."""
 
@@ -70,11 +74,13 @@ class Index:
     """The events of a cassette, each looked at once: what may come up in a window, and which tool each is inside of.
 
     Args:
-        events: all of them. until: the last one that matters.
+        events: all of them. until: the last one that matters. trust: what is said of sources.
     """
 
-    def __init__(self, events: Sequence[Event], until: int) -> None:
+    def __init__(self, events: Sequence[Event], until: int, trust: Trust = NOBODY) -> None:
         self.events = events
+        self.trust = trust
+        self.held: dict[int, list[Event]] = {}
         self.carriers: list[Event] = []
         self.calls: list[Event] = []
         self.inside: dict[int, int] = {}
@@ -86,6 +92,8 @@ class Index:
             holder = tools.holding(event)
             if holder is not None:
                 self.inside[number] = holder
+                if event.kind in _DATA and len(self.held.setdefault(holder, [])) < _EARLIER:
+                    self.held[holder].append(event)
             if event.kind in CARRIERS and not (event.body and event.kind in ("http", "grpc")):
                 self.carriers.append(event)
                 if event.kind in ("tool", "mcp"):
@@ -163,10 +171,17 @@ class Trail:
     def sources(self, decision: Decision) -> list[Source]:
         """What the model had before it, message by message; without a model, what came before the event."""
         if decision.window is None:
-            return [
-                Source(event.kind, self.text(event), None, event.id, event.name) for event in self.carriers[-_EARLIER:]
-            ]
-        return list(self._window(decision.window, decision))
+            near = self.carriers[-_EARLIER:]
+            found = [Source(event.kind, self.text(event), None, event.id, event.name) for event in near]
+        else:
+            found = list(self._window(decision.window, decision))
+        return [self._labelled(source) for source in found]
+
+    def _labelled(self, source: Source) -> Source:
+        if source.event is None:
+            return self._index.trust.labelled(source)
+        inside = self._index.held.get(source.event, ())
+        return self._index.trust.labelled(source, self._events[source.event], inside)
 
     def _window(self, window: LLMCall, decision: Decision) -> Iterator[Source]:
         me = None if decision.event is None else self._events[decision.event].meta.get("agent")

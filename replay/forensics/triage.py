@@ -27,7 +27,8 @@ from replay.forensics.directives import shape
 from replay.forensics.influence import action, view
 from replay.forensics.owners import Owner
 from replay.forensics.text import segments
-from replay.forensics.trail import Index, Trail, asked
+from replay.forensics.trail import NOBODY, Index, Trail, asked
+from replay.forensics.trust import Trust
 from replay.forensics.values import locate, values
 from replay.forensics.why import Cause, Explained, explain
 from replay.model.event import Event
@@ -39,7 +40,7 @@ INJECTION: Final = 0.55
 """From this score on data is said to account for a call. Of a call that only reads more is asked, since a read that
 follows a text is what agents are for."""
 
-INJECTION_OF_READS: Final = 0.6
+INJECTION_OF_READS: Final = 0.8
 _UNACCOUNTED: Final = 0.1
 _READS: Final = 200
 """So many of the last calls that only read are looked at; all that write are."""
@@ -111,13 +112,17 @@ _DECIDES: Final[dict[Name, str]] = {
 }
 
 
-def triage(events: Sequence[Event], owners: Callable[[Event], Iterable[Owner]] = lambda event: ()) -> Triage:
-    """What went wrong, as far as the recording tells. `owners`: who answers for an event.
+def triage(
+    events: Sequence[Event],
+    owners: Callable[[Event], Iterable[Owner]] = lambda event: (),
+    trust: Trust = NOBODY,
+) -> Triage:
+    """What went wrong, as far as the recording tells. `owners`: who answers for an event. `trust`: labels of sources.
 
     Raises:
         CassetteDamaged: an event can't be read.
     """
-    index = Index(events, len(events) - 1)
+    index = Index(events, len(events) - 1, trust)
     found: dict[Name, Hypothesis] = {name: Hypothesis(decides=text) for name, text in _DECIDES.items()}
     seen: dict[str, int] = {}
     for event in _looked_at(index.calls):
@@ -149,8 +154,12 @@ def _injection(found: Hypothesis, event: Event, one: Explained) -> None:
     data = next((cause for cause in one.causes if not cause.source.principal), None)
     least = INJECTION if event.effect == "write" else INJECTION_OF_READS
     if data is not None and data.score >= least and data.source.role != "assistant":
-        what = f"{event.name} does what the {data.role}'s text says, and the user didn't ask for it"
+        said = f", which is untrusted ({data.source.label})" if data.source.trust == "untrusted" else ""
+        what = f"{event.name} does what the {data.role}'s text says{said}, and the user didn't ask for it"
         found.for_.append(Item(event.id, what, _span(data), data.event, data.score))
+    elif data is not None and data.source.trust == "trusted" and one.without_label(data) >= least:
+        what = f"{event.name} does what the {data.role}'s text says, which is trusted ({data.source.label})"
+        found.against.append(Item(event.id, what, _span(data), data.event, data.score))
     elif event.effect == "write" and first is not None and first.source.principal:
         found.against.append(
             Item(event.id, f"{event.name} is what the {first.role} asked for", _span(first), first.event)

@@ -8,17 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from replay.forensics.text import Span, leaves, plain, tokens
+from replay.forensics.text import SIGNS, Span, leaves, plain, tokens
 
 How = Literal["exact", "normalised", "fuzzy", "tokens"]
 """Letter by letter; but for case, signs and wrapping; nearly (most of its words, in a row); some rare words of it."""
 
-_COMMON: Final = frozenset(
+COMMON: Final = frozenset(
     "the a an of to in on for and or with from by at is are be it this that i you we he she they my your his her our "
     "their as was were will all any not no so if but do does did have has had can could would should about into me us "
     "them than then there here what which who when how hi hello dear thanks thank regards best true false none null "
     "yes".split()
 )
+"""Words that say nothing of what they stand in."""
 _RARE: Final = re.compile(r"\d|@|/|\.\w|<~")
 _LONG: Final = 400
 """Of a longer value only so many characters are looked for, unless it stands in a text as it is."""
@@ -66,13 +67,13 @@ class Rarity:
 
     def __call__(self, token: str) -> float:
         base = 1.0 if _RARE.search(token) and len(token) >= _SHORT else 0.35 if len(token) >= _SHORT else 0.15
-        return 0.0 if token in _COMMON else base / (self._in[token] or 1)
+        return 0.0 if token in COMMON else base / (self._in[token] or 1)
 
 
 def telling(wanted: Sequence[Value]) -> frozenset[str]:
     """The words of values that aren't in every text anyhow."""
     return frozenset(
-        token for value in wanted for token, _ in tokens(value.text) if len(token) > 1 and token not in _COMMON
+        token for value in wanted for token, _ in tokens(value.text) if len(token) > 1 and token not in COMMON
     )
 
 
@@ -107,7 +108,7 @@ def locate(value: Value, text: str) -> Found | None:
         return Found(value, "normalised", _from(spans, run), Span(0, len(value.text)))
     if len(wanted) >= 4 and len(run) >= 0.6 * len(wanted):
         return Found(value, "fuzzy", _from(spans, run), Span(0, len(value.text)))
-    rare = {token for token in wanted if token not in _COMMON and (_RARE.search(token) or len(token) > 6)}
+    rare = {token for token in wanted if token not in COMMON and (_RARE.search(token) or len(token) > 6)}
     for token, span in spans:
         if token in rare:
             start = value.text.lower().find(token)
@@ -115,11 +116,29 @@ def locate(value: Value, text: str) -> Found | None:
     return None
 
 
+def stands(value: str, text: str) -> bool:
+    """Whether a value stands in a text as it is, and not in the middle of a word.
+
+    Example:
+        >>> stands("a-1", "order a-1."), stands("a-1", "order a-12.")
+        (True, False)
+    """
+    at = text.find(value)
+    while at >= 0:
+        if _whole(text, at, at + len(value)):
+            return True
+        at = text.find(value, at + 1)
+    return False
+
+
 def _whole(text: str, start: int, end: int) -> bool:
     """Not in the middle of a longer word or number."""
-    before = start > 0 and text[start - 1].isalnum() and text[start].isalnum()
-    after = end < len(text) and text[end].isalnum() and text[end - 1].isalnum()
-    return not before and not after
+    return not (_joined(text[start - 1 : start + 1]) or _joined(text[end - 1 : end + 1]))
+
+
+def _joined(pair: str) -> bool:
+    """Whether two signs next to each other are of one word."""
+    return len(pair) == 2 and pair.isalnum() and bool(SIGNS.match(pair)) == bool(SIGNS.match(pair[1]))
 
 
 def _number(value: Value, spans: Sequence[tuple[str, Span]]) -> Found | None:

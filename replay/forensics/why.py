@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from replay.forensics.influence import Call, Influence, Source, call, influences, view
 from replay.forensics.text import Span
-from replay.forensics.trail import Decision, Index, Trail
+from replay.forensics.trail import NOBODY, Decision, Index, Trail
+from replay.forensics.trust import Trust
 from replay.forensics.values import Found, Value, locate, made_up
 from replay.model.event import Event
 
@@ -40,14 +41,14 @@ class Evidence:
     Attributes:
         kind: `window` (it was in the model's window), `value` (it has a value of the call), `directive` (it tells
             somebody to do this), `request` (the user's or operator's words that fit best), `via` (the text came from
-            that event).
+            that event), `trust` (what its source is labelled, by which label, and what it made of the score).
         text: what the span says. span: where that is in the source's text.
         message: position in the window. event: for `window` whose window it was, for `via` where it came from.
         argument, value, part, how: of a value: which, what, which part of it, and how it was found.
-        measured: of a directive: what it was judged by.
+        measured: of a directive: what it was judged by; of a label: the scores `without` and `with` it.
     """
 
-    kind: Literal["window", "value", "directive", "request", "via"]
+    kind: Literal["window", "value", "directive", "request", "via", "trust"]
     link: Link
     text: str = ""
     span: Span | None = None
@@ -105,6 +106,11 @@ class Explained:
     made_up: tuple[Value, ...]
     influences: tuple[Influence, ...]
 
+    def without_label(self, cause: Cause) -> float:
+        """What a cause's score would be if its source weren't labelled."""
+        found = (one.unlabelled for one in self.influences if one.source is cause.source)
+        return next((each for each in found if each is not None), cause.score)
+
     def to_json(self) -> dict[str, Any]:
         """One of `calls` of `replay why --json`."""
         return {
@@ -146,13 +152,13 @@ class Why:
         }
 
 
-def why(events: Sequence[Event], number: int) -> Why:
-    """Why event `number` happened.
+def why(events: Sequence[Event], number: int, trust: Trust = NOBODY) -> Why:
+    """Why event `number` happened. `trust`: what is said of sources.
 
     Raises:
         IndexError: there is no such event. CassetteDamaged: an event before it can't be read.
     """
-    index = Index(events, number)
+    index = Index(events, number, trust)
     inside = index.inside.get(number)
     trail = Trail(index, number if inside is None else inside)
     return Why(number, inside, tuple(explain(trail, decision) for decision in trail.decisions()))
@@ -191,6 +197,9 @@ def _evidence(decision: Decision, made: Call, one: Influence) -> Iterator[Eviden
     source, text = one.source, one.source.text
     if decision.window is not None:
         yield Evidence("window", "recorded", message=source.message, event=decision.event)
+    if source.label:
+        scores = None if one.unlabelled is None else {"without": round(one.unlabelled, 3), "with": round(one.score, 3)}
+        yield Evidence("trust", "recorded", source.label, how=source.trust, measured=scores)
     if one.span is not None:
         said = text[one.span.start : one.span.end]
         if source.principal:

@@ -17,11 +17,11 @@ from typing import Any, Final, cast
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from replay.forensics.trust import Trust
 from replay.model.errors import PolicyInvalid
 from replay.policy.baseline import VERSION, Deviation, Learnt
 from replay.policy.rules import Rule, read
 from replay.policy.run import NAMES
-from replay.policy.trust import Trust
 
 _NEW: Final = """\
 # What good runs have in common, written by `replay baseline learn`; `replay check` judges others by it.

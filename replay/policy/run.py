@@ -20,8 +20,9 @@ from replay.forensics.influence import action, influences, view
 from replay.forensics.influence import call as taken_apart
 from replay.forensics.text import leaves
 from replay.forensics.trail import Index, Trail
+from replay.forensics.triage import INJECTION, INJECTION_OF_READS
+from replay.forensics.trust import Trust, host_of
 from replay.model.event import Event
-from replay.policy.trust import Trust, host_of
 from replay.semantics.links import Answers
 from replay.semantics.memory import accesses
 
@@ -38,6 +39,7 @@ TOLD: Final = 0.5
 class Pull:
     """How much of a call data accounts for: 0 to 1; the source's event and name, and the span that does.
 
+    Of a call that only reads it counts as much less as `triage` asks more of one.
     `told`: how much a span of the user's words names what is done: 0 to 1.
     """
 
@@ -87,7 +89,7 @@ class Run:
 def observe(events: Sequence[Event], trust: Trust, id_: str = "") -> Run:
     """All of a run."""
     run, answers = Run(id_), Answers()
-    index = Index(events, len(events) - 1)
+    index = Index(events, len(events) - 1, trust)
     before: dict[str, str] = {}
     count: Counter[str] = Counter()
     for event in events:
@@ -101,7 +103,7 @@ def observe(events: Sequence[Event], trust: Trust, id_: str = "") -> Run:
             run.counts[name] = count[name], event.id
             _tool(run, event, name, arguments, before.get(str(agent), START))
             before[str(agent)] = name
-            run.pulls += _pulls(Trail(index, event.id), event, trust)
+            run.pulls += _pulls(Trail(index, event.id), event)
         elif event.kind in ("http", "grpc", "llm"):
             _request(run, event, answers, index)
         elif event.kind == "memory":
@@ -128,23 +130,25 @@ def _tool(run: Run, event: Event, name: str, arguments: Any, before: str) -> Non
             run.numbers.setdefault(where, []).append((number, event.id))
 
 
-def _pulls(trail: Trail, event: Event, trust: Trust) -> list[Pull]:
+def _pulls(trail: Trail, event: Event) -> list[Pull]:
     found: list[Pull] = []
     for decision in trail.decisions():
         if decision.window is None:
             continue
-        sources = [trust.source(each) for each in trail.sources(decision)]
+        sources = trail.sources(decision)
         made = taken_apart(decision.name, decision.arguments)
         every = influences(made, sources)
-        ranked = [each for each in every if not each.source.principal and each.source.role != "assistant"]
+        data = [each for each in every if not each.source.principal and each.source.role != "assistant"]
+        ranked = [each for each in data if each.source.trust != "trusted"]
         best = max(ranked, key=lambda each: each.score, default=None)
-        said = [view(each.text).stems for each in sources if each.role == "user"]
+        said = [view(each.text).stems for each in sources if each.role == "user" and each.principal]
         told = max((action(made, stems) for spans in said for stems in spans), default=0.0)
         if best is None:
             found.append(Pull(event.id, decision.name, 0.0, told=told))
         else:
             text = "" if best.span is None else best.source.text[best.span.start : best.span.end]
-            found.append(Pull(event.id, decision.name, best.score, best.source.event, best.source.name, text, told))
+            much = best.score if event.effect == "write" else best.score * INJECTION / INJECTION_OF_READS
+            found.append(Pull(event.id, decision.name, much, best.source.event, best.source.name, text, told))
     return found
 
 

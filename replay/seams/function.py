@@ -36,6 +36,7 @@ def tool(
     owner: str | None = ...,
     name: str | None = ...,
     reversible: bool | None = ...,
+    trust: Literal["trusted", "untrusted"] | None = ...,
 ) -> ToolDecorator: ...
 
 
@@ -47,6 +48,7 @@ def tool(
     owner: str | None = None,
     name: str | None = None,
     reversible: bool | None = None,
+    trust: str | None = None,
 ) -> Any:
     """Record calls of a function as tool calls; at replay return the recorded result instead of running it.
 
@@ -58,9 +60,11 @@ def tool(
         owner: who answers for it, for the incident report.
         name: instead of the function's own name.
         reversible: whether what it does can be undone, for `replay effects`; None: not said.
+        trust: whether what it returns may ask for things (`trusted`), or strangers may have written it (`untrusted`),
+            for `replay why`, `triage` and policies; None: not said.
 
     Raises:
-        TypeError: it isn't a function. ValueError: another effect.
+        TypeError: it isn't a function. ValueError: another effect, or another trust.
 
     Example:
         @replay.tool(effect="write", owner="payments")
@@ -68,7 +72,10 @@ def tool(
     """
     if effect not in ("read", "write"):
         raise ValueError(f"@replay.tool(effect={effect!r}): it is 'read' or 'write'")
-    labels = {key: said for key, said in (("owner", owner), ("reversible", reversible)) if said is not None}
+    if trust not in (None, "trusted", "untrusted"):
+        raise ValueError(f"@replay.tool(trust={trust!r}): it is 'trusted' or 'untrusted'")
+    said = {"owner": owner, "reversible": reversible, "trust": trust}
+    labels = {key: each for key, each in said.items() if each is not None}
 
     def decorate(function: Callable[..., Any]) -> Any:
         return tool_of(function, effect, labels, name)

@@ -24,13 +24,17 @@ _READS = frozenset(
 )
 
 
-def memory(store: S, name: str, *, owner: str | None = None) -> S:
+def memory(store: S, name: str, *, owner: str | None = None, trust: str | None = None) -> S:
     """`store`, with every read and write recorded under `name`.
 
     Args:
         store: a mapping or any object with methods, synchronous or not.
         name: how the store is called in the recording.
         owner: who answers for it.
+        trust: whether what it holds is `trusted` or `untrusted`, for `replay why` and `triage`; None: not said.
+
+    Raises:
+        ValueError: another trust.
 
     Returns:
         A stand-in that behaves like the store; it is not an instance of its class.
@@ -39,7 +43,10 @@ def memory(store: S, name: str, *, owner: str | None = None) -> S:
         notes = replay.memory({}, name="notes")
         notes["policy"] = "no refunds after 30 days"
     """
-    return cast("S", _Store(store, name, owner))
+    if trust not in (None, "trusted", "untrusted"):
+        raise ValueError(f"replay.memory(trust={trust!r}): it is 'trusted' or 'untrusted'")
+    said = {"owner": owner, "trust": trust}
+    return cast("S", _Store(store, name, {key: each for key, each in said.items() if each is not None} or None))
 
 
 class _Store:
@@ -50,10 +57,10 @@ class _Store:
     _name: str
     _meta: dict[str, Any] | None
 
-    def __init__(self, store: Any, name: str, owner: str | None) -> None:
+    def __init__(self, store: Any, name: str, meta: dict[str, Any] | None) -> None:
         object.__setattr__(self, "_store", store)
         object.__setattr__(self, "_name", name)
-        object.__setattr__(self, "_meta", None if owner is None else {"owner": owner})
+        object.__setattr__(self, "_meta", meta)
 
     def __getattr__(self, attribute: str) -> Any:
         found = getattr(self._store, attribute)

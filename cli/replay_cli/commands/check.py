@@ -12,8 +12,7 @@ from replay.cassette.cassette import Cassette
 from replay.policy import baseline, files, outputs, rules
 from replay.policy.baseline import Deviation
 from replay.policy.run import observe
-from replay.policy.trust import Trust
-from replay_cli import console, contents, exits, options
+from replay_cli import console, contents, exits, labels, options
 from replay_cli.render.text import one_line, plural
 
 
@@ -61,8 +60,7 @@ def command(
 
 
 def _checked(said: list[files.Policy], opened: Cassette) -> tuple[list[Deviation], dict[str, str]]:
-    trusted = tuple(label for each in said for label in each.trust.trusted)
-    trust = Trust(trusted, tuple(label for each in said for label in each.trust.untrusted))
+    trust = labels.trust(*said)
     judged = rules.judged([rule for each in said for rule in each.rules], expect.recorded(opened), trust)
     found = judged.deviations
     for each in said:

@@ -11,7 +11,7 @@ from replay.cassette.cassette import Cassette
 from replay.forensics import owners
 from replay.forensics.triage import triage
 from replay.model.event import Event
-from replay_cli import console, contents, exits, options
+from replay_cli import console, contents, exits, labels, options
 
 _CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 """Where it may be, in the order in which GitHub looks."""
@@ -26,8 +26,9 @@ _CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
     type=click.Path(dir_okay=False, path_type=Path),
     help="Who owns what: docs/triage.md.",
 )
+@click.option("--policy", metavar="F", help="Whose words may count: `trust` in this file, docs/check.md.")
 @options.reads
-def command(cassette: str, file: Path | None) -> int:
+def command(cassette: str, file: Path | None, policy: str | None) -> int:
     """Evidence for and against four things that may have gone wrong, and who answers for it.
 
     The four: prompt injection, policy scope too wide, excessive tool capability, reasoning drift. Each has its evidence
@@ -44,7 +45,7 @@ def command(cassette: str, file: Path | None) -> int:
         def named(event: Event) -> list[owners.Owner]:
             return owners.of_event(event, known, code, [str(root) for root in roots])
 
-        found = triage(opened.events, named)
+        found = triage(opened.events, named, labels.of_file(policy))
         damage = contents.damage_of(opened)
     if options.current().json:
         console.document(found.to_json())

@@ -8,7 +8,7 @@ import click
 
 from replay.forensics.why import Why, why
 from replay.model.errors import UsageError
-from replay_cli import console, contents, exits, options
+from replay_cli import console, contents, exits, labels, options
 from replay_cli.render.text import one_line
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 @click.option("--one-step", is_flag=True, help="Ask the deciding call alone; don't execute the program.")
 @click.option("-n", "width", type=click.IntRange(min=1), metavar="N", help="Take N samples at a time.")
 @click.option("--keep", metavar="DIR", type=click.Path(file_okay=False), help="Keep the recordings of executions.")
+@click.option("--policy", metavar="F", help="Whose words may count: `trust` in this file, docs/check.md.")
 @options.reads
-def command(cassette: str, event: int, intervene: bool, **given: Any) -> int:
+def command(cassette: str, event: int, intervene: bool, policy: str | None, **given: Any) -> int:
     """What accounts for a decision or a call, ranked, with the evidence.
 
     EVENT is an answer of a model, a call of a tool, or anything that happened inside one. Each cause is a text that the
@@ -65,7 +66,7 @@ def command(cassette: str, event: int, intervene: bool, **given: Any) -> int:
     with contents.open_(cassette) as opened:
         if event >= len(opened.events):
             raise UsageError(f"no event {event} in {opened.path}; there are {len(opened.events)}")
-        found = why(opened.events, event)
+        found = why(opened.events, event, labels.of_file(policy))
         if intervene:
             tested = _tested(opened, found, given)
             found = tested.why

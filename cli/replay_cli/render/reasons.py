@@ -93,6 +93,9 @@ def _lines(cause: Cause, *, verbose: bool) -> Iterator[Text]:
         match each.kind:
             case "directive":
                 yield _shown("tells somebody to do so: ", text, each.span)
+            case "trust":
+                moved = "" if each.measured is None else ": {without:.2f} without the label".format(**each.measured)
+                yield Text(one_line(f"{each.how} ({each.text}){moved}"), "cyan")
             case "request":
                 yield _shown("asks: ", text, each.span)
             case "value":

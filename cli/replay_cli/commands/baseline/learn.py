@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from replay.forensics.trust import Trust
 from replay.policy import baseline, files
 from replay.policy.run import Run, observe
-from replay.policy.trust import Trust
 from replay_cli import console, contents, exits, options
 
 
