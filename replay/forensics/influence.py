@@ -181,7 +181,8 @@ def influences(made: Call, sources: Sequence[Source], *, done: bool = False) -> 
         found[n] = Influence(sources[n], rest * weight, span)
     for n, one in enumerate(found):
         if one.features is not None:  # a text that only has the values isn't before the words that asked for the call
-            found[n] = replace(one, score=max(one.score, 0.9 * rest * min(one.features.values, 0.5)))
+            has = share(made.telling, views[n].all_tokens, rarity)
+            found[n] = replace(one, score=max(one.score, 0.9 * rest * min(has, 0.5)))
     return found
 
 
