@@ -62,6 +62,11 @@ class Terms:
     keep: str | os.PathLike[str] | None = None
     heard: Callable[[str], None] = lambda line: None
 
+    @property
+    def by_chance(self) -> bool:
+        """Models are asked anew in each execution: what a recording has of them is one answer of many."""
+        return self.samples > 1 and self.model != RECORDED
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -201,9 +206,11 @@ def bisect_inputs(
         terms.heard(f"{len(given)} differing inputs")
 
         def run(applied: Chosen, path: Path, given: Sequence[inputs.Input] = given) -> Executed:
-            answers = inputs.answers(applied, given)
+            anew = [each.good for each in given] if terms.by_chance else []
+            answers = inputs.answers(applied, given, models=bool(anew))
             substitutes = {event: substitute(answer) for event, answer in answers.items()}
-            return _executed(Plan(paths[0], substitutes=substitutes, then=terms.model, further=[paths[1]]), path)
+            plan = Plan(paths[0], substitutes=substitutes, then=terms.model, further=[paths[1]], anew=anew)
+            return _executed(plan, path)
 
         weights = [each.weight for each in given]
         with _experiment(run, expression, terms) as experiment:

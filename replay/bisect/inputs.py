@@ -84,12 +84,17 @@ def left_out(found: Diff) -> Iterator[Root]:
             yield root
 
 
-def answers(chosen: Chosen, given: Sequence[Input]) -> dict[int, Answer]:
-    """What the good run's events are answered when these differences are applied; all others as they were."""
+def answers(chosen: Chosen, given: Sequence[Input], *, models: bool = False) -> dict[int, Answer]:
+    """What the good run's events are answered when these differences are applied; all others as they were.
+
+    Args:
+        models: also of those inputs of which nothing is applied, where a model would be asked again.
+    """
     found: dict[int, Answer] = {}
     for each in given:
         if each.numbers & chosen:
             found |= each.following
+        if each.numbers & chosen or (models and each.seam == "model"):
             found[each.good] = each.both.mixed(chosen)
     return found
 

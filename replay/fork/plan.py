@@ -60,6 +60,8 @@ class Plan:
         further: other recordings with answers. allow_effects: live effects needn't be approved.
         order: event ids of `base` in the order in which their outcomes are to come; the others keep theirs. As far as
             the program lets them: what asks only after another outcome can't get its own before.
+        anew: event ids of `base`: from the first of their outcomes on, models are asked by `then`, whatever a recording
+            says: where answers come by chance, one that was recorded is only one of them.
         ask: effects may be approved on the terminal.
         prompt: (role, text): what the last message of that role says in the model's requests from the fork point on.
         rewrites: texts of the model's requests (whole strings in their JSON) and what stands in their place, from the
@@ -78,12 +80,13 @@ class Plan:
     prompt: tuple[str, str] | None = None
     rewrites: Mapping[str, str] | None = None
     edits: Sequence[str] = ()
+    anew: Sequence[int] = ()
 
     @property
     def changes(self) -> dict[int, bool]:
         """The events whose outcome may be another than the recorded one; True: it doesn't even begin. Behind the first
         of them in the recording, and behind the first whose outcome comes at another time, lies the fork."""
-        at = {} if self.at is None else {self.at: False}
+        at = dict.fromkeys(self.anew if self.at is None else (self.at, *self.anew), False)
         return at | {event: each.how == "drop" for event, each in self.substitutes.items()}
 
     @property

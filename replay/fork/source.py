@@ -91,7 +91,7 @@ class Source:
         asked_anew = begun and self._plan.tells_otherwise and call.event == self._plan.at
         if begun and known is not None and known.status is not None and not asked_anew:
             return self._with_content(known)
-        if self._plan.follows and not asked_anew:
+        if self._plan.follows and not asked_anew and not (self._plan.anew and call.name in self._models):
             known = self._answers.find(lane.path, request)
             if known is not None:
                 return self._with_content(self._answers.take(known))

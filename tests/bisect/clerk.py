@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import runpy
 import sys
 import threading
@@ -20,19 +21,26 @@ CLERK = ROOT / "fixtures" / "programs" / "clerk.py"
 FIRST_COME = ROOT / "fixtures" / "programs" / "first_come.py"
 MODEL = ROOT / "fixtures" / "programs" / "clerk_model.py"
 
-think: Callable[[dict[str, Any], list[str]], dict[str, Any]] = runpy.run_path(str(MODEL))["think"]
+think: Callable[[dict[str, Any], list[str], float, Callable[[], float]], dict[str, Any]] = runpy.run_path(str(MODEL))[
+    "think"
+]
 
 
 class World:
     """The server, on a thread of this process; a context manager.
 
     Attributes:
-        things, phrases: as they are now. turns: in which order questions are answered, each when the one before was.
+        things, phrases: as they are now. share: in how many of the cases in which it would the model acts; which, is
+            drawn from `chance`. asked: how often it was.
+        turns: in which order questions are answered, each when the one before was.
     """
 
     def __init__(self) -> None:
         self.things: Sequence[Any] = ()
         self.phrases: list[str] = []
+        self.share = 1.0
+        self.chance = random.Random(6)
+        self.asked = 0
         self.turns: list[int] = []
         self.turn = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -70,7 +78,8 @@ def _handler(world: World) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self._answer(think(request, world.phrases))
+            world.asked += 1
+            self._answer(think(request, world.phrases, world.share, world.chance.random))
 
         def _answer(self, value: Any) -> None:
             body = json.dumps(value).encode()

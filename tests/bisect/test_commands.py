@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from tests.bisect.planted import Pair
 from tests.support.e2e import cli, cli_json, error_line, shown
 
 GOOD = "tool refund never called"
+SEED = 159
+"""Of the draws: one of the first six is above 0.8, and none of the next twenty."""
+
 PAIR = Pair(
     "span",
     ("All is well.", "The parcel is sealed.", {"found": [{"text": "Fine. Sealed."}, {"text": "Paid."}]}),
@@ -20,11 +24,17 @@ PAIR = Pair(
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+def around() -> Generator[World]:
+    """The server that both runs asked."""
+    with World() as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, around: World) -> tuple[Path, Path, str]:
     """Good, bad, the model."""
     directory = tmp_path_factory.mktemp("clerk")
-    with World() as world:
-        good, bad = recordings(world, PAIR, directory)
+    good, bad = recordings(around, PAIR, directory)
     return good, bad, model(PAIR, directory)
 
 
@@ -66,17 +76,26 @@ def test_what_neither_run_saw_is_unresolved(pair: tuple[Path, Path, str]) -> Non
     assert not found["verified"], "nothing is claimed that wasn't executed"
 
 
-def test_rates(pair: tuple[Path, Path, str]) -> None:
-    """A model that goes wrong in most cases, not in all."""
-    good, bad, program = pair
-    words = ("--expect", GOOD, "--model", f"{program} 0.9", "--samples", "8", "-n", "2")
-    found = cli_json("bisect", "inputs", good, bad, *words, code=1)
+def test_rates(pair: tuple[Path, Path, str], around: World) -> None:
+    """A live model that goes wrong in four of five cases: both ends are measured, the rest is decided early."""
+    good, bad, _ = pair
+    around.chance.seed(SEED)
+    around.share, around.asked = 0.8, 0
+    found = cli_json(
+        "bisect", "inputs", good, bad, "--expect", GOOD, "--model", "live", "--samples", "6", "-n", "2", code=1
+    )
     assert sorted(cause["good"] for cause in found["causes"]) == sorted(found_events(found))
     assert len(found["causes"]) == 2
-    assert found["executions"] > found["trials"]
+    assert found["verified"]
+    ends, between = found["log"][:2], found["log"][2:]
+    assert [(end["bad"], end["of"]) for end in ends] == [(0, 6), (5, 6)]
     for trial in found["log"]:
         low, high = trial["interval"]
         assert low <= trial["bad"] / trial["of"] <= high
+    assert ends[0]["interval"][1] < ends[1]["interval"][0]
+    assert all(1 < trial["of"] < 6 for trial in between), "enough is known before all samples are taken"
+    assert found["executions"] == sum(trial["of"] for trial in found["log"])
+    assert around.asked > found["executions"], "the model itself, in each of them"
 
 
 def found_events(found: dict[str, list[dict[str, int]]]) -> set[int]:
