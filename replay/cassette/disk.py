@@ -99,6 +99,8 @@ class Plain:
         self._fd, self._file = new, identity(new)
 
     def append(self, data: bytes, size: int) -> bool:
+        if fstat(self._fd).st_size != size:  # somebody else has written to it
+            return False
         try:
             write_all(self._fd, data)
         except OSError:

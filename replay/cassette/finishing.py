@@ -24,13 +24,15 @@ from replay.model.errors import CassetteDamaged, UsageError
 _HEAD: Final = 13
 
 
-def finish(path: str | os.PathLike[str], more: Mapping[str, Any], sign: sealing.Sign | None = None) -> None:
+def finish(path: str | os.PathLike[str], more: Mapping[str, Any], sign: sealing.Sign | None = None) -> str | None:
     """Add `more` to the outcome of a recording whose process has ended, and seal it.
 
     Args:
         path: an open cassette that ends with END.
         more: storable, such as `{"exit_code": 3}`.
         sign: signs it as well.
+
+    Returns: why it has no digests (`sealing.seal`); else None.
 
     Raises:
         CassetteDamaged: it is torn or has no END: the recording didn't end; it is left as it is.
@@ -58,7 +60,7 @@ def finish(path: str | os.PathLike[str], more: Mapping[str, Any], sign: sealing.
             raise CassetteDamaged(f"{where}: END holds no map", offset=scan.footer.size, good_events=scan.footer.events)
         disk = _disk(where, source)
         try:
-            _end(disk, where, scan, cutter, pack({**cast("dict[str, Any]", outcome), **more}), sign)
+            return _end(disk, where, scan, cutter, pack({**cast("dict[str, Any]", outcome), **more}), sign)
         finally:
             disk.close()
     finally:
@@ -73,7 +75,7 @@ def _disk(path: str, source: ByteSource) -> Ending:
     return Ended(path, source, layout.header(source).get("recipients"))
 
 
-def _end(disk: Ending, path: str, scan: Scan, cutter: _Cutter, outcome: bytes, sign: sealing.Sign | None) -> None:
+def _end(disk: Ending, path: str, scan: Scan, cutter: _Cutter, outcome: bytes, sign: sealing.Sign | None) -> str | None:
     digest = sha256(disk.read(0, cutter.size)).digest()
     chain, crc = f.encode(f.CHAIN, f.NO_EVENT, pack([digest]), cutter.crc)
     end, last = f.encode(f.END, f.NO_EVENT, outcome, crc)
@@ -93,7 +95,7 @@ def _end(disk: Ending, path: str, scan: Scan, cutter: _Cutter, outcome: bytes, s
         blind=tables.blind,
         gaps=cutter.gaps,
     )
-    sealing.seal(disk, path, footer, last, sign)
+    return sealing.seal(disk, path, footer, last, sign)
 
 
 class _Cutter:

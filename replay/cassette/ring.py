@@ -241,13 +241,14 @@ class Ring:
 
             merge(self.folder, self.path, reason)
 
-    def seal(self) -> None:
-        """Saved, and gone."""
+    def seal(self) -> str | None:
+        """Saved, and gone. Returns nothing, in place of what `Writer.seal` says."""
         self._writer.close()
         from replay.cassette.merging import merge
 
         merge(self.folder, self.path, "the program failed", sign=self._sign)
         self.discard()
+        return None
 
     def discard(self) -> None:
         """Gone."""

@@ -2,6 +2,8 @@
 
 The checksums and the sha256 chain run over the frames as they were recorded, so sealing changes neither. BLOCK and
 INDEX are envelopes: their own crc is seeded with that of the last frame before them and seeds nothing.
+
+A packed file is a new one in the place of the old. Where packing isn't worth that, the file only gets the footer.
 """
 
 from __future__ import annotations
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 Sign: TypeAlias = "Callable[[Marks], dict[str, Any]]"
 """Makes an entry of the footer's `signatures`."""
 
+PACK_FROM: Final = 16 << 10
+"""A smaller file is sealed by a footer alone: packing a server's request of 12 KB would save 4, and take a file, a sync
+and half a millisecond. Its digests are made when somebody compares it."""
+
 PACK_UP_TO: Final = 64 << 20
 """A bigger file is sealed by a footer alone: packing it would hold up the program's exit (3 ms per MB)."""
 
@@ -33,8 +39,10 @@ PART: Final = 16 << 10
 """What stands before a damaged place can be unpacked up to a border of these; a cassette gets no larger by them."""
 
 
-def seal(disk: Ending, path: str, footer: Footer, crc: int, sign: Sign | None = None) -> None:
+def seal(disk: Ending, path: str, footer: Footer, crc: int, sign: Sign | None = None) -> str | None:
     """Seals the cassette on `disk`; fills in `footer.stored`, and `footer.signatures` where it is to be signed.
+
+    Returns: why it has no digests, where they couldn't be made, which is a bug; else None.
 
     Raises:
         CassetteMissing: `path` is another file by now; nothing was done.
@@ -42,12 +50,14 @@ def seal(disk: Ending, path: str, footer: Footer, crc: int, sign: Sign | None = 
     """
     if sign is not None:
         footer.signatures.append(sign(_marks(disk, footer)))
-    pack = footer.size <= PACK_UP_TO
+    pack = PACK_FROM <= footer.size <= PACK_UP_TO
     if not pack and disk.append(_in_place(footer, crc), footer.size):
-        return
+        return None
     if not disk.is_at(path):
         raise CassetteMissing(f"{path} isn't the file that was recorded any more", hint="it was moved while recording")
-    disk.replace(path, _sealed(disk, footer, crc, pack=pack))
+    making = _Making(footer)
+    disk.replace(path, _sealed(disk, footer, crc, making, pack=pack))
+    return making.failed
 
 
 def _segments(disk: Ending, footer: Footer) -> Iterator[tuple[Segment, bytes]]:
@@ -66,13 +76,12 @@ def _marks(disk: Ending, footer: Footer) -> Marks:
     return marks
 
 
-def _sealed(disk: Ending, footer: Footer, crc: int, *, pack: bool) -> Iterator[bytes]:
+def _sealed(disk: Ending, footer: Footer, crc: int, making: _Making, *, pack: bool) -> Iterator[bytes]:
     """The whole sealed file, piece by piece."""
     yield f.PREAMBLE
     at = len(f.PREAMBLE)
     footer.stored.clear()
     last = len(footer.segments) - 1
-    making = _Making(footer)
     for number, (segment, raw) in enumerate(_segments(disk, footer)):
         making.add(raw, segment.seed)
         packed = pack and 0 < number < last and len(raw) <= BLOCK_UP_TO  # HEADER and END are read without unpacking
@@ -105,11 +114,16 @@ def compressed(raw: bytes) -> bytes:
 
 
 class _Making:
-    """Digests of a recording that isn't too large for them. That they can't be made is no reason not to seal."""
+    """Digests of a recording that isn't too large for them. That they can't be made is no reason not to seal.
+
+    Attributes:
+        failed: what went wrong.
+    """
 
     def __init__(self, footer: Footer) -> None:
         from replay.cassette import digests  # a process that doesn't seal never loads it
 
+        self.failed: str | None = None
         wanted = footer.size <= digests.UP_TO and footer.events <= digests.UP_TO_EVENTS
         self._making = digests.Making() if wanted else None
 
@@ -119,14 +133,19 @@ class _Making:
         try:
             for type_, event, start, end in f.parse(raw, seed).frames:
                 self._making.add(type_, event, raw[start:end])
-        except Exception:
-            self._making = None
+        except Exception as error:
+            self._fail(error)
 
     def done(self) -> bytes | None:
         try:
             return None if self._making is None else self._making.done().pack()
-        except Exception:
+        except Exception as error:
+            self._fail(error)
             return None
+
+    def _fail(self, error: Exception) -> None:
+        self._making = None
+        self.failed = f"{type(error).__name__}: {error}"
 
 
 def _in_place(footer: Footer, crc: int) -> bytes:

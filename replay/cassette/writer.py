@@ -495,8 +495,11 @@ class Writer:
         self._stuck = True
         self.stop(error, changed=True)
 
-    def seal(self) -> None:
-        """Packs the file and gives it a footer: written beside, then put in its place in one step.
+    def seal(self) -> str | None:
+        """Packs the file and gives it a footer: written beside, then put in its place in one step. A small one
+        gets the footer only.
+
+        Returns: why it has no digests (`sealing.seal`); else None.
 
         Raises:
             OSError: the disk is full or the path is gone; the unsealed file is still there, whole.
@@ -518,7 +521,7 @@ class Writer:
             gaps=self._gaps,
             signatures=list(self.signatures),
         )
-        sealing.seal(self._disk, self.path, footer, self._crc, self.sign)
+        return sealing.seal(self._disk, self.path, footer, self._crc, self.sign)
 
     def discard(self) -> None:
         """Removes the file: nobody wants what is in it."""

@@ -23,6 +23,7 @@ from replay.cassette.keeping import ALWAYS, Keeping, all_well, remove
 from replay.model.errors import CassetteExists, NotRecorded, UsageError
 from replay.process import Output
 from replay.recorder.protection import Protection, protection
+from replay.recorder.trouble import warn_on_stderr
 from replay.runtime import facts
 from replay.runtime.descent import environment
 
@@ -206,7 +207,9 @@ def _ended(
         seen = (len(reader), gaps, reader.blind_spots) if "recipients" in reader.header else None
         sign = None if signer is None else signer(reader.header["id"])
     if ended:
-        finish(path, {"exit_code" if own else "command_exit_code": code, **more}, sign)
+        undigested = finish(path, {"exit_code" if own else "command_exit_code": code, **more}, sign)
+        if undigested is not None:
+            warn_on_stderr(f"{path} is sealed without digests: {undigested} (a bug of agent-replay; please report)")
         if keeping.forgets({**(outcome or {}), "exit_code": code}) and all_well(path):
             remove(Path(path))
             return Recording(path, code, finished=True, kept=False)

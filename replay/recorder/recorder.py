@@ -401,10 +401,14 @@ class Recorder(Door):
             if whole and last and self.keeping.forgets(self._ended):
                 self._writer.discard()
             elif whole and (seal or (last and self.keeping.flight_recorder)):
-                self._writer.seal()
+                self._told(self._writer.seal())
         except (OSError, CassetteMissing) as error:
             self._say(f"not sealed: {error}")
         self._writer.close()
+
+    def _told(self, undigested: str | None) -> None:
+        if undigested is not None:
+            self._say(f"{self.path} is sealed without digests: {undigested} (a bug of agent-replay; please report)")
 
     def _disk(self, error: OSError) -> None:
         """The file takes nothing, for now or for good."""

@@ -279,9 +279,13 @@ def test_what_has_no_digests_is_sealed_all_the_same(step: str, tmp_path: Path) -
     def fails(*_: Any) -> None:
         raise CassetteDamaged("a bug of ours", offset=0, good_events=0)
 
+    recording = begin(path)
+    add(recording, 1)
+    recording.end({})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Making, step, fails)
-        record(path, [1, 2], seal=True)
+        assert recording.seal() == "CassetteDamaged: a bug of ours [cassette-damaged]"
+    recording.close()
     assert verify(path).intact
 
 

@@ -170,6 +170,44 @@ def test_a_file_that_was_replaced_is_not_replaced(tmp_path: Path) -> None:
     assert load(tmp_path / "moved.cassette").outcome == {}
 
 
+@pytest.mark.parametrize("bytes_more", [-1, 0])
+def test_a_small_recording_only_gets_a_footer(bytes_more: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.cassette"
+    recording = begin(path)
+    add(recording, "answer" * 100)
+    recording.end({"exit_code": 0})
+    monkeypatch.setattr(sealing, "PACK_FROM", recording.size - bytes_more)
+    before = path.read_bytes()
+    whole = everything(path)
+    file = path.stat().st_ino
+    recording.seal()
+    recording.close()
+    in_place = bytes_more < 0
+    assert path.read_bytes().startswith(before) == in_place
+    assert (path.stat().st_ino == file) == in_place
+    assert everything(path) == whole
+    assert verify(path).intact
+    with Reader.open(path) as reader:
+        assert (layout.of(reader.source).footer.digests is None) == in_place
+        assert len(reader.digests.ask) == len(reader)
+
+
+def test_a_small_recording_that_somebody_has_added_to_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing, "PACK_FROM", 1 << 20)
+    path = tmp_path / "x.cassette"
+    recording = begin(path)
+    recording.end({})
+    whole = everything(path)
+    with path.open("ab") as file:
+        file.write(b"somebody else's")
+    recording.seal()
+    recording.close()
+    assert everything(path) == whole
+    assert verify(path).intact
+
+
 def test_a_file_that_was_cut_meanwhile_is_not_sealed(tmp_path: Path) -> None:
     path = tmp_path / "x.cassette"
     recording = begin(path)
