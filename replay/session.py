@@ -125,7 +125,7 @@ def record(
         "threads": threads or known.threads,
         "trace": trace.to_header(),
     }
-    with _session(path, header, redact or known.redact, keep) as session:
+    with _session(path, header, redact or known.redact, keep, known) as session:
         yield session
 
 
@@ -234,6 +234,7 @@ class Sessions:
         **keep: Unpack[Kept],
     ) -> None:
         known = options.current()
+        self._known = known
         self._keeping = Keeping.of(known, **keep)
         self._directory = Path(directory or known.directory)
         _recover(self._keeping, self._directory)
@@ -276,7 +277,7 @@ class Sessions:
             "executable": sys.executable,
             "trace": trace.to_header(),
         }
-        recorder = _begin(path, header, self._redact, self._keeping, explicit=False)
+        recorder = _begin(path, header, self._redact, self._keeping, self._known, explicit=False)
         if recorder is None:
             yield Session(None)
             return
@@ -308,16 +309,16 @@ def own_path() -> list[str]:
 
 @contextmanager
 def _session(
-    path: str | os.PathLike[str] | None, header: dict[str, Any], redact: Given, keep: Kept
+    path: str | os.PathLike[str] | None, header: dict[str, Any], redact: Given, keep: Kept, known: options.Options
 ) -> Generator[Session]:
     where = Path(path) if path is not None else _new_path()
-    keeping = Keeping.of(options.current(), **keep)
+    keeping = Keeping.of(known, **keep)
     told = parse_trace(otel.current() or originals.environ_get("TRACEPARENT"))
     if not keeping.samples(told.trace if told else where.stem):
         yield Session(None)
         return
     _recover(keeping, where.parent)
-    recorder = _begin(where, header, redact, keeping, explicit=True)
+    recorder = _begin(where, header, redact, keeping, known, explicit=True)
     if recorder is None:
         yield Session(None)
         return
@@ -348,7 +349,9 @@ def _within(recorder: Recorder, session: Session, linger: float | None) -> Gener
             closing.end(recorder, _storable(session.outcome), linger)
 
 
-def _begin(path: Path, header: dict[str, Any], redact: Given, keeping: Keeping, *, explicit: bool) -> Recorder | None:
+def _begin(
+    path: Path, header: dict[str, Any], redact: Given, keeping: Keeping, known: options.Options, *, explicit: bool
+) -> Recorder | None:
     """A recorder, or None with a warning: recording never stops the program.
 
     What is wrong in every run (rules, keys) is raised where the author asked for it (`explicit`); what depends on the
@@ -356,12 +359,12 @@ def _begin(path: Path, header: dict[str, Any], redact: Given, keeping: Keeping, 
     """
     _install()
     seed = originals.environ_get("PYTHONHASHSEED", "random")
-    more = {"cwd": os.getcwd(), "environment": facts.environment(), "git": _git(os.getcwd()), "hash_seed": seed}
+    cwd = os.getcwd()
+    more = {"cwd": cwd, "environment": facts.environment(), "git": _git(cwd), "hash_seed": seed}
     try:
-        chosen = options.current()
-        if (not explicit or path.parent == Path(chosen.directory)) and not os.path.isdir(path.parent):
+        if (not explicit or path.parent == Path(known.directory)) and not os.path.isdir(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
-        guard = protection(chosen.sign, chosen.encrypt)
+        guard = protection(known.sign, known.encrypt)
         recorder = _start(path, {**header, **more}, redact, keeping, guard)
     except Exception as error:  # some ours: no reason for the program to fail
         if explicit and isinstance(error, ReplayError) and not isinstance(error, _OF_THE_PLACE):
@@ -447,7 +450,7 @@ def _sources(_modules: int) -> dict[str, str]:
 def _storable(outcome: dict[str, Any]) -> dict[str, Any]:
     whole = {"exception": None, "sources": _sources(len(sys.modules)), **outcome}
     try:
-        pack(whole)
+        pack(outcome.get("result"))
     except NotStorable as error:
         del whole["result"]
         whole["result_gap"] = str(error)

@@ -25,6 +25,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 from zlib import crc32
 
 from replay.boundary import originals
@@ -145,12 +146,12 @@ class Stream:
 
 class Inside:
     """Stands in a context for "inside a crossing of that lane". `depth`: how many of them are going on; `call`: the one
-    that began last."""
+    that began last. `lane`: gives the lane as long as it is there, which it is during a crossing; the lane has this."""
 
     __slots__ = ("call", "depth", "lane")
 
     def __init__(self, lane: Lane) -> None:
-        self.lane = lane
+        self.lane = ref(lane)
         self.depth = 0
         self.call: Call[Any] | None = None
 
@@ -196,7 +197,7 @@ def carried(context: Context) -> Lane | None:
 def crossing_of() -> Lane | None:
     """Without a lane: whose crossing is being performed here, if it still is."""
     inside: Any = carrier.get()
-    return inside.lane if inside.__class__ is Inside and inside.depth > 0 else None
+    return inside.lane() if inside.__class__ is Inside and inside.depth > 0 else None
 
 
 def crossing_call() -> Call[Any] | None:

@@ -73,6 +73,10 @@ class Encoder:
             self._packers[self._depth] = msgpack.packer(self._default)
         return packed
 
+    def end(self) -> None:
+        """Nothing more is packed: without its packers, which know it, it is no garbage to be searched for."""
+        self._packers.clear()
+
     def _descend(self, value: object) -> None:
         """Into an ext value; `self._depth -= 1` leads back."""
         if self._depth >= MAX_DEPTH:

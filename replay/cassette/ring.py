@@ -241,7 +241,7 @@ class Ring:
 
             merge(self.folder, self.path, reason)
 
-    def seal(self) -> str | None:
+    def seal(self, *, quick: bool = False) -> str | None:
         """Saved, and gone. Returns nothing, in place of what `Writer.seal` says."""
         self._writer.close()
         from replay.cassette.merging import merge

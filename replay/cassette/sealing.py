@@ -24,8 +24,8 @@ Sign: TypeAlias = "Callable[[Marks], dict[str, Any]]"
 """Makes an entry of the footer's `signatures`."""
 
 PACK_FROM: Final = 16 << 10
-"""A smaller file is sealed by a footer alone: packing a server's request of 12 KB would save 4, and take a file, a sync
-and half a millisecond. Its digests are made when somebody compares it."""
+"""A smaller file is sealed by a footer alone where that is to be quick: packing a server's request of 12 KB saves 4 of
+them, and takes a file, a sync and half a millisecond. Its digests are made when somebody compares it."""
 
 PACK_UP_TO: Final = 64 << 20
 """A bigger file is sealed by a footer alone: packing it would hold up the program's exit (3 ms per MB)."""
@@ -39,8 +39,13 @@ PART: Final = 16 << 10
 """What stands before a damaged place can be unpacked up to a border of these; a cassette gets no larger by them."""
 
 
-def seal(disk: Ending, path: str, footer: Footer, crc: int, sign: Sign | None = None) -> str | None:
+def seal(
+    disk: Ending, path: str, footer: Footer, crc: int, sign: Sign | None = None, *, quick: bool = False
+) -> str | None:
     """Seals the cassette on `disk`; fills in `footer.stored`, and `footer.signatures` where it is to be signed.
+
+    Args:
+        quick: the program that was recorded goes on, and pays for it.
 
     Returns: why it has no digests, where they couldn't be made, which is a bug; else None.
 
@@ -50,7 +55,7 @@ def seal(disk: Ending, path: str, footer: Footer, crc: int, sign: Sign | None = 
     """
     if sign is not None:
         footer.signatures.append(sign(_marks(disk, footer)))
-    pack = PACK_FROM <= footer.size <= PACK_UP_TO
+    pack = (PACK_FROM if quick else 0) <= footer.size <= PACK_UP_TO
     if not pack and disk.append(_in_place(footer, crc), footer.size):
         return None
     if not disk.is_at(path):

@@ -21,7 +21,7 @@ from zlib import crc32
 from replay.cassette import frame as f
 from replay.cassette import header as head
 from replay.cassette import records
-from replay.cassette.codec import Encoder
+from replay.cassette.codec import Encoder, pack
 from replay.cassette.disk import Disk, Plain, high
 from replay.cassette.redact import Redactor
 from replay.cassette.repeats import Repeats
@@ -84,8 +84,9 @@ class Writer:
         header: dict[str, Any],
         redactor: Redactor | None = None,
         journal: Callable[[int], Disk] | None = None,
+        packed: bytes | None = None,
     ) -> None:
-        """Takes over `fd`, an empty file. Use `create`."""
+        """Takes over `fd`, an empty file; `packed` is the header's bytes. Use `create`."""
         self.path = path
         self.header = header
         self.events = 0
@@ -124,7 +125,7 @@ class Writer:
         self._sites: list[tuple[int, str, int, str]] = []
         self._blind: list[tuple[str, str, int | None, int]] = []
         self._ended = False
-        packed = self._bare(header)
+        packed = self._bare(header) if packed is None else packed
         self._emit(f.HEADER, f.NO_EVENT, packed if redactor is None else redactor.head(packed))
         self._cut()
 
@@ -153,10 +154,7 @@ class Writer:
         """
         where = os.fspath(path)
         whole = head.complete(header)
-        try:
-            Encoder().pack(whole)
-        except NotStorable as error:
-            raise _explain(whole, "header", error, Encoder().pack) from None
+        packed = pack(whole, "header")
         try:
             fd = os.open(where, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
         except FileExistsError:
@@ -169,7 +167,7 @@ class Writer:
             raise CassetteUnreadable(f"can't create {where}: {error.strerror}") from None
         fd = high(fd)
         try:
-            writer = cls(fd, where, whole, redactor, journal)
+            writer = cls(fd, where, whole, redactor, journal, packed)
             writer.flush()
         except (OSError, KeyUnusable):
             os.close(fd)
@@ -302,7 +300,8 @@ class Writer:
         """
         try:
             came = self._error(value) if status == _ERROR else value
-            payload = self._pack([at, status, came, suspended])
+            pack = self._bare if came is None else self._pack  # there is nothing in None
+            payload = pack([at, status, came, suspended])
         except NotStorable as error:
             raise self._explained(error, None, None, value) from None
         if event_id < self._first:
@@ -328,7 +327,8 @@ class Writer:
                     self._piece(event_id, self._pack([lane, at, records.LATE, late, False]))
                 while self._streams.unable:
                     self.blind("redaction", self._streams.unable.pop(), None, 1)
-            payload = self._pack([lane, at, status, came, suspended])
+            pack = self._bare if came is None else self._pack
+            payload = pack([lane, at, status, came, suspended])
         except NotStorable as error:
             raise self._explained(error, None, None, value) from None
         self._piece(event_id, payload)
@@ -495,9 +495,9 @@ class Writer:
         self._stuck = True
         self.stop(error, changed=True)
 
-    def seal(self) -> str | None:
-        """Packs the file and gives it a footer: written beside, then put in its place in one step. A small one
-        gets the footer only.
+    def seal(self, *, quick: bool = False) -> str | None:
+        """Packs the file and gives it a footer: written beside, then put in its place in one step; `quick`: a small one
+        only gets the footer.
 
         Returns: why it has no digests (`sealing.seal`); else None.
 
@@ -521,7 +521,7 @@ class Writer:
             gaps=self._gaps,
             signatures=list(self.signatures),
         )
-        return sealing.seal(self._disk, self.path, footer, self._crc, self.sign)
+        return sealing.seal(self._disk, self.path, footer, self._crc, self.sign, quick=quick)
 
     def discard(self) -> None:
         """Removes the file: nobody wants what is in it."""
@@ -529,8 +529,12 @@ class Writer:
         unlink(self.path)
 
     def close(self) -> None:
-        """Lets go of the file. Doesn't flush and doesn't seal."""
+        """Lets go of the file and of whoever records: nothing here is to be found by a garbage collection of a server.
+        Doesn't flush and doesn't seal."""
         self._disk.close()
+        self._encoder.end()
+        self.now, self.ours = int, nobodys
+        self.on_failure = self.on_turn = self.aside = None
 
     # Inside.
 

@@ -88,6 +88,7 @@ class Recorder(Door):
         self._lock = originals.allocate_lock()
         self._began = originals.clock_ns()
         self._lanes = 0
+        self._first: Lane | None = None
         self._environ: set[str] = set()
         self._places = Places(writer)
         self._site = self._places.of
@@ -130,6 +131,8 @@ class Recorder(Door):
             number = self._lanes
             self._lanes += 1
             lane = Lane(path, number, self)
+            if not number:
+                self._first = lane
             if self._on:
                 self._guard(self._writer.lane, number, path, lane)
         return lane
@@ -401,10 +404,14 @@ class Recorder(Door):
             if whole and last and self.keeping.forgets(self._ended):
                 self._writer.discard()
             elif whole and (seal or (last and self.keeping.flight_recorder)):
-                self._told(self._writer.seal())
+                self._told(self._writer.seal(quick=True))
         except (OSError, CassetteMissing) as error:
             self._say(f"not sealed: {error}")
         self._writer.close()
+        self._logged.end()
+        first, self._first = self._first, None
+        if first is not None:
+            first.inner = None  # which knows it, too
 
     def _told(self, undigested: str | None) -> None:
         if undigested is not None:

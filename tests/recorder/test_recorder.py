@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import os
 import subprocess
 import sys
 import threading
 import uuid
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from replay.boundary import originals
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane, become, current, nobody
 from replay.boundary.schedule import CALLBACK, STEP
+from replay.cassette.digests import Making
 from replay.cassette.reader import Reader
 from replay.cassette.redact import Redactor
 from replay.cassette.writer import Writer
@@ -385,6 +388,35 @@ def test_after_the_end_nothing_is_written(kit: Kit) -> None:
     kit.door.finish({}, seal=True)
     assert kit.path.stat().st_size == size
     assert kit.warnings == []
+
+
+def ended(path: Path) -> list[weakref.ref[Any]]:
+    kit = Kit(path)
+    kit.cross(tool("outer"), lambda: kit.door.cross(current() or kit.lane, tool("inner"), lambda: 1))
+    kit.cross(tool("read", 1, "read"), lambda: 2)
+    kit.finish(seal=True)
+    return [weakref.ref(kit.door), weakref.ref(kit.writer), weakref.ref(kit.lane)]
+
+
+def test_an_ended_recording_leaves_nothing_for_the_garbage_collector(tmp_path: Path) -> None:
+    gc.disable()
+    try:
+        assert [each() for each in ended(tmp_path / "x.cassette")] == [None, None, None]
+    finally:
+        gc.enable()
+
+
+def test_digests_that_cannot_be_made_are_said_once(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> None:
+        raise ValueError("a bug of ours")
+
+    monkeypatch.setattr(Making, "done", fails)
+    kit.cross(tool(), lambda: "much " * 5000)
+    kit.finish(seal=True)
+    assert len(kit.warnings) == 1
+    assert "sealed without digests: ValueError: a bug of ours" in kit.warnings[0]
+    with Reader.open(kit.path) as reader:
+        assert reader.status == "sealed"
 
 
 def test_a_child_after_a_fork_leaves_the_file_alone(kit: Kit) -> None:
