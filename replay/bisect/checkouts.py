@@ -12,6 +12,7 @@ import fnmatch
 import hashlib
 import os
 import queue
+import shlex
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,9 @@ from replay.expect.syntax import And, Compare, Expression, Not, Or, Raises
 from replay.expect.values import walk
 from replay.launch import Run, run
 from replay.launch.origin import Beginning, recorded_command
-from replay.model.errors import CassetteDamaged, GitFailed, NotReplayable, TrialAborted
+from replay.launch.starting import alone
+from replay.limits import Limits
+from replay.model.errors import CassetteDamaged, GitFailed, LimitReached, NotReplayable, TrialAborted
 from replay.model.inside import INSIDE
 from replay.process import end_all
 
@@ -50,6 +53,7 @@ class Question:
         command: the user's, which judges by its exit code as `git bisect run` has it, instead of a re-execution.
         setup: a shell command that installs what the commit needs.
         run_tools: bodies of tools are the commit's code, too; only an old recording can't run them.
+        seconds: how long a re-execution, the command and the set-up may take, each; None: as long as they like.
     """
 
     cassette: str
@@ -58,6 +62,7 @@ class Question:
     setup: str | None = None
     match: Literal["strict", "lenient"] = "lenient"
     run_tools: bool = True
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,8 @@ class Checkouts:
             if self._question.command:
                 return self._ask(directory, commit)
             return self._execute(directory, commit)
+        except LimitReached as error:
+            return Trial(commit, "skip", error.what)
         finally:
             self._free.put(directory)
 
@@ -115,6 +122,8 @@ class Checkouts:
             self._repository.put(directory, commit)
             evidence = None if self._prepare(directory, commit) else self._execute(directory, commit).evidence
             return evidence if isinstance(evidence, Run) else None
+        except LimitReached:
+            return None
         finally:
             self._free.put(directory)
 
@@ -225,6 +234,7 @@ class Checkouts:
                     for read in self._reads
                     if blobs.get(read.path, read.blob) != read.blob
                 },
+                start=alone(Limits(self._question.seconds)),
             )
         except NotReplayable as error:
             return Trial(commit, "skip", error.what)
@@ -245,7 +255,11 @@ class Checkouts:
         )
         self._running.add(process)
         try:
-            output, _ = process.communicate()
+            output, _ = process.communicate(timeout=self._question.seconds)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            process.communicate()
+            raise LimitReached(f"{shlex.join(command)} ran longer than {self._question.seconds:g} s") from None
         finally:
             self._running.discard(process)
         return process.returncode, output
@@ -254,9 +268,14 @@ class Checkouts:
         """Ends what runs, at once, and starts nothing more."""
         self._ending = True
         for process in list(self._running):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
         end_all()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """With all that it started, which is in its session."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def judged(commit: str, found: Run, expected: Expression | None) -> Trial:

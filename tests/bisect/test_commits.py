@@ -264,6 +264,23 @@ def test_set_up_runs_where_locks_changed(shop: Shop, tmp_path: Path) -> None:
     assert b"requirements.txt changed on the way" in noted.stderr
 
 
+def test_a_commit_that_never_ends_is_skipped(shop: Shop, tmp_path: Path) -> None:
+    root = repository(tmp_path / "repo")
+    first = commit(root, "first", agent_py=AGENT, desk_py=desk(0, good=True))
+    endless = commit(root, "endless", desk_py="while True: pass")
+    last = commit(root, "last", desk_py=desk(1, good=False))
+    words = ("--good", first, "--bad", "main", "--cassette", shop.good, "--time", "1.5")
+    found = bisect(root, *words, "--expect", ONCE, code=125)
+    assert (set(found["candidates"]), found["unresolved"]) == ({endless, last}, 1)
+    assert found["verdicts"] == [{"commit": endless, "verdict": "skip", "why": "it ran longer than 1.5 s"}]
+    asleep = bisect(root, *words, "--", "sh", "-c", "if grep -q while desk.py; then sleep 600; fi", code=125)
+    (verdict,) = asleep["verdicts"]
+    assert verdict["verdict"] == "skip"
+    assert verdict["why"].endswith("sleep 600; fi' ran longer than 1.5 s")
+    preparing = bisect(root, *words, "--expect", ONCE, "--setup", "sleep 600", code=125)
+    assert preparing["verdicts"][0]["why"] == "/bin/sh -c 'sleep 600' ran longer than 1.5 s"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_when_it_is_interrupted(shop: Shop, tmp_path: Path, number: int) -> None:
     begun = tmp_path / "begun"

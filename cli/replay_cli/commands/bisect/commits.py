@@ -34,6 +34,7 @@ from replay_cli.render.text import one_line
 @click.option("--expect", "expression", metavar="EXPR", help="A commit is good if this holds of its re-execution.")
 @click.option("-n", "--workers", type=click.IntRange(min=1), default=1, metavar="N", help="Trials at a time.")
 @click.option("--setup", metavar="CMD", help="Shell command that installs what a commit needs; where locks changed.")
+@click.option("--time", "seconds", type=click.FloatRange(min=0.01), metavar="SECONDS", help="Skip what takes longer.")
 @click.option("--match", type=click.Choice(["strict", "lenient"]), default=None, help="As for replay run.")
 @click.option("--run-tools/--no-run-tools", default=True, help="Run the commit's tools, too (default), or answer them.")
 @click.option("--log", "log", metavar="FILE", type=click.Path(), help="For git bisect replay.")
@@ -46,6 +47,7 @@ def command(
     expression: str | None,
     workers: int,
     setup: str | None,
+    seconds: float | None,
     match: Literal["strict", "lenient"] | None,
     run_tools: bool,
     log: str | None,
@@ -77,7 +79,7 @@ def command(
     if setup is None and not quiet:
         _note_locks(repository, *ends)
     how = match or ("strict" if expected is None else "lenient")
-    question = Question(path, expected, cmd, setup, how, run_tools)
+    question = Question(path, expected, cmd, setup, how, run_tools, seconds)
 
     def told(trial: Trial, left: int) -> None:
         if not quiet:
