@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from evals import check, speed, triage, why
+from evals import attribution, check, speed, triage, why
 from evals.cases import cases
 from evals.paraphrase import HELD_OUT, TUNED, WATCHED
 
@@ -38,6 +38,7 @@ def main() -> int:
     why.benign(original, tally)
     triage.verdicts(original, tally, "triage")
     check.check(original, tally)
+    attribution.attribution(chosen.data, tally)
     learnt = check.learnt(original)
     for head, templates in () if chosen.quick else (("tuned", TUNED), ("watched", WATCHED), ("held out", HELD_OUT)):
         for name, template in templates.items():
@@ -50,6 +51,8 @@ def main() -> int:
     print(f"{len(original)} runs of {chosen.data}\n")  # noqa: T201
     for row, (right, of) in tally.items():
         print(f"{row:<56} {right:>4} of {of:>4}  {right / of:6.1%}")  # noqa: T201
+    if any(row.startswith("who&when") for row in tally):
+        print(f"\nwho&when, {attribution.PUBLISHED}")  # noqa: T201
     return 0
 
 

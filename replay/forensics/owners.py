@@ -1,5 +1,7 @@
 """Who answers for what: `owner=` of tools and stores, an owners file, CODEOWNERS of the call site's file. Pure.
 
+Events are owned by their tools, stores and hosts; a tool that an MCP server has is a tool like others.
+
 An owners file has the form of CODEOWNERS: a pattern and its owners on each line, `#` begins a comment, the last line
 that fits counts. A pattern is one of files as in .gitignore, or `tool:NAME`, `memory:NAME`, `host:NAME`, where NAME may
 have `*` in it.
@@ -11,10 +13,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from urllib.parse import urlsplit
 
+from replay.forensics.trust import named
 from replay.model.event import Event
-from replay.semantics.loose import obj
 
 _KINDS = ("tool:", "memory:", "host:")
 
@@ -68,7 +69,8 @@ def of_event(event: Event, known: Sequence[Rule], code: Sequence[Rule], roots: I
     name = f"{event.kind} {event.name}"
     said = event.meta.get("owner")
     found = [Owner(str(said), event.id, name, "owner=")] if said else []
-    called = [f"{event.kind}:{event.name}", f"{event.kind}:{event.name.rpartition('.')[0]}", f"host:{_host(event)}"]
+    called = [f"{kind}:{each}" for kind, each in named(event)]
+    called += [f"memory:{event.name.rpartition('.')[0]}"] if event.kind == "memory" else []
     fits = [rule.owners for rule in known if any(fnmatchcase(each, rule.pattern) for each in called)]
     found += [Owner(owner, event.id, name, "owners file") for owner in (fits[-1] if fits else ())]
     if event.site is not None:
@@ -84,14 +86,6 @@ def relative(file: str, roots: Iterable[str]) -> str:
         if root and file.startswith(root.rstrip("/") + "/"):
             return file[len(root.rstrip("/")) + 1 :]
     return file
-
-
-def _host(event: Event) -> str:
-    url = obj(event.request).get("url")
-    try:
-        return urlsplit(url).hostname or "" if isinstance(url, str) else ""
-    except ValueError:
-        return ""
 
 
 def _matches(pattern: str, path: str) -> bool:

@@ -41,6 +41,7 @@ INJECTION: Final = 0.55
 follows a text is what agents are for."""
 
 INJECTION_OF_READS: Final = 0.8
+_VIA: Final = 5
 _UNACCOUNTED: Final = 0.1
 _READS: Final = 200
 """So many of the last calls that only read are looked at; all that write are."""
@@ -50,17 +51,24 @@ _IDENTIFIER: Final = re.compile(r"(?=\S*[\d@/])(?!\d{1,4}([-./:]\d{1,4}){1,2}$)(
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A piece of evidence: the event, what it shows, the span that shows it, and the event that this came from."""
+    """A piece of evidence: the event, what it shows, the span that shows it, and the event that this came from.
+
+    `decision`: the answer that asked for it. `via`: the events through which the span came, such as a memory's write.
+    """
 
     event: int
     what: str
     text: str = ""
     cause: int | None = None
     score: float | None = None
+    decision: int | None = None
+    via: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As `replay triage --json` has it."""
         found: dict[str, Any] = {"event": self.event, "what": self.what}
+        found |= {} if self.decision is None else {"decision": self.decision}
+        found |= {"via": list(self.via)} if self.via else {}
         found |= {"text": self.text} if self.text else {}
         found |= {} if self.cause is None else {"cause": self.cause}
         return found | ({} if self.score is None else {"score": round(self.score, 4)})
@@ -85,7 +93,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Triage:
-    """The verdict, and the events on the causal path: calls that speak for it, and what they came from."""
+    """The verdict, and the events on the causal path: calls that speak for it, what asked for them, and whence."""
 
     verdict: Verdict
     hypotheses: dict[Name, Hypothesis]
@@ -126,10 +134,9 @@ def triage(
     found: dict[Name, Hypothesis] = {name: Hypothesis(decides=text) for name, text in _DECIDES.items()}
     seen: dict[str, int] = {}
     for event in _looked_at(index.calls):
-        for one in [
-            explain(trail, each, 3, via=False) for trail in [Trail(index, event.id)] for each in trail.decisions()
-        ]:
-            _injection(found["prompt_injection"], event, one)
+        trail = Trail(index, event.id)
+        for one in [explain(trail, each, 3, via=False) for each in trail.decisions()]:
+            _injection(found["prompt_injection"], trail, one)
             if event.effect == "write":
                 _drift(found["reasoning_drift"], event, one)
                 _scope(found["policy_scope"], event, one)
@@ -149,14 +156,16 @@ def _looked_at(calls: Sequence[Event]) -> Iterator[Event]:
     return (event for event in calls if event.effect == "write" or event.id in reads)
 
 
-def _injection(found: Hypothesis, event: Event, one: Explained) -> None:
+def _injection(found: Hypothesis, trail: Trail, one: Explained) -> None:
+    event = trail.event
     first = one.causes[0] if one.causes else None
     data = next((cause for cause in one.causes if not cause.source.principal), None)
     least = INJECTION if event.effect == "write" else INJECTION_OF_READS
     if data is not None and data.score >= least and data.source.role != "assistant":
         said = f", which is untrusted ({data.source.label})" if data.source.trust == "untrusted" else ""
         what = f"{event.name} does what the {data.role}'s text says{said}, and the user didn't ask for it"
-        found.for_.append(Item(event.id, what, _span(data), data.event, data.score))
+        via = tuple(each.id for each in trail.carried(_span(data), data.source.event)[:_VIA])
+        found.for_.append(Item(event.id, what, _span(data), data.event, data.score, one.decision.event, via))
     elif data is not None and data.source.trust == "trusted" and one.without_label(data) >= least:
         what = f"{event.name} does what the {data.role}'s text says, which is trusted ({data.source.label})"
         found.against.append(Item(event.id, what, _span(data), data.event, data.score))
@@ -259,4 +268,5 @@ def _verdict(found: dict[Name, Hypothesis]) -> Verdict:
 
 def _path(found: dict[Name, Hypothesis], verdict: Verdict) -> tuple[int, ...]:
     told = found[verdict].for_ if verdict in found else [item for each in found.values() for item in each.for_]
-    return tuple(dict.fromkeys(number for item in told for number in (item.event, item.cause) if number is not None))
+    steps = (number for item in told for number in (item.event, item.decision, item.cause, *item.via))
+    return tuple(dict.fromkeys(number for number in steps if number is not None))

@@ -59,7 +59,7 @@ class Trust:
 
     def of_event(self, event: Event, inside: Sequence[Event] = ()) -> Said:
         """What is said of what an event read. `inside`: the events inside the tool that it is."""
-        said = self._of_names(_named(event))
+        said = self._of_names(named(event))
         if said != _NOTHING:
             return said
         recorded = event.meta.get("trust")
@@ -95,7 +95,8 @@ class Trust:
         return _NOTHING
 
 
-def _named(event: Event) -> list[tuple[str, str]]:
+def named(event: Event) -> list[tuple[str, str]]:
+    """What labels may call what an event is about: kinds and names."""
     request: Mapping[str, Any] = event.request if isinstance(event.request, Mapping) else {}
     if event.kind in ("tool", "mcp"):
         parameters = request.get("params")

@@ -28,7 +28,7 @@ def sarif(found: Mapping[str, Sequence[Deviation]]) -> dict[str, Any]:
             "level": each.severity,
             "message": {"text": each.why},
             "locations": [_location(path, each.event)],
-            "relatedLocations": [_location(path, event) for event in each.related],
+            "relatedLocations": [_location(path, event) for event in dict.fromkeys(each.related)],
             "properties": {"event": each.event} | ({} if each.bits is None else {"bits": round(each.bits, 2)}),
         }
         for path, deviations in found.items()
@@ -39,30 +39,41 @@ def sarif(found: Mapping[str, Sequence[Deviation]]) -> dict[str, Any]:
 
 
 def _location(path: str, event: int | None) -> dict[str, Any]:
-    where: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": quote(path)}}}
+    where: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": quote(path, errors="surrogateescape")}}}
     if event is not None:
         where["logicalLocations"] = [{"fullyQualifiedName": f"event {event}", "kind": "event"}]
     return where
 
 
 def junit(found: Mapping[str, Sequence[Deviation]], undecided: Mapping[str, Mapping[str, str]]) -> bytes:
-    """A JUnit report: a test for each cassette, which fails by its errors; undecided rules are errors of the test."""
-    suite = ET.Element("testsuite", name="replay check", tests=str(len(found)))
-    failures = errors = 0
+    """A JUnit report: a test for each cassette, which fails by its errors; undecided rules are errors of the test.
+
+    Warnings and notes are its output. `testsuites` is the root, since some readers look for no other.
+    """
+    failing = [path for path, each in found.items() if any(one.severity == "error" for one in each)]
+    unsure = [path for path in found if undecided.get(path) and path not in failing]
+    counts = {"tests": str(len(found)), "failures": str(len(failing)), "errors": str(len(unsure)), "skipped": "0"}
+    root = ET.Element("testsuites", counts)
+    suite = ET.SubElement(root, "testsuite", counts, name="replay check")
     for path, deviations in found.items():
-        case = ET.SubElement(suite, "testcase", classname="replay.check", name=_xml(path))
+        case = ET.SubElement(suite, "testcase", classname="replay.check", name=_xml(path), time="0")
         broken = [each for each in deviations if each.severity == "error"]
         if broken:
-            failures += 1
-            failure = ET.SubElement(case, "failure", message=_xml(broken[0].why), type=_xml(broken[0].rule))
-            failure.text = _xml("\n".join(f"event {each.event}: {each.rule}: {each.why}" for each in broken))
+            _told(case, "failure", broken[0].why, broken[0].rule, _lines(broken))
         elif undecided.get(path):
-            errors += 1
-            error = ET.SubElement(case, "error", message="undecided")
-            error.text = _xml("\n".join(f"{rule}: {why}" for rule, why in undecided[path].items()))
-    suite.set("failures", str(failures))
-    suite.set("errors", str(errors))
-    return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suite)
+            _told(case, "error", "undecided", "undecided", [f"{rule}: {why}" for rule, why in undecided[path].items()])
+        rest = [each for each in deviations if each.severity != "error"]
+        if rest:
+            ET.SubElement(case, "system-out").text = _xml("\n".join(_lines(rest)))
+    return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root)
+
+
+def _told(case: ET.Element, kind: str, message: str, rule: str, lines: Sequence[str]) -> None:
+    ET.SubElement(case, kind, message=_xml(message), type=_xml(rule)).text = _xml("\n".join(lines))
+
+
+def _lines(found: Sequence[Deviation]) -> list[str]:
+    return [f"{each.severity}: event {each.event}: {each.rule}: {each.why}" for each in found]
 
 
 def _xml(text: str) -> str:

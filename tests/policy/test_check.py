@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from replay.policy import baseline
+from replay.policy import baseline, outputs
+from replay.policy.baseline import Deviation
 from replay.policy.run import Run, shape
 from tests.forensics.cassettes import Desk, result, said, user
 from tests.support.e2e import cli, cli_json, shown
@@ -161,8 +163,48 @@ def test_sarif_and_junit(tmp_path: Path) -> None:
     (found,) = log["runs"][0]["results"]
     assert (found["ruleId"], found["level"], log["version"]) == ("one refund", "error", "2.1.0")
     assert found["locations"][0]["logicalLocations"] == [{"fullyQualifiedName": "event 5", "kind": "event"}]
-    suite = ET.fromstring((tmp_path / "x.xml").read_bytes())
-    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    root = ET.fromstring((tmp_path / "x.xml").read_bytes())
+    assert (root.tag, root.get("tests"), root.get("failures"), root.get("errors")) == ("testsuites", "2", "1", "0")
+    passed, failed = root.iter("testcase")
+    assert [child.tag for child in failed] == ["failure"]
+    assert failed[0].get("type") == "one refund"
+    assert list(passed) == []
+
+
+DEVIATIONS = st.builds(
+    Deviation, st.none() | st.integers(0, 99), st.text(min_size=1), st.sampled_from(["error", "warning", "note"]),
+    st.text(), st.none() | st.floats(0, 99), st.lists(st.integers(0, 9), max_size=4).map(tuple),
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text(min_size=1), st.lists(DEVIATIONS, max_size=4), max_size=3))
+def test_sarif_has_what_its_schema_requires(found: dict[str, list[Deviation]]) -> None:
+    """What sarif-schema-2.1.0 says of the properties that are used: required ones, enumerations, unique items."""
+    log = json.loads(json.dumps(outputs.sarif(found)))
+    assert (log["version"], set(log)) == ("2.1.0", {"$schema", "version", "runs"})
+    (one,) = log["runs"]
+    rules = [rule["id"] for rule in one["tool"]["driver"]["rules"]]
+    assert one["tool"]["driver"]["name"]
+    assert len(rules) == len(set(rules))
+    for each in one["results"]:
+        assert isinstance(each["message"]["text"], str)
+        assert each["level"] in ("none", "note", "warning", "error")
+        assert rules[each["ruleIndex"]] == each["ruleId"]
+        assert len({json.dumps(place) for place in each["relatedLocations"]}) == len(each["relatedLocations"])
+        for place in (*each["locations"], *each["relatedLocations"]):
+            assert re.fullmatch(
+                r"(?:[\w.~!$&'()*+,;=:@/-]|%[0-9A-F]{2})*", place["physicalLocation"]["artifactLocation"]["uri"]
+            )
+            assert all(isinstance(where["fullyQualifiedName"], str) for where in place.get("logicalLocations", ()))
+    assert len(one["results"]) == sum(map(len, found.values()))
+
+
+@given(st.dictionaries(st.text(min_size=1), st.lists(DEVIATIONS, max_size=4), max_size=3))
+def test_junit_counts_what_it_holds(found: dict[str, list[Deviation]]) -> None:
+    root = ET.fromstring(outputs.junit(found, {path: {"a": "why"} for path in found}))
+    failures, errors = len(list(root.iter("failure"))), len(list(root.iter("error")))
+    assert [root.get(name) for name in ("tests", "failures", "errors")] == [str(len(found)), str(failures), str(errors)]
+    assert failures + errors == len(found), "undecided where nothing failed"
 
 
 @pytest.mark.parametrize(
