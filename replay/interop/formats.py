@@ -47,6 +47,8 @@ IMPORTERS: Final[Mapping[str, str]] = {
 EXPORTERS: Final[Mapping[str, str]] = {
     "json": "replay.interop.json.writing:export",
     "vcr": "replay.interop.vcr.exporting:export",
+    "har": "replay.interop.har:export",
+    "otel": "replay.interop.otel:export",
 }
 
 

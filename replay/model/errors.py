@@ -159,6 +159,12 @@ class NotImportable(ReplayError):
     slug = "not-importable"
 
 
+class ExportFailed(ReplayError):
+    """Whoever was to get what `replay export` sends isn't there, or refuses it."""
+
+    slug = "export-failed"
+
+
 class NotForkable(ReplayError):
     """The cassette can't be executed again with something changed: there is no such event, or nothing that could be."""
 

@@ -27,6 +27,9 @@ def command(format: str, cassette: str, output: str) -> int:  # noqa: A002 - as 
     json    all of it, a line for each frame (of F.json an array);
             `replay import json` makes the same cassette of it
     vcr     its HTTP, as vcrpy replays it
+    har     its HTTP, as browsers and proxies open it
+    otel    a trace in OTLP JSON; F may be an OTLP/HTTP endpoint, such as
+            http://localhost:4318/v1/traces
 
     What a format can't hold is said. F is readable by nobody else, and an existing one isn't overwritten.
     """
