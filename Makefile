@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup versions demo test torture fuzz bench eval check lint types mypy pyright layers cover format clean
+.PHONY: help setup versions demo test torture plugin8 fuzz bench eval check lint types mypy pyright layers cover format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -59,6 +59,12 @@ torture: $(STAMP) ## the tests that take minutes
 $(VENV)/.bench: $(STAMP)
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,frameworks,sdks,bench]'
 	@touch $@
+
+# Only pytest itself is another one: it lies in front of the environment's.
+PYTEST8 := $(VENV)/pytest8
+plugin8: $(STAMP) ## the tests of the pytest plugin on pytest 8
+	@test -d $(PYTEST8) || $(PIP) install --quiet --no-deps --target $(PYTEST8) 'pytest>=8.4,<9'
+	@PYTHONPATH=$(PYTEST8) $(BIN)/python -m pytest -n 2 tests/pytest_plugin tests/testing $(ARGS)
 
 fuzz: $(STAMP) ## ten minutes of altered cassettes for everything that reads them
 	@$(BIN)/python -m tests.fuzz.fuzzing $(ARGS)

@@ -36,6 +36,7 @@ from replay.player.strict import StrictPlayer
 from replay.player.tape import Frame
 from replay.runtime import around, chance, descent, facts, files, inputs, locks, outputs, threads, tracebacks
 from replay.runtime.attempts import Log
+from replay.runtime.debugging import Debugger
 from replay.runtime.holes import Hole, Holes, addresses
 from replay.runtime.install import install, trace_to
 from replay.runtime.sandbox import Sandbox
@@ -59,6 +60,7 @@ class ReplayedProcess(descent.Descent):
         self._log = Log(spec["scratch"])
         self._holes = Holes(spec.get("allow", ()), addresses)
         self._sandbox = Sandbox(spec["scratch"], self._escape, self._holes, self._through)
+        self._debugger = None if spec.get("pdb") is None else Debugger(spec["pdb"])
         reader = self._take(spec["cassette"])
         if reader.header.get("threads") == "strict" and not spec.get("part"):
             locks.take_in_cached_properties()
@@ -156,6 +158,8 @@ class ReplayedProcess(descent.Descent):
             bodies=self._spec.get("bodies", False) or inside,
             late=any(spot.what == "signal" for spot in reader.blind_spots),
         )
+        if last and self._debugger is not None:
+            self.player.debugger = self._debugger
         self.player.trace = of_header(reader.header.get("trace"))
         self.player.replaced = replaced_in(reader.header)
         return reader

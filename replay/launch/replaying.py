@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from replay.bootstrap import Spec
 from replay.launch.origin import Beginning, check_whole
@@ -21,6 +21,10 @@ from replay.model.errors import InsideNotRecorded, NotReplayable
 from replay.model.inside import INSIDE
 from replay.model.verdict import Divergence
 from replay.process import Output
+
+if TYPE_CHECKING:
+    from replay.cassette.reader import Reader
+    from replay.model.event import Event
 
 _OLDER = "an older agent-replay recorded it; its tools can be answered, but not run"
 _TRACE = "values.trace"
@@ -41,6 +45,7 @@ def run(
     modules: Sequence[str] = (),
     contents: Mapping[int, str] | None = None,
     start: Start | None = None,
+    pdb: int | None = None,
 ) -> Run:
     """Re-execute what a cassette recorded: offline, without side effects, in a process of its own.
 
@@ -60,6 +65,8 @@ def run(
         again: told of the first attempt before the second one begins.
         modules: folders in which the program's modules are looked for first.
         contents: files whose contents the program reads instead of the recorded ones, by the events that opened those.
+        pdb: stop in the debugger at that event, and where it differs; it listens to our standard input. The first
+            attempt is the only one.
         start: how its process begins; for itself, without limits, by default (`replay.launch.starting`).
 
     Raises:
@@ -80,7 +87,7 @@ def run(
             return replace(
                 run(
                     copy, command=command, match=match, until=until, output=output, cwd=cwd, allow=allow, trace=trace,
-                    run_tools=run_tools, again=again, modules=modules, contents=contents, start=start,
+                    run_tools=run_tools, again=again, modules=modules, contents=contents, start=start, pdb=pdb,
                 ),
                 cassette=url,
             )  # fmt: skip
@@ -89,14 +96,15 @@ def run(
     def attempt(bodies: bool) -> Run:
         return _attempt(
             path, command, match, until, output, cwd, allow, trace, bodies, modules, contents or {},
-            start or alone(Limits()),
+            start or alone(Limits()), pdb,
         )  # fmt: skip
 
     has_bodies = INSIDE in (header_at(path) or {}).get("flags", ())
     if run_tools and not has_bodies:
         raise InsideNotRecorded(f"{path} doesn't say what happened inside its tools", hint=_OLDER)
     first = attempt(bool(run_tools))
-    if run_tools is not None or not has_bodies or not first.answered or not first.differs:
+    settled = run_tools is not None or pdb is not None
+    if settled or not has_bodies or not first.answered or not first.differs:
         return first
     if again is not None:
         again(first)
@@ -105,6 +113,16 @@ def run(
     except NotReplayable:  # it died before its verdict
         return first
     return first if second.differs else replace(second, by_answers=_how_it_differed(first))
+
+
+def _crossing(reader: Reader, event: int) -> int:
+    """That event, or the next one that isn't only a read of clock, chance or environment: there it can be stopped."""
+    later = (number for number in range(max(event, 0), len(reader)) if _stops(reader.event(number)))
+    return event if event < 0 else next(later, event)
+
+
+def _stops(event: Event) -> bool:
+    return event.effect != "draw" and event.kind != "env"
 
 
 def _how_it_differed(first: Run) -> Divergence:
@@ -124,6 +142,7 @@ def _attempt(
     modules: Sequence[str],
     contents: Mapping[int, str],
     start: Start,
+    pdb: int | None,
 ) -> Run:
     from replay.cassette.reader import Reader
     from replay.model.verdict import Verdict
@@ -137,6 +156,7 @@ def _attempt(
         recorded = reader.outcome
         blind = len(reader.blind_spots)
         total = len(reader)
+        at = None if pdb is None else _crossing(reader, pdb)
     beginning = Beginning.of(path)
     argv, directory = beginning.start(command, cwd)
     holes = Holes(allow, addresses)
@@ -157,6 +177,7 @@ def _attempt(
             "part": beginning.is_part,
             "lenient": match == "lenient",
             "until": until,
+            "pdb": at,
             "bodies": bodies,
             "contents": {str(event): file for event, file in contents.items()},
             "allow": list(allow),

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from replay.boundary import interrupts, originals, sites
 from replay.boundary.door import Call, Door
@@ -106,6 +106,7 @@ class Player(Door):
         self._on_stop = on_stop
         self.facts = facts
         self._until = until
+        self.debugger: Debugger | None = None
         self._daemons = daemons
         self._branch = branch
         self._contents = contents
@@ -402,6 +403,8 @@ class Player(Door):
                 if not (self._lenient and likely):
                     self._diverge(lane, entry, f"{call.kind} {call.name}", call, frame)
                 self.drifts.asked(entry, got, frame)
+        if self.debugger is not None and entry.event == self.debugger.at:
+            self._debug(frame, f"event {entry.event}: {call.kind} {call.name}", entry.event)
         call.event = entry.event
         self.call_count += 1
         if kind == TOOL:
@@ -566,7 +569,16 @@ class Player(Door):
             tool = self._tools.get(inside.caller(lane.path) or "")
             if tool is not None:
                 found = replace(found, reason=f"{found.reason}, inside tool {tool}")
+        if self.debugger is not None:
+            self._debug(frame, f"here it goes another way: {found.reason}", None)
         self.end(found)
+
+    def _debug(self, frame: FrameType | None, why: str, event: int | None) -> None:
+        """Somebody looks around; where they have seen enough, the replay ends before that event."""
+        assert self.debugger is not None
+        if self.debugger.stop(frame, why) and event is not None:
+            self.verdict.until = event
+            self._cut(asked=True)
 
     def _rest(self) -> NoReturn:
         """This lane is past its end in the recording: it waits until the others are, too. A daemon waits for ever."""
@@ -594,6 +606,14 @@ class Player(Door):
         self.changed.notify_all()
         self._on_stop(self.verdict)
         raise Stopped
+
+
+class Debugger(Protocol):
+    """`replay.runtime.debugging`: `at` is the event at which it is to stop; `stop` says whether that was all."""
+
+    @property
+    def at(self) -> int: ...
+    def stop(self, frame: FrameType | None, why: str) -> bool: ...
 
 
 def _no_loop() -> NoReturn:

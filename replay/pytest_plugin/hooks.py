@@ -122,6 +122,15 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_exception_interact(node: pytest.Item | pytest.Collector, report: object) -> None:
+    """`--pdb`: before pytest's own debugger opens on the test, ours stops in the agent, where it went another way."""
+    if isinstance(node, pytest.Item) and node.config.getoption("usepdb") and node.get_closest_marker("replay"):
+        from replay.pytest_plugin.replays import debug
+
+        debug(node)
+
+
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
     if op != "==" or type(left).__module__.partition(".")[0] != "replay":
         return None

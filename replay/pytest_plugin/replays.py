@@ -132,6 +132,19 @@ def tell(item: pytest.Item, report: pytest.TestReport) -> None:
             cast("Any", report).extras = [*extras, {**link, "mime_type": None, "extension": None}]
 
 
+def debug(item: pytest.Item) -> None:
+    """Re-execute what diverged once more, in the foreground, and stop in the debugger there."""
+    capture: Any = item.config.pluginmanager.getplugin("capturemanager")
+    for found in item.stash.get(DONE, ()):
+        if found.divergence is None:
+            continue
+        if capture is not None:
+            capture.suspend(in_=True)
+        event = found.divergence.event
+        tools = found.tools == "run"
+        run(found.cassette, pdb=-1 if event is None else event, run_tools=tools, output="inherit")
+
+
 def told(found: Run) -> list[str]:
     """The verdict as `replay run` says it, and the command that shows more."""
     lines = verdict_lines(found, 1, lenient=bool(found.drift), verbose=False)
@@ -144,7 +157,8 @@ def command(found: Run, event: int | None = None) -> str:
     if event is None and found.divergence is not None:
         event = found.divergence.event
     stop = [] if event is None else ["--pdb", str(event)]
-    return shlex.join(["replay", "run", found.cassette, *stop])
+    tools = ["--run-tools"] if found.tools == "run" and stop else []
+    return shlex.join(["replay", "run", found.cassette, *stop, *tools])
 
 
 __all__ = ["DONE", "Replays", "Wanted", "command", "note", "replayed_for", "tell", "told", "where"]

@@ -195,3 +195,30 @@ def test_the_plugin_itself_imports_nothing_but_pytest() -> None:
         check=True,
     )
     assert said.stdout.split() == ["replay", "replay.pytest_plugin", "replay.pytest_plugin.hooks"]
+
+
+def test_pdb_stops_in_the_agent_where_it_went_another_way(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, changed: Path
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.replay("changed.cassette")
+        def test_it(replayed):
+            here = "in the test"
+            assert replayed.identical
+        """
+    )
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    words = (sys.executable, "-m", "pytest", "-p", "replay.pytest_plugin.hooks", "--pdb")
+    result = pytester.run(*words, stdin=b"p order, _\nw\nc\np here\nc\n")
+    result.stdout.fnmatch_lines(
+        [
+            "*replay: here it goes another way: tool refund*",
+            "*changed.py(*)<module>()",
+            '-> refund("A-17", amount=6)',
+            "*'order': 'A-17'*0)",
+            "*'in the test'",
+        ]
+    )

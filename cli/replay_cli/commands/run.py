@@ -22,6 +22,13 @@ from replay_cli.render.text import one_line
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED)
 @click.option("--until", type=click.IntRange(min=0), metavar="N", help="Stop before event N.")
 @click.option(
+    "--pdb",
+    "pdb",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Stop in the debugger, in the program's own code, at event N, and where it goes another way.",
+)
+@click.option(
     "--match",
     type=click.Choice(["strict", "lenient"]),
     default="strict",
@@ -46,6 +53,7 @@ def command(
     cassette: str,
     cmd: tuple[str, ...],
     until: int | None,
+    pdb: int | None,
     match: Literal["strict", "lenient"],
     times: int,
     allow: tuple[str, ...],
@@ -66,9 +74,12 @@ def command(
         replay run incident.cassette -- python fixed_agent.py
         replay run incident.cassette --allow connect:127.0.0.1:8080
         replay run incident.cassette --run-tools
+        replay run incident.cassette --pdb 17
         replay run incident.cassette --expect 'tool refund called at most 1'
     """
     chosen = options.current()
+    if pdb is not None and (times > 1 or chosen.quiet):
+        raise click.UsageError("--pdb shows one execution: without --times and --quiet")
     expected = None if expression is None else expectations.parse(expression)
     output: Literal["stderr", "discard", "inherit"] = (
         "stderr" if chosen.json else "discard" if chosen.quiet or times > 1 else "inherit"
@@ -84,6 +95,7 @@ def command(
             command=cmd or None,
             match=match,
             until=until,
+            pdb=pdb,
             output=output,
             allow=allow,
             run_tools=run_tools,
@@ -115,7 +127,9 @@ def command(
         )
         console.document({**result.to_json(), "times": agreed, **more})
     else:
-        for line in verdict_lines(result, agreed, lenient=match == "lenient", verbose=chosen.verbose, until=until):
+        for line in verdict_lines(
+            result, agreed, lenient=match == "lenient", verbose=chosen.verbose, until=pdb if until is None else until
+        ):
             click.echo(line if line.startswith("    ") else one_line(line))
         for line in expected_lines(expected, said) if said is not None and expected is not None else ():
             click.echo(line)
