@@ -81,6 +81,8 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Outcome:
 
     def outcome(*words: str, plugins: tuple[str, ...] = ()) -> pytest.RunResult:
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
+            monkeypatch.delenv(name, raising=False)  # it is nobody's worker
         loaded = [word for plugin in ("replay.pytest_plugin.hooks", *plugins) for word in ("-p", plugin)]
         return pytester.runpytest_subprocess("-W", "error", "--strict-markers", *loaded, *words)
 
