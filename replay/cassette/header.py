@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
 from os import urandom
 from time import time_ns
 from typing import Any, Final
@@ -44,8 +43,8 @@ def iso(milliseconds: int) -> str:
     """UTC, with milliseconds: `2026-11-23T04:37:00.123Z`."""
     from datetime import datetime, timedelta
 
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
+    moment = datetime(1970, 1, 1) + timedelta(milliseconds=milliseconds)  # noqa: DTZ001 - said by the Z
+    return f"{moment.isoformat(timespec='milliseconds')}Z"
 
 
 def complete(header: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,9 @@ can't go on."""
 _STREAM = 2
 
 
+_NOT_SEARCHED: Final = "a compressed body that went on in the flight recorder's next part isn't searched for secrets"
+
+
 def hold(folder: str | os.PathLike[str], *, wait: bool = True) -> int:
     """A descriptor of its lock, for as long as somebody writes the ring, or takes it over; the system lets go of it
     where he dies.
@@ -312,6 +315,8 @@ class Ring:
         for number, name in {**self._fresh, **alive}.items():
             self._writer.lane(number, name)
         self._fresh.clear()
+        if old.unpacks:
+            self._writer.blind("redaction", _NOT_SEARCHED, None, 1)
         self.on_turn()
         kept = sum(size for _, size in self._parts) + self._part
         while self._parts and kept > self._limit:

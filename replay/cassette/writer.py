@@ -385,6 +385,11 @@ class Writer:
         """The disk took not everything so far."""
         return self._stuck
 
+    @property
+    def unpacks(self) -> bool:
+        """A compressed stream goes on, which another writer couldn't search for secrets."""
+        return self._streams is not None and self._streams.unpacks
+
     def flush(self) -> None:
         """Writes what is pending.
 

@@ -138,7 +138,7 @@ def _asking(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     effect: Effect = "write" if name in ("shutdown", "listen", "do_handshake") else "read"
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        lane = _lane()
+        lane = None if running.lane is None else _lane()  # a pool asks a hundred times per request
         if lane is None:
             return original(self, *args, **kwargs)
         request: Any = {"args": list(args), **kwargs} if args or kwargs else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import random
 from functools import partial
@@ -66,6 +67,23 @@ def test_a_ring_that_did_not_go_round_is_the_whole_recording(tmp_path: Path) -> 
         assert [reader.event(number).request for number in range(len(reader))] == [{"n": n} for n in range(300)]
         assert {reader.event(number).site for number in range(300)} == {Site("agent.py", 7, "main")}
         assert reader.lanes == {0: "m"}
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_a_compressed_stream_that_goes_on_in_another_part_is_named(encoding: str, tmp_path: Path) -> None:
+    writer = Ring(str(tmp_path / "x.cassette"), {}, 4 * LIMIT, Redactor(bytes(16)))
+    writer.lane(0, "m", MAIN)
+    stream = writer.call(0, "http", "GET /", "read", 0, None, {}, None, None, None)
+    writer.ret(stream, 1, 2, {"status": 200, "headers": [["Content-Encoding", encoding]]}, True)
+    writer.chunk(stream, 0, 2, 0, gzip.compress(b"the beginning")[:12], True)
+    parts = len(list(Path(ring_of(writer.path)).iterdir()))
+    while len(list(Path(ring_of(writer.path)).iterdir())) == parts:
+        add(writer, 1)
+    writer.end({})
+    writer.seal()
+    with Reader.open(tmp_path / "x.cassette") as reader:
+        said = [spot.detail for spot in reader.blind_spots if spot.what == "redaction"]
+    assert [detail.partition(" that")[0] for detail in said] == (["a compressed body"] if encoding == "gzip" else [])
 
 
 def test_a_ring_keeps_the_newest_and_stays_small(tmp_path: Path) -> None:

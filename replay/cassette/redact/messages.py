@@ -181,7 +181,10 @@ class Redactor:
             return message
         safe: dict[str, Any] = dict(cast("dict[str, Any]", message))
         if "headers" in safe:
-            safe["headers"] = [[name, self.header(name, value)] for name, value in safe["headers"]]
+            secret = self._headers
+            safe["headers"] = [
+                [name, self.header(name, value) if name.lower() in secret else value] for name, value in safe["headers"]
+            ]
         if "url" in safe:
             safe["url"] = self.url(safe["url"])
         return safe

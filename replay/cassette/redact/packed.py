@@ -55,8 +55,11 @@ def encoding_of(head: Any) -> tuple[str, int | None] | None:
     headers: Any = cast("dict[str, Any]", head).get("headers") if isinstance(head, dict) else None
     if not isinstance(headers, list):
         return None
-    said = {str(name).lower(): str(value) for name, value in cast("list[tuple[Any, Any]]", headers)}
-    name = said.get("content-encoding", "").strip().lower().removeprefix("x-")
+    lines = cast("list[tuple[Any, Any]]", headers)
+    if "content-encoding" not in [str(name).lower() for name, _ in lines]:
+        return None  # as nearly always
+    said = {str(name).lower(): str(value) for name, value in lines}
+    name = said["content-encoding"].strip().lower().removeprefix("x-")
     if name in ("", "identity"):
         return None
     length = said.get("content-length", "")

@@ -80,6 +80,11 @@ class Streams:
         self._shares: deque[Share] = deque(maxlen=_SHARES)
         self.unable: list[str] = []
 
+    @property
+    def unpacks(self) -> bool:
+        """A compressed stream goes on: what comes of it can't be searched without what came."""
+        return bool(self._packed)
+
     def opened(self, event: int, head: Any) -> None:
         """That event is a stream: of a response to HTTP, `head` says whether its pieces are compressed."""
         how = encoding_of(head)
