@@ -125,7 +125,9 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(tryfirst=True)
 def pytest_exception_interact(node: pytest.Item | pytest.Collector, report: object) -> None:
     """`--pdb`: before pytest's own debugger opens on the test, ours stops in the agent, where it went another way."""
-    if isinstance(node, pytest.Item) and node.config.getoption("usepdb") and node.get_closest_marker("replay"):
+    if not isinstance(node, pytest.Item) or not node.config.getoption("usepdb"):
+        return
+    if node.get_closest_marker("replay") is not None or node.get_closest_marker("cassette") is not None:
         from replay.pytest_plugin.replays import debug
 
         debug(node)

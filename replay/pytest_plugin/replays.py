@@ -24,7 +24,7 @@ DONE = pytest.StashKey[tuple[Run, ...]]()
 class Wanted:
     """What a marker asks for; see `replay.run`."""
 
-    path: Path
+    path: Path | str
     match: Literal["strict", "lenient"] = "strict"
     run_tools: bool | None = None
     allow: tuple[str, ...] = ()
@@ -98,15 +98,18 @@ def _of_fixtures(info: Any) -> list[str]:
 def _wanted(item: pytest.Item, name: str, options: dict[str, Any]) -> Wanted:
     try:
         for each in ("allow", "command"):
-            if options.get(each) is not None:
-                options = {**options, each: tuple(options[each])}
+            given: Any = options.get(each)
+            if given is not None:
+                options = {**options, each: tuple(shlex.split(given) if isinstance(given, str) else given)}
         return Wanted(where(item, name), **options)
     except TypeError as error:
         pytest.fail(f"@pytest.mark.replay: {error}".replace("Wanted.__init__()", "it"), pytrace=False)
 
 
-def where(item: pytest.Item, name: str) -> Path:
-    """Beside the test, else below the root directory."""
+def where(item: pytest.Item, name: str) -> Path | str:
+    """Beside the test, else below the root directory; a URL as it is."""
+    if "://" in name:
+        return name
     beside = item.path.parent / name
     return beside if beside.exists() else Path(item.config.rootpath, name)
 

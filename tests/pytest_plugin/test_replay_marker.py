@@ -152,6 +152,26 @@ def test_mistakes_are_one_line(pytester: pytest.Pytester, run: Outcome, cassette
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+def test_options_are_those_of_replay_run(pytester: pytest.Pytester, run: Outcome, cassette: Path) -> None:
+    """A URL is one; words may stand in one text."""
+    program = pytester.makepyfile(other="print('other')")
+    pytester.makepyfile(
+        test_it=f"""
+        import pytest
+
+        @pytest.mark.replay("file://{cassette}", allow="connect:127.0.0.1", until=3)
+        def test_part(replayed):
+            assert (replayed.events, replayed.cut) == (3, True)
+
+        @pytest.mark.replay("refund.cassette", command="python {program}")
+        def test_other(replayed):
+            assert replayed.divergence is not None
+            assert replayed.command[1:] == ({str(program)!r},)
+        """
+    )
+    run().assert_outcomes(passed=2)
+
+
 def test_junit_has_the_cassette(pytester: pytest.Pytester, run: Outcome, changed: Path) -> None:
     pytester.makepyfile(
         """
