@@ -172,7 +172,9 @@ def explain(trail: Trail, decision: Decision, most: int = SHOWN, *, via: bool = 
     ranked = sorted(found, key=lambda one: (-round(one.score, 6), one.source.message or 0))
     causes = [_cause(trail, decision, made, one, via=via) for one in ranked[:most] if one.score >= _LEAST]
     read = {n: source.text for n, source in enumerate(sources) if _shares(made, source)}
-    invented = made_up([each for each in made.values if len(each.text) > 2], read) if decision.name else []
+    invented = (
+        made_up([each for each in made.values if len(each.text) > 2], read) if decision.name and decision.window else []
+    )
     return Explained(decision, made, tuple(causes), tuple(invented), tuple(found))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,7 @@ class Effect:
         return all(_same(each.text, given.get(each.argument)) for each in self.arguments)
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{each.argument}={each.text!r}' for each in self.arguments)})"
+        return f"{self.name}({', '.join(f'{each.argument}={_bare(each.text)}' for each in self.arguments)})"
 
 
 def effect(one: Explained, named: Collection[str] = ()) -> Effect:
@@ -87,6 +88,11 @@ def _given(arguments: dict[Any, Any]) -> Iterator[str]:
             yield f"{key}={json.dumps(value, ensure_ascii=False)}"
         except (TypeError, ValueError, RecursionError):
             yield f"{key}={value!r}"
+
+
+def _bare(text: str) -> str:
+    """A number as such, anything else quoted."""
+    return text if re.fullmatch(r"-?\d+(\.\d+)?", text) else repr(text)
 
 
 def _same(wanted: str, given: str | None) -> bool:

@@ -101,7 +101,9 @@ def test_what_no_model_asked_for_is_the_codes(tmp_path: Path) -> None:
     agent.event("tool", "audit", "write", {"line": "started"}, None)
     done = cli("why", agent.end(), "0")
     assert b"the program's code did" in done.stdout, shown(done)
-    assert cli_json("why", agent.path, "0")["decision"] is None
+    found = cli_json("why", agent.path, "0")
+    assert found["decision"] is None
+    assert found["made_up"] == [], "no model made up what the code says"
 
 
 def test_an_answer_without_calls_is_explained_by_its_values(tmp_path: Path) -> None:

@@ -155,3 +155,11 @@ def test_what_can_not_be_changed_is_said(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "new").exists()
+
+
+def test_no_editor_is_opened_where_nobody_sees_it(base: tuple[str, World]) -> None:
+    path, _ = base
+    at = _event(path, "tool", "lookup")
+    done = replay("fork", path, "--at", str(at), "--edit", env={"EDITOR": "", "VISUAL": ""})
+    assert done.returncode == 129
+    assert "there is no terminal here" in done.stderr

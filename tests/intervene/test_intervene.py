@@ -69,7 +69,7 @@ def test_the_deciding_call_alone_asked_by_a_program(known: Incident, tmp_path: P
     ]
     assert found["confirmed"]
     letter, invoice = (cause["effect"] for cause in found["causes"])
-    assert letter["of"] == "pay(account='QX77-1204-99', amount='900')"
+    assert letter["of"] == "pay(account='QX77-1204-99', amount=900)"
     assert [(trial["part"], trial["outcome"]) for trial in letter["trials"]] == [
         ("input", "confirmed"),
         ("span", "confirmed"),

@@ -160,6 +160,10 @@ def _edited(event: Event) -> tuple[Substitute | None, list[str]]:
             f"event {event.id} ({event.kind} {event.name}) has an answer that can't be shown as JSON",
             hint="--set changes one place of it",
         ) from None
+    if not (sys.stdin.isatty() or os.environ.get("VISUAL") or os.environ.get("EDITOR")):
+        raise UsageError(
+            "--edit opens an editor, and there is no terminal here", hint="--set or --response; or $EDITOR"
+        )
     after = click.edit(text, extension=".txt" if is_text else ".json")
     if after is None or after.strip() == text.strip():
         raise UsageError("nothing was changed in the editor")
