@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from replay.cassette.cassette import Cassette
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, UsageError
+from replay.model.extensions import added
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,13 @@ EXPORTERS: Final[Mapping[str, str]] = {
 
 def importer(name: str) -> Importer:
     """Raises UsageError where there is none of that name."""
-    found: Importer = _found(name, IMPORTERS, "replay.importers")
+    found: Importer = _found(name, IMPORTERS, "importers")
     return found
 
 
 def exporter(name: str) -> Exporter:
     """Raises UsageError where there is none of that name."""
-    found: Exporter = _found(name, EXPORTERS, "replay.exporters")
+    found: Exporter = _found(name, EXPORTERS, "exporters")
     return found
 
 
@@ -68,13 +69,14 @@ def _found(name: str, table: Mapping[str, str], group: str) -> Any:
     if name in table:
         module, _, attribute = table[name].partition(":")
         return getattr(import_module(module), attribute)
-    from importlib.metadata import entry_points
-
-    added = {point.name: point for point in entry_points(group=group)}
-    if name not in added:
-        known = ", ".join(sorted({*table, *added}))
+    others = added(group)
+    if name not in others:
+        known = ", ".join(sorted({*table, *others}))
         raise UsageError(f"no such format: {name}", hint=f"there are {known}")
-    return added[name].load()
+    try:
+        return others[name]()
+    except Exception as error:  # another package's code
+        raise UsageError(f"format {name}: {type(error).__name__}: {error}", hint="its package is broken") from None
 
 
 def data(file: Path) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 from replay.model.event import LEFT_OUT, Event
 from replay.semantics import dialect, session, websocket, wire
 from replay.semantics.call import LLMCall, ToolCall
-from replay.semantics.dialects import DIALECTS
+from replay.semantics.dialects import DIALECTS, speaker
 from replay.semantics.protobuf import Schema
 
 _RPC: dict[str, tuple[Schema, Schema]] = {path: both for each in DIALECTS for path, both in each.rpc.items()}
@@ -31,7 +31,7 @@ def read(event: Event) -> LLMCall | None:
         return None
     asked, answered = _RPC.get(where[1], _NO_RPC)
     request = wire.request_of(event, asked)
-    found = next((d for d in DIALECTS if request and d.speaks(where[1], request)), None)
+    found = speaker(where[1], request) if request else None
     call = None if found is None else dialect.read(found, wire.read(event, *where, request, answered))
     return call if call is None or event.kind != "llm" else replace(call, provider="unknown")
 
@@ -144,7 +144,7 @@ class Answers:
         if found is None:
             first = self._whole(event.id) if self._whole is not None and event.body is LEFT_OUT else event
             request = wire.request_of(first, asked)
-            found = next((d for d in DIALECTS if request and d.speaks(where[1], request)), None)
+            found = speaker(where[1], request) if request else None
             if found is None:
                 return None
             self._known[where] = found

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 from replay.cassette.redact.detectors import TABLE
 from replay.cassette.redact.texts import Find, Rule
 from replay.model.errors import UsageError
+from replay.model.extensions import added
 
 NAMES: Final = frozenset(detector.name for detector in TABLE)
 _KEYS: Final = ("off", "headers", "json", "regex", "call")
@@ -52,7 +53,8 @@ class Rules:
         Args:
             table: `off`: names of detectors; `headers`: names; `json`: paths such as `customer.name`, of which the
                 beginning may be left out; `regex`: patterns by name, whose group `s`, if there is one, is the secret;
-                `call`: functions that get a text and return the secrets in it, or `file.py:function`.
+                `call`: functions that get a text and return the secrets in it, `file.py:function`, or
+                the name of a `replay.redactors` entry point.
             where: for messages. directory: where those files are.
 
         Raises:
@@ -178,22 +180,26 @@ def _texts(table: Mapping[str, Any], name: str, where: str) -> list[str]:
     return items
 
 
+_CALLS: Final = "file.py:function, or the name that a package gave it"
+
+
 def _function(given: Any, where: str, directory: str) -> Rule:
     """Loaded under no name: what the program imports stays its own business."""
     function, name = given, getattr(given, "__name__", "call")
     if isinstance(given, str):
-        file, _, name = given.rpartition(":")
+        file, colon, name = given.rpartition(":")
         space: dict[str, Any] = {"__name__": name, "__file__": os.path.join(directory, file)}
         try:
-            with open(space["__file__"], "rb") as source:
-                exec(compile(source.read(), space["__file__"], "exec"), space)
-            function = space[name]
+            if colon:
+                with open(space["__file__"], "rb") as source:
+                    exec(compile(source.read(), space["__file__"], "exec"), space)
+                function = space[name]
+            else:
+                function = added("redactors")[name]()
         except Exception as error:  # the user's code
-            raise UsageError(
-                f"{where}: call {given!r}: {type(error).__name__}: {error}", hint="file.py:function"
-            ) from None
+            raise UsageError(f"{where}: call {given!r}: {type(error).__name__}: {error}", hint=_CALLS) from None
     if not callable(function):
-        raise UsageError(f"{where}: call {given!r} is no function", hint="file.py:function")
+        raise UsageError(f"{where}: call {given!r} is no function", hint=_CALLS)
     return Rule(name, partial(_called, cast("Find", function)))
 
 
