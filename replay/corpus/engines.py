@@ -13,6 +13,7 @@ in a directory that all of them see under the same name. One outcome per cassett
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -64,11 +65,14 @@ def _ray(paths: Sequence[str], address: str | None, limits: Limits) -> Iterator[
     ray = _library("ray")
     mine = not ray.is_initialized()
     if mine:
+        where = address or os.environ.get("RAY_ADDRESS") or "auto"
         try:
-            where = address or os.environ.get("RAY_ADDRESS") or "auto"
+            _reach(where)
             ray.init(address=where, log_to_driver=False, configure_logging=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise UsageError(f"no Ray cluster answers: {error}", hint="--address HOST:PORT, or `ray start`") from None
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UsageError(
+                f"no Ray cluster answers at {where}: {error}", hint="--address HOST:PORT, or `ray start`"
+            ) from None
     task = ray.remote(attempt).options(max_retries=_AGAIN)
     try:
         ahead = max(1, int(ray.cluster_resources().get("CPU", 1))) * _AHEAD
@@ -89,6 +93,13 @@ def _ray(paths: Sequence[str], address: str | None, limits: Limits) -> Iterator[
             ray.shutdown()
 
 
+def _reach(address: str) -> None:
+    """Raises OSError where nobody listens: Ray itself would try for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
 def _dask(paths: Sequence[str], address: str | None, limits: Limits) -> Iterator[Trial]:
     distributed = _library("distributed")
     where = address or os.environ.get("DASK_SCHEDULER_ADDRESS")
@@ -101,7 +112,7 @@ def _dask(paths: Sequence[str], address: str | None, limits: Limits) -> Iterator
     with client:
         tasks = client.map(attempt, paths, seconds=limits.seconds, memory=limits.memory, pure=False, retries=_AGAIN)
         of = {task.key: path for task, path in zip(tasks, paths, strict=True)}
-        for task in distributed.as_completed(tasks):
+        for task in distributed.as_completed(tasks, loop=client.loop):
             yield _outcome(of.pop(task.key), task.result)
             task.release()
 
