@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup versions demo test torture plugin8 fuzz bench eval check lint types mypy pyright layers cover format clean
+.PHONY: help setup versions demo incident test torture plugin8 fuzz bench eval check lint types mypy pyright layers cover format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -48,6 +48,9 @@ versions: $(STAMP) ## constraints.txt anew, from what is installed
 
 demo: $(STAMP) ## the whole story in one command, offline
 	@$(BIN)/replay demo
+
+incident: $(STAMP) ## docs/incident.md with what its commands print now
+	@$(BIN)/python -m tests.docs.walkthrough
 
 test: $(STAMP) ## all tests except torture
 	@$(BIN)/python -m pytest -n 2 $(ARGS)

@@ -4,8 +4,8 @@
     for entry in found.of("notes", "policy"): print(entry.session, entry.event, entry.old, entry.new, entry.reached)
 
 Recorded is who read and wrote which key, when, and what decided a write (`deciders`). Inferred is the rest: a written
-value came *out of* earlier outcomes that have its text; a value that was read *reached* the first model's call after it
-whose window has its text. Values too short to tell are said to come from nowhere.
+value came *out of* earlier outcomes that have its text, or seven words of it in a row; a value that was read *reached*
+the first model's call after it whose window has its text. Values too short to tell are said to come from nowhere.
 """
 
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from replay.forensics.deciders import CODE, Deciders, Decision, called
+from replay.matching.redacted import fits
 from replay.model.event import Event
 from replay.semantics.checkpoints import Checkpoints
 from replay.semantics.inside import Tools
@@ -33,6 +34,11 @@ _LOOKED: Final = 60
 
 _TELLING: Final = 8
 """Characters of a text that are no coincidence."""
+
+_IN_A_ROW: Final = 7
+"""Words of a text that are no coincidence."""
+
+_TESTED: Final = 20
 
 _GONE: Final = frozenset({"delitem", "pop", "delete", "remove", "del", "unlink", "getdel"})
 _KEYED: Final = frozenset({"get", "getitem", "hgetall", "lrange", "smembers"})
@@ -199,9 +205,16 @@ def _reach(
 
 def _sources(value: Any, outcomes: deque[tuple[From, str]]) -> Iterator[From]:
     said = texts(value)
+    said += [run for each in said for run in _runs(each)]
     for came, text in outcomes:
         if any(each in text for each in said):
             yield came
+
+
+def _runs(text: str) -> list[str]:
+    """Words in a row that are no coincidence: who notes something puts it in words of his own at its ends."""
+    words = text.split()
+    return [" ".join(words[n : n + _IN_A_ROW]) for n in range(len(words) - _IN_A_ROW + 1)][:_TESTED]
 
 
 def texts(value: Any) -> list[str]:
@@ -259,4 +272,5 @@ def _plain(value: Any) -> str:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    return one == other or _plain(one) == _plain(other)
+    """What was replaced in one recording has another stand-in in the next one."""
+    return bool(one == other) or fits(_plain(one), _plain(other))

@@ -208,6 +208,9 @@ class Trail:
         left, whole = text, None
         for event in reversed(self.carriers):
             came = self.text(event)
+            if event.kind == "file":  # a prompt, a ticket: how the words came, where it is all of them
+                whole = event.id if whole is None and len(text) >= 2 and self._read(event) == text.strip() else whole
+                continue
             if event.kind == "entry":
                 if whole is None and len(came) >= 2 and (came == text or (len(text) >= _ENOUGH and text in came)):
                     whole = event.id
@@ -221,6 +224,10 @@ class Trail:
             elif found is not None and whole is None:
                 whole = event.id
         yield Source(role, left, place, whole)
+
+    def _read(self, event: Event) -> str | None:
+        """What a file says."""
+        return None if event.content is None else text_of(event.content).strip()
 
     def _results(self, window: LLMCall) -> dict[tuple[int, int], tuple[str, Any, int | None]]:
         """(message, part) of each tool's result -> name and arguments of the call, and the event whose outcome it is.

@@ -82,7 +82,11 @@ class wsgi:  # noqa: N801 - used like a function, as its sibling
         door = lane.door
         call: Call[Any] = Call("server", "request", "read")
         asked = _revived(door.cross(lane, call, lambda: _stored(environ)))
-        seen = {**environ, **asked, "wsgi.input": io.BufferedReader(_Input(environ["wsgi.input"]))}
+        seen = {
+            **environ,
+            **asked,
+            "wsgi.input": io.BufferedReader(_Input(environ["wsgi.input"], environ.get("CONTENT_LENGTH"))),
+        }
         seen.pop("wsgi.file_wrapper", None)  # it hands over a descriptor
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -139,10 +143,15 @@ def _send(door: Any, lane: Any, piece: bytes, write: Any) -> None:
 
 
 class _Input(io.RawIOBase):
-    """The request's body, below a buffer: pieces as they came."""
+    """The request's body, below a buffer: pieces as they came.
 
-    def __init__(self, real: Any) -> None:
+    The buffer asks for more than there is, and a server may wait for it (wsgiref does): the server is asked for what
+    the request has, as far as it says.
+    """
+
+    def __init__(self, real: Any, length: Any) -> None:
         self._real = real
+        self._left = int(length) if str(length).isdecimal() else sys.maxsize
 
     def readable(self) -> bool:
         return True
@@ -151,12 +160,17 @@ class _Input(io.RawIOBase):
         room = memoryview(buffer)
         lane = running.lane
         if lane is None:
-            piece = self._real.read(len(room))
+            piece = self._read(len(room))
         else:
             call: Call[bytes] = Call("server", "input", "read", len(room))
-            piece = lane.door.cross(lane, call, lambda: self._real.read(len(room)))
+            piece = lane.door.cross(lane, call, lambda: self._read(len(room)))
         room[: len(piece)] = piece
         return len(piece)
+
+    def _read(self, most: int) -> bytes:
+        piece: bytes = self._real.read(min(most, self._left))
+        self._left -= len(piece)
+        return piece
 
 
 def _stored(environ: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +207,70 @@ def test_bodies_that_are_stored_as_differences_are_put_together_where_they_matte
     assert [text[-13:] for text in found] == [f'", "order": {n}}}'[-13:] for n in range(3)]
     with load(path) as cassette:
         assert effects(cassette.events) == effects(cassette.events.light(), cassette.events.__getitem__)
+
+
+CALLED = """
+import sys
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import replay
+
+def app(environ, start_response):
+    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"paid"]
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *_):
+        pass
+
+with make_server("127.0.0.1", 0, replay.wsgi(app), handler_class=Quiet) as server:
+    print(server.server_port, flush=True)
+    for _ in range(2):
+        server.handle_request()
+"""
+
+CALLER = """
+import sys, urllib.request
+import replay
+
+@replay.tool(effect="write", owner="pay", reversible=True)
+def charge(order, amount):
+    data = b'{"order": "A-1"}'
+    return urllib.request.urlopen(urllib.request.Request(sys.argv[1] + "/charges", data)).read().decode()
+
+@replay.tool(effect="write", reversible=False)
+def ship(order):
+    return order
+
+charge("A-1", 7)
+ship("A-1")
+"""
+
+
+def test_what_a_tool_set_off_in_another_process_is_under_it(tmp_path: Path) -> None:
+    """Two programs, each recorded on its own, a server from within and its client by `replay record`."""
+    for name, source in (("called.py", CALLED), ("caller.py", CALLER)):
+        (tmp_path / name).write_text(source)
+    env = {**os.environ, "REPLAY_DIR": str(tmp_path), "NO_PROXY": "127.0.0.1", "REPLAY_PROPAGATE": "always"}
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "called.py"], env=env, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        asks = [sys.executable, str(tmp_path / "caller.py"), url]
+        done = cli("record", "-o", tmp_path / "caller.cassette", "--", *asks, env=env)
+        assert done.returncode == 0, shown(done)
+        with urllib.request.urlopen(f"{url}/nobody"):
+            pass  # of another trace: not the caller's
+    charged, inner, shipped = cli_json("effects", tmp_path / "caller.cassette")["effects"]
+    assert [(each["what"], each["reversible"]) for each in (charged, shipped)] == [("charge", True), ("ship", False)]
+    assert (inner["kind"], inner["inside"]) == ("http", charged["event"])
+    (called,) = inner["triggered"]
+    with load(tmp_path / called["path"]) as cassette:
+        assert cassette.header["id"] == called["id"]
+        assert cassette.header["trace"]["parent"]
+    assert len(list(tmp_path.glob("*.cassette"))) == 3
+    printed = cli("effects", tmp_path / "caller.cassette").stdout.decode()
+    assert "set off " in printed
+    assert "reversible" in printed

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import click
 
+from replay.cassette import directory
 from replay.forensics.memory import Session, histories
-from replay.model.errors import UsageError
+from replay.model.errors import CassetteMissing, UsageError
 from replay.semantics.memory import stores
 from replay_cli import console, contents, exits, options
 
@@ -20,15 +23,16 @@ from replay_cli import console, contents, exits, options
 def command(cassettes: tuple[str, ...], at: int | None, key: str | None) -> int:
     """What stores held before and after, who wrote it, out of what, and which decision it reached.
 
-    Of several recordings the history goes on from one to the next, in order of time: a note that session 18 read may
-    have been written by session 17. Who wrote what, and what decided it, is recorded; out of what a value came, and
-    which model's call it reached, is told by its text. A value that was read and that nobody wrote who was recorded is
-    marked.
+    A directory means all recordings in it. Of several recordings the history goes on from one to the next, in order of
+    time: a note that session 18 read may have been written by session 17. Who wrote what, and what decided it, is
+    recorded; out of what a value came, and which model's call it reached, is told by its text. A value that was read
+    and that nobody wrote who was recorded is marked.
     """
-    if at is not None and len(cassettes) > 1:
+    names = _files(cassettes)
+    if at is not None and len(names) > 1:
         raise click.UsageError("--at is an event of one recording; name one")
     with ExitStack() as stack:
-        opened = [stack.enter_context(contents.open_(options.named_file(name))) for name in cassettes]
+        opened = [stack.enter_context(contents.open_(name)) for name in names]
         damage = next(filter(None, map(contents.damage_of, opened)), None)
         from replay_cli.render import memory as render
 
@@ -49,3 +53,16 @@ def command(cassettes: tuple[str, ...], at: int | None, key: str | None) -> int:
     if damage is not None:
         raise damage
     return exits.SAME
+
+
+def _files(names: Sequence[str]) -> list[str]:
+    """The cassettes that are meant, each once."""
+    found: list[str] = []
+    for name in names:
+        if not Path(name).is_dir():
+            found.append(options.named_file(name))
+        elif inside := directory.cassettes(name):
+            found += map(str, inside)
+        else:
+            raise CassetteMissing(f"no cassettes in {name}")
+    return list(dict.fromkeys(found))
