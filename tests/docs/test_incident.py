@@ -27,7 +27,7 @@ def test_every_command_prints_what_the_page_shows() -> None:
     assert "replay why 41.cassette" in page
     for step in steps:
         shown, got = list(map(normal, step.shown)), list(map(normal, step.got))
-        assert got == shown, f"{step.command}\n" + "\n".join(step.got)
+        assert got == shown, f"{step.command}: `make incident` writes what it prints now\n" + "\n".join(step.got)
         assert step.code == step.command.startswith(DIFFERENT), f"{step.command}: exit code {step.code}"
 
 
