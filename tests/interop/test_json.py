@@ -219,7 +219,7 @@ def test_what_is_no_export_is_refused_and_leaves_nothing(
 def test_formats_that_there_arent_and_files_that_there_are(tmp_path: Path) -> None:
     done = cli("export", "word", FIXTURES / "open.cassette", "-o", tmp_path / "x")
     assert done.returncode == 129
-    assert b"no such format: word (there are json" in done.stderr
+    assert b"no such format: word (there are har, json, otel, vcr)" in done.stderr
     (tmp_path / "x.json").write_text("mine")
     done = cli("export", "json", FIXTURES / "open.cassette", "-o", tmp_path / "x.json")
     error_line(done, "cassette-exists")
