@@ -77,10 +77,9 @@ def patch(owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
     wrapper = functools.update_wrapper(wrap(target), target)
     setattr(wrapper, _MARK, target)
     made = property(wrapper) if is_property else wrapper
-    own = name in vars(owner)
-    setattr(owner, name, made)
     if undoing is not None:
-        undoing.append((owner, name, made, original if own else None))
+        undoing.append((owner, name, made, original if name in vars(owner) else None))
+    setattr(owner, name, made)
 
 
 Patched = tuple[Any, str, Any, Any]

@@ -70,6 +70,15 @@ def test_only_where_it_is_asked_for(pytester: pytest.Pytester, run: Outcome, cas
     run().assert_outcomes(passed=2)
 
 
+def test_folders_beside_the_tests_and_workers(pytester: pytest.Pytester, run: Outcome, corpus: Path) -> None:
+    pytester.mkdir("checks").joinpath("test_it.py").write_text("def test_it(): pass\n")
+    pytester.makeini("[pytest]\nreplay_paths = corpus\ntestpaths = checks\n")
+    assert corpus.exists()
+    run().assert_outcomes(passed=2)
+    run("-n", "2", "-p", "xdist").assert_outcomes(passed=2)
+    run("checks").assert_outcomes(passed=1)
+
+
 def test_what_is_no_cassette_says_so(run: Outcome, corpus: Path) -> None:
     (corpus / "broken.cassette").write_bytes(b"hello")
     result = run()
