@@ -35,9 +35,9 @@ class Incident:
         return shlex.join([sys.executable, desk.__file__, str(chance), str(directory / "asked")])
 
 
-def incident(directory: Path, client: str, url: str) -> Incident:
+def incident(directory: Path, client: str, url: str, change: tuple[str, str] = ("", "")) -> Incident:
     program, accounts = directory / "agent.py", directory / "paid"
-    program.write_text(client + desk.AGENT)
+    program.write_text(client + desk.AGENT.replace(*change))
     environ = {**os.environ, "BASE": url, "PAID": str(accounts)}
     recorded = record(program, directory / "a.cassette", env=environ, cwd=directory)
     assert recorded.exit_code == 0, recorded.stderr
@@ -141,6 +141,20 @@ def test_executed_again_with_the_model_itself(tmp_path: Path) -> None:
         assert "QX77" not in cassette.events[known.read["letter"]].response
         assert not [event for event in cassette.events if event.kind == "tool" and event.name == "pay"]
     assert cli("run", masked).returncode == 0, "it is a recording like others"
+
+
+def test_a_program_that_crashes_on_the_masked_text_shows_nothing(tmp_path: Path) -> None:
+    """That the call isn't made then is no sign that it needs the text."""
+    strict = 'if call["function"]["arguments"] == \'{"name": "letter"}\':\n            assert "lunch" in result\n'
+    with desk.served() as (url, _):
+        known = incident(
+            tmp_path, desk.HTTPX, url, ("        messages.append({", f"        {strict}        messages.append({{")
+        )
+        words = ("--intervene", "--samples", "1", "--model", "live", "--causes", "1")
+        found = cli_json("why", known.path, str(known.paid), *words, code=125, env={**os.environ, "BASE": url})
+    whole, spans = found["causes"][0]["effect"]["trials"]
+    assert (whole["outcome"], whole["why"]) == ("unresolved", "the program ended with exit code 1")
+    assert (spans["outcome"], spans["masked_rate"]["calls"], spans["masked_rate"]["of"]) == ("undecided", 0, 1)
 
 
 def test_what_the_code_says_is_masked_in_what_the_model_is_told(tmp_path: Path) -> None:
