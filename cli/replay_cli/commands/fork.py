@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
-from collections.abc import Mapping
-from typing import Any, Literal
 
 import click
 
 from replay.cassette.cassette import load
-from replay.cassette.directory import SUFFIX, resolve
+from replay.cassette.directory import resolve
 from replay.fork import editing
-from replay.fork.engine import execute
-from replay.fork.plan import LIVE, RECORDED, Forked, Plan, Substitute
+from replay.fork.plan import RECORDED, Plan, Substitute
 from replay.model.errors import NotForkable, UsageError
 from replay.model.event import Event
 from replay_cli import console, exits, options
-from replay_cli.render.text import one_line, plural
+from replay_cli.forking import asks, executed, free, lines
+from replay_cli.render.text import one_line
 
 
 @click.command("fork")
@@ -88,26 +85,22 @@ def command(
     told = None if prompt is None else _prompt(prompt)
     if told is not None:
         edits.append(f"{told[0]} prompt = {json.dumps(told[1])}")
-    new = output or _free(path)
-    asks = sys.stdin.isatty() and sys.stderr.isatty() and not chosen.json
+    new = output or free(path)
     plan = Plan(
         path,
         at=at,
         substitutes={} if wanted is None else {at: wanted},
         then=then,
         allow_effects=allow_effects,
-        ask=asks and then == LIVE,
+        ask=asks(then),
         prompt=told,
         edits=edits,
     )
-    where: Literal["stderr", "discard", "inherit"] = (
-        "stderr" if chosen.json else "discard" if chosen.quiet else "inherit"
-    )
-    found = execute(plan, new, command=cmd or None, output=where, approve=_approve if plan.ask else None)
+    found = executed(plan, new, cmd)
     if chosen.json:
         console.document({**found.to_json(), "parent": path, "at": at, "edits": edits, "then": then})
     else:
-        for line in _lines(found, path, event, edits, then):
+        for line in lines(found, plan, event):
             click.echo(one_line(line), err=True)
     return exits.SAME if found.status == "ended" else exits.CANNOT_JUDGE
 
@@ -178,41 +171,3 @@ def _edited(event: Event) -> tuple[Substitute | None, list[str]]:
 def _prompt(text: str) -> tuple[str, str]:
     role, equals, said = text.partition("=")
     return (role, said) if equals and role in ("system", "developer", "user") else ("system", text)
-
-
-def _free(path: str) -> str:
-    """A name beside the parent's that nothing has yet."""
-    stem = path.removesuffix(SUFFIX)
-    number = 1
-    while os.path.exists(f"{stem}.fork-{number}{SUFFIX}"):
-        number += 1
-    return f"{stem}.fork-{number}{SUFFIX}"
-
-
-def _approve(call: Mapping[str, Any]) -> bool:
-    """Ask on the terminal."""
-    body = call["body"]
-    said = "" if not body else " " + body[:2000].decode(errors="replace")
-    click.echo(one_line(f"replay: the fork wants to change the world: {call['kind']} {call['name']}{said}"), err=True)
-    return click.confirm("replay: let it out?", default=False, err=True)
-
-
-def _lines(found: Forked, path: str, event: Event, edits: list[str], then: str) -> list[str]:
-    changed = f": {', '.join(edits)}" if edits else ""
-    lines = [f"replay: forked {os.path.relpath(path)} at event {event.id}, {event.kind} {event.name}{changed}"]
-    new = None if found.cassette is None else os.path.relpath(found.cassette)
-    if found.status == "ended":
-        lines.append(f"replay: the program ended with exit code {found.exit_code}")
-    else:
-        at = "" if found.event is None or new is None else f" at its event {found.event}"
-        lines.append(f"replay: {found.status}{at}: {found.reason}")
-    if found.status == "unresolved" and then == RECORDED:
-        lines.append("replay: --then live asks the model itself; --then PROGRAM asks a program of yours")
-    if new is not None:
-        with load(found.cassette or "") as made:
-            count = plural(len(made.events), "event")
-        lines.append(
-            f"replay: {new}: {count}; what the change did: "
-            f"replay diff {shlex.quote(os.path.relpath(path))} {shlex.quote(new)}"
-        )
-    return lines

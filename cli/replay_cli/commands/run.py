@@ -13,6 +13,7 @@ from replay.cassette.cassette import load
 from replay.launch import Run, run
 from replay.launch.told import again_line, verdict_lines
 from replay_cli import console, exits, options
+from replay_cli.going_on import gone_on
 from replay_cli.render.expected import exit_code, expected_lines
 from replay_cli.render.text import one_line
 
@@ -33,6 +34,13 @@ from replay_cli.render.text import one_line
     type=click.Choice(["strict", "lenient"]),
     default="strict",
     help="lenient: answer a differing request at the same place; each is counted as drift.",
+)
+@click.option(
+    "--on-divergence",
+    "then",
+    type=click.Choice(["stop", "continue", "live"]),
+    default="stop",
+    help="continue: go on behind it in a fork, by the recording's answers; live: by the world's, effects held.",
 )
 @click.option("--times", type=click.IntRange(min=1), default=1, metavar="K", help="Replay K times; all must agree.")
 @click.option(
@@ -55,6 +63,7 @@ def command(
     until: int | None,
     pdb: int | None,
     match: Literal["strict", "lenient"],
+    then: Literal["stop", "continue", "live"],
     times: int,
     allow: tuple[str, ...],
     run_tools: bool | None,
@@ -65,6 +74,9 @@ def command(
     The program's output goes where it would go (to stderr with --json, nowhere with --quiet). Exits with 0 when the
     execution is identical (for an unfinished recording: up to its cut), 1 when it diverged or tried to get out, 125
     when that can't be judged. What --allow let out is listed with the verdict; * stands for any host, name or path.
+
+    --on-divergence continue goes on behind a divergence, in a fork: into a new recording beside this one, from the last
+    answer before it, by answers to equal requests. What it does there is no evidence of what it did (docs/drift.md).
 
     With --expect it exits with 0 when the expectation holds of what the re-execution did, with 1 when it doesn't, with
     125 when that can't be decided, wherever it differs from the recording: for git bisect run (docs/expressions.md).
@@ -125,7 +137,7 @@ def command(
             if said is None or expected is None
             else {"expected": {"expression": expectations.show(expected)} | said.to_json()}
         )
-        console.document({**result.to_json(), "times": agreed, **more})
+        console.document({**result.to_json(), "times": agreed, **more, **gone_on(result, then, cmd).document})
     else:
         for line in verdict_lines(
             result, agreed, lenient=match == "lenient", verbose=chosen.verbose, until=pdb if until is None else until
@@ -133,22 +145,20 @@ def command(
             click.echo(line if line.startswith("    ") else one_line(line))
         for line in expected_lines(expected, said) if said is not None and expected is not None else ():
             click.echo(line)
-    other = None if cmd else _other_program(result)
-    if other is not None and not chosen.quiet:
-        ran = os.path.join(result.directory, other)
-        click.echo(
-            one_line(f"replay: {ran} was run, where it was recorded; the {other} here: -- python {other}"), err=True
-        )
+        for line in gone_on(result, then, cmd).lines:
+            click.echo(one_line(line), err=True)
+    if not cmd and not chosen.quiet:
+        _note_other_program(result)
     return code
 
 
-def _other_program(result: Run) -> str | None:
-    """The recorded program's name, where another file of that name lies in the current directory."""
+def _note_other_program(result: Run) -> None:
+    """Another file of the recorded program's name lies in the current directory: it wasn't run."""
     name = next((word for word in result.command[1:] if not word.startswith("-")), "")
     here, there = os.path.abspath(name), os.path.join(result.directory, name)
-    if not os.path.isfile(here) or not os.path.isfile(there) or os.path.samefile(here, there):
-        return None
-    return name
+    if os.path.isfile(here) and os.path.isfile(there) and not os.path.samefile(here, there):
+        said = f"replay: {there} was run, where it was recorded; the {name} here: -- python {name}"
+        click.echo(one_line(said), err=True)
 
 
 def _code(result: Run, *, lenient: bool = False) -> int:
