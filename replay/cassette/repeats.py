@@ -19,6 +19,9 @@ from replay.cassette.redact.texts import Texts
 INLINE: Final = 256
 """Bodies shorter than this are stored whole."""
 
+LINKS: Final = 500
+"""How many differences in a row a body may be made of: so many frames are read to put it together."""
+
 _BASES: Final = 16
 BASES_BYTES: Final = 16 << 20
 """How many last bodies are kept to make differences to, and how many bytes of them."""
@@ -45,15 +48,19 @@ class Repeats:
     def __init__(self, texts: Texts | None) -> None:
         self._texts = texts
         self._bases: Recent[Hashable, tuple[int, Body]] = Recent(_BASES, BASES_BYTES, _size)
+        self._links: Recent[Hashable, int] = Recent(_BASES)
         self._known: dict[bytes, tuple[int, int]] = {}  # digest of a content or body: event that has it, its size
 
     def body(self, chain: Hashable | None, raw: bytes) -> tuple[object, Body]:
         """What is stored of a body, and what to give to `put` once its event has a number."""
-        last = None if chain is None or len(raw) < INLINE else self._bases.get(chain)
+        links = 0 if chain is None else self._links.get(chain) or 0
+        last = None if chain is None or len(raw) < INLINE or links >= LINKS else self._bases.get(chain)
         if last is None:
             body, delta = redacted(self._texts, raw), None
         else:
             body, delta = changed(self._texts, raw, last[1], last[0])
+        if chain is not None:
+            self._links.put(chain, 0 if delta is None else links + 1)
         return body.safe if delta is None else _reference(delta), body
 
     def put(self, chain: Hashable, event: int, body: Body) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from replay.cassette.cassette import load
+from replay.cassette.repeats import LINKS
 from replay.cassette.writer import Writer
 from replay.model.event import LEFT_OUT
 
@@ -47,3 +48,16 @@ def test_kinds_are_chosen_also_where_they_have_to_be_unpacked(tmp_path: Path) ->
         part = [each.id for each in cassette.events[:6].light("tool", "http")]
     assert long == [4, 10]
     assert part == [0, 1, 2, 3, 5]
+
+
+def test_a_body_of_a_long_run_is_made_of_so_many_differences_at_most(tmp_path: Path) -> None:
+    writer = Writer.create(tmp_path / "x.cassette", {})
+    writer.lane(0, "m")
+    for n in range(2 * LINKS + 10):
+        writer.event(0, "http", "POST", "write", n, None, {}, TEXT + str(n).encode(), "one", None, 1, 0, None)
+    writer.end({})
+    writer.close()
+    with load(tmp_path / "x.cassette") as cassette:
+        light = list(cassette.events.light())
+        assert [each.id for each in light if each.body is not LEFT_OUT] == [0, LINKS + 1, 2 * LINKS + 2]
+        assert cassette.events[-1].body == TEXT + str(2 * LINKS + 9).encode()
