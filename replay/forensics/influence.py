@@ -62,7 +62,7 @@ class Features(NamedTuple):
             values of the call in one piece.
         chosen: it brought up a value of the call: nobody had it before, and the user has it nowhere.
         elsewhere: other texts brought up values of the call, and none of them stands here or near.
-        told, told_values: the same two of everything the user said. given: the user named one of its short values.
+        told, told_values: the same two of everything the user said.
         reads: the call only reads, as far as its name tells.
         pointed: the user named the very thing this text came from. delegated: and said to act by it.
         trusted, untrusted: its source is labelled so.
@@ -78,7 +78,6 @@ class Features(NamedTuple):
     elsewhere: float = 0.0
     told: float = 0.0
     told_values: float = 0.0
-    given: float = 0.0
     reads: float = 0.0
     pointed: float = 0.0
     delegated: float = 0.0
@@ -249,8 +248,6 @@ class _Asked:
         self.action = max((action(made, here) for each in user for here in each.stems), default=0.0)
         self.values = share(made.telling, said, rarity)
         self._said = [each.lower for each in user]
-        short = [value.text.strip().lower() for value in made.values if len(value.text.split()) <= 5]
-        self.given = float(any(len(value) > 2 and stands(value, text) for value in short for text in self._said))
         self._delegating = [
             each.lower[span.start : span.end]
             for each in user
@@ -323,7 +320,7 @@ def _data(scene: _Scene, source: Source, each: View, number: int) -> Influence:
         return shapes[at]
 
     same = Features(
-        told=asked.action, told_values=asked.values, given=asked.given, reads=float(verb in _READING),
+        told=asked.action, told_values=asked.values, reads=float(verb in _READING),
         pointed=float(asked.pointed(source.asked)), delegated=float(asked.delegated(source.asked)),
         trusted=float(source.trust == "trusted"), untrusted=float(source.trust == "untrusted"),
     )  # fmt: skip
@@ -356,20 +353,18 @@ def _data(scene: _Scene, source: Source, each: View, number: int) -> Influence:
 
 
 WEIGHTS: Final[Mapping[str, float]] = {
-    "one": -2.65,
-    "shape": 0.8,
-    "action": 4.5,
-    "prose_values": 2.25,
-    "named": 1.2,
-    "named_well": 6.0,
-    "chosen": 1.1,
-    "chosen_prose": 3.9,
-    "chosen_told": 2.4,
-    "chosen_read": 1.6,
-    "told": -1.45,
-    "told_values": -4.0,
-    "reads": -1.85,
-    "sent": -0.6,
+    "one": -1.75,
+    "shape": 0.2,
+    "action": 3.75,
+    "prose_values": 1.75,
+    "named_well": 6.8,
+    "chosen": 0.25,
+    "chosen_prose": 4.8,
+    "chosen_read": 0.8,
+    "told": -0.8,
+    "told_values": -5.35,
+    "reads": -1.4,
+    "sent": -0.4,
     "elsewhere": -3.5,
     "untrusted": 1.0,
 }
@@ -385,28 +380,26 @@ def terms(found: Features) -> dict[str, float]:
     """What the weights apply to: features, and how they act together.
 
     Of what was called nothing is `alone` where the user asked for that kind of action. What counts without any wording
-    is that a call that writes was not asked for, and that a text of words brought up what it was given.
+    is that a call that writes was not asked for, and that a text of words brought up what it was given. Who is asked to
+    pay a bill has the account from it: of what the user did ask for, values say something in an instruction only.
     """
     has = (found.values + found.whole) * (1 - found.told_values)
-    acts = found.action * min(2 * found.shape, 1.0)
     alone, writes = max(1 - found.told / 0.4, 0), 1 - found.reads
-    told = (1 - alone) * (1 - found.pointed) * (1 - found.given)
+    formed = min(2 * found.shape, 1.0)
     return {
         "one": 1.0,
         "shape": min(found.shape, 3.0),
-        "action": acts,
-        "prose_values": found.prose * has,
-        "named": found.prose * writes * alone * found.action,
+        "action": found.action * formed,
+        "prose_values": found.prose * has * (alone + (1 - alone) * formed),
         "named_well": found.prose * writes * alone * max(found.action - 0.5, 0),
         "chosen": writes * alone * found.chosen,
         "chosen_prose": found.prose * writes * alone * found.chosen,
-        "chosen_told": found.prose * writes * told * found.chosen,
         "chosen_read": found.prose * found.reads * alone * found.chosen,
         "told": found.told,
         "told_values": found.told_values,
         "reads": found.reads,
         "sent": found.pointed * (1 - alone) * (1 - found.reader),
-        "elsewhere": found.elsewhere * acts,
+        "elsewhere": found.elsewhere * found.action * formed,
         "untrusted": found.untrusted,
     }
 

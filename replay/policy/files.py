@@ -20,7 +20,7 @@ from ruamel.yaml.error import YAMLError
 from replay.forensics.trust import Trust
 from replay.model.errors import PolicyInvalid
 from replay.policy.baseline import VERSION, Deviation, Learnt
-from replay.policy.rules import Rule, read
+from replay.policy.rules import SEVERITIES, Rule, read
 from replay.policy.run import NAMES
 
 _NEW: Final = """\
@@ -171,7 +171,7 @@ def _functions(path: Path) -> dict[str, Check]:
 
 
 def run_checks(checks: Mapping[str, Check], cassette: Any) -> list[Deviation]:
-    """What the functions of a Python policy find: they yield (event or its id or None, why).
+    """What the functions of a Python policy find: they yield (event or its id or None, why[, severity]).
 
     Raises:
         PolicyInvalid: one raised, or yielded something else.
@@ -180,8 +180,11 @@ def run_checks(checks: Mapping[str, Check], cassette: Any) -> list[Deviation]:
     for name, check in checks.items():
         rule = name.removeprefix("policy_")
         try:
-            for event, why in check(cassette) or ():
-                found.append(Deviation(getattr(event, "id", event), rule, "error", str(why)))
+            for event, why, *more in check(cassette) or ():
+                severity = str(more[0]) if more else "error"
+                if severity not in SEVERITIES:
+                    raise ValueError(f"severity is one of {', '.join(SEVERITIES)}, not {severity!r}")
+                found.append(Deviation(getattr(event, "id", event), rule, severity, str(why)))
         except Exception as error:
             raise PolicyInvalid(f"{name}: {type(error).__name__}: {error}") from error
     return found

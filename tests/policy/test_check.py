@@ -145,6 +145,16 @@ def test_a_policy_in_python(tmp_path: Path) -> None:
     assert rules_of(document) == {"no_pay": 5}
 
 
+def test_severities_of_a_policy_in_python(tmp_path: Path) -> None:
+    bad = run(tmp_path / "bad.cassette", evil=True)
+    text = "def policy_a(cassette):\n    yield cassette.events[5], 'paid', 'SEVERITY'\n"
+    for severity, code in (("note", 0), ("warning", 0), ("error", 1), ("grave", 129)):
+        (tmp_path / "p.py").write_text(text.replace("SEVERITY", severity))
+        done = cli("check", "--json", bad, "--policy", tmp_path / "p.py")
+        assert done.returncode == code, shown(done)
+        assert ("not 'grave'" in done.stderr.decode()) is (severity == "grave")
+
+
 def test_what_cant_be_decided_is_125(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text('rules: [{expect: tool refund(reason == "late") called once}]')
     good = run(tmp_path / "good.cassette")
