@@ -327,6 +327,7 @@ from replay.cassette import writer as writing
 writing.BACKLOG = 20_000
 writer = begin(sys.argv[1], sys.argv[2])
 writer.flush()
+sys.dont_write_bytecode = True  # else a module imported under a limit is left cut off, for all programs
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 def limit(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))

@@ -187,6 +187,7 @@ writing.BACKLOG = 20_000
 writer = begin(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 limit = writer.size + 10_000
+sys.dont_write_bytecode = True  # else a module imported now is left cut off, for all programs
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 """
 

@@ -13,7 +13,8 @@ from replay.demo.server import environment
 from tests.support.plugin import AGENTS
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = sorted(path.name for path in AGENTS.glob("*.py"))
+PROGRAMS = sorted(path.name for path in AGENTS.glob("*.py") if "PROMPT = " in path.read_text())
+"""Those that ask the server; the others have tests of their own."""
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -590,7 +590,10 @@ def main():
         work(n)
     print("done", n)
 """
-LIMIT = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+LIMIT = """import resource, sys
+sys.dont_write_bytecode = True
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+"""
 
 
 @pytest.mark.parametrize("how", ["program", "block"])

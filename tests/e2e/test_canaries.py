@@ -27,6 +27,7 @@ secrets = json.load(open(os.environ["SECRETS"]))
 mode = os.environ.get("MODE", "")
 work = os.environ["WORK"]
 if mode == "disk":
+    sys.dont_write_bytecode = True  # else a module imported under the limit is left cut off, for all programs
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
 

@@ -108,7 +108,7 @@ def test_snapshots(pytester: pytest.Pytester, run: Outcome, cassette: Path) -> N
     assert "[clerk] tool send_email(to='nobody', text='done') -> ValueError: no address" in written
     run(plugins=plugins).assert_outcomes(passed=2)
     (pytester.path / "test_snapshots.py").write_text(written.replace("amount=5", "amount=6", 1))
-    failed = run(plugins=("inline_snapshot.pytest_plugin", "syrupy"))
+    failed = run("--inline-snapshot=report", plugins=plugins)  # said, as its default is another one in CI
     failed.assert_outcomes(failed=1, passed=1, errors=1)  # the error is inline-snapshot's own way to say so
     failed.stdout.fnmatch_lines(
         [

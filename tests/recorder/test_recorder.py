@@ -460,6 +460,7 @@ import resource, sys, signal
 from replay.boundary.door import Call
 from replay.boundary.lanes import become
 from replay.recorder.start import start_recorder
+sys.dont_write_bytecode = True  # else a module imported under the limit is left cut off, for all programs
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 recorder = start_recorder(sys.argv[1], {}, bytes(16))
 lane = recorder.new_lane("m")
