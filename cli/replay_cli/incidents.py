@@ -9,8 +9,9 @@ from replay.cassette.cassette import Cassette
 from replay.cassette.directory import default_directory
 from replay.cassette.reader import Reader
 from replay.cassette.traced import traced
-from replay_cli import console, contents, exits, options
-from replay_cli.render.shapes import mapping
+from replay.queries import contents
+from replay.queries.shapes import mapping
+from replay_cli import console, exits, options
 
 
 def print_incident(trace: str, directory: str | None, prices: semantics.Prices) -> int:

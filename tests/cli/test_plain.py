@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from replay.cassette.named import Named
 from replay.model.event import BlindSpot, Event, Failure, Piece, Site
-from replay_cli.render import plain
-from replay_cli.render.brief import arguments, brief
+from replay.queries import plain
+from replay.queries.words.brief import arguments, brief
 
 SCALARS: st.SearchStrategy[Any] = (
     st.none()

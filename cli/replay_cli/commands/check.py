@@ -12,7 +12,8 @@ from replay.cassette.cassette import Cassette
 from replay.policy import baseline, files, outputs, rules
 from replay.policy.baseline import Deviation
 from replay.policy.run import observe
-from replay_cli import console, contents, exits, labels, options
+from replay.queries import contents, labels
+from replay_cli import console, exits, options
 from replay_cli.render.text import one_line, plural
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from replay.forensics.context import context
-from replay_cli import console, contents, exits, options
-from replay_cli.render import plain
+from replay.queries import contents, plain
+from replay_cli import console, exits, options
 
 
 @click.command("context")

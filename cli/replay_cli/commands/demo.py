@@ -21,7 +21,8 @@ from replay.demo.server import environment, spawn
 from replay.launch import Run, record_command, run
 from replay.launch.told import verdict_lines
 from replay.model.errors import ReplayError
-from replay_cli import console, contents, exits, options
+from replay.queries import contents
+from replay_cli import console, exits, options
 from replay_cli.render.path import print_path
 from replay_cli.render.text import one_line
 

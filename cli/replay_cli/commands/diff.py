@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from replay.diff.compare import diff
-from replay_cli import console, contents, exits, options
+from replay.queries import contents
+from replay_cli import console, exits, options
 
 
 @click.command("diff")

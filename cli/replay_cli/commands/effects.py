@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from replay.forensics.effects import effects
-from replay_cli import console, contents, exits, options
-from replay_cli.related import related
+from replay.queries import contents, documents
+from replay.queries.related import related
+from replay_cli import console, exits, options
 
 
 @click.command("effects")
@@ -29,7 +30,7 @@ def command(cassette: str) -> int:
     from replay_cli.render import effects as render
 
     if options.current().json:
-        console.document(render.document(path, found, caused, spots))
+        console.document(documents.effects(path, found, caused, spots))
     else:
         render.show(console.results(), found, caused, spots, verbose=options.current().verbose)
     if damage is not None:

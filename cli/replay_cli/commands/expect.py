@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from replay import expect
-from replay_cli import console, contents, options
+from replay.queries import contents
+from replay_cli import console, options
 from replay_cli.render.expected import exit_code, expected_lines
 
 

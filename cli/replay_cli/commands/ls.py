@@ -12,8 +12,8 @@ from replay.cassette.cassette import load
 from replay.cassette.directory import SUFFIX, cassettes, default_directory, url_of
 from replay.cassette.remote import listed
 from replay.model.errors import CassetteMissing, ReplayError
-from replay_cli import console, contents, exits, options
-from replay_cli.render import facts
+from replay.queries import contents, facts
+from replay_cli import console, exits, options
 from replay_cli.render.text import one_line
 
 _WHOLE = 10_000

@@ -11,8 +11,9 @@ import click
 from replay.cassette import directory
 from replay.forensics.memory import Session, histories
 from replay.model.errors import CassetteMissing, UsageError
+from replay.queries import contents, documents
 from replay.semantics.memory import stores
-from replay_cli import console, contents, exits, options
+from replay_cli import console, exits, options
 
 
 @click.command("memory")
@@ -41,13 +42,13 @@ def command(cassettes: tuple[str, ...], at: int | None, key: str | None) -> int:
                 raise UsageError(f"no event {at} in {opened[0].path}; it has {len(opened[0].events)}")
             held = stores(opened[0].events.light("memory", "file"), until=at)
             if options.current().json:
-                console.document(render.held_document(str(opened[0].path), at, held))
+                console.document(documents.held(str(opened[0].path), at, held))
             else:
                 render.show_held(console.results(), at, held)
         else:
             found = histories([Session(str(each.path), each.header, each.events) for each in opened])
             if options.current().json:
-                console.document(render.document(found, key))
+                console.document(documents.memory(found, key))
             else:
                 render.show(console.results(), found, key, verbose=options.current().verbose)
     if damage is not None:

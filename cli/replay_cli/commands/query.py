@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from replay.cassette.directory import default_directory
+from replay.queries.plain import value
 from replay_cli import console, exits, options
-from replay_cli.render.plain import value
 
 
 @click.command("query")

@@ -12,9 +12,9 @@ from replay import semantics
 from replay.cassette.cassette import Cassette
 from replay.model.errors import UsageError
 from replay.model.inside import caller
-from replay_cli import console, contents, exits, options
+from replay.queries import contents, plain
+from replay_cli import console, exits, options
 from replay_cli.incidents import print_incident
-from replay_cli.render import plain
 
 
 @click.command("show")

@@ -10,8 +10,8 @@ import click
 
 from replay.cassette.cassette import Cassette, load
 from replay.model.errors import ReplayError
+from replay.queries import plain
 from replay_cli import exits, options
-from replay_cli.render import plain
 from replay_cli.render.text import one_line
 
 _OF_THE_RUN = ("id", "created", "writer", "pid", "random_seed", "hash_seed", "trace", "environment", "command")

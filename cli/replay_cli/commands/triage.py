@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from replay.cassette.cassette import Cassette
 from replay.forensics import owners
 from replay.forensics.triage import triage
-from replay.model.event import Event
-from replay_cli import console, contents, exits, labels, options
-
-_CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
-"""Where it may be, in the order in which GitHub looks."""
+from replay.queries import contents, labels
+from replay.queries.answerable import answerable
+from replay_cli import console, exits, options
 
 
 @click.command("triage")
@@ -39,13 +35,7 @@ def command(cassette: str, file: Path | None, policy: str | None) -> int:
     """
     known = _rules(file)
     with contents.open_(cassette) as opened:
-        roots = _roots(opened)
-        code = _codeowners(roots)
-
-        def named(event: Event) -> list[owners.Owner]:
-            return owners.of_event(event, known, code, [str(root) for root in roots])
-
-        found = triage(opened.events, named, labels.of_file(policy))
+        found = triage(opened.events, answerable(opened.header, known), labels.of_file(policy))
         damage = contents.damage_of(opened)
     if options.current().json:
         console.document(found.to_json())
@@ -63,19 +53,3 @@ def _rules(file: Path | None) -> list[owners.Rule]:
         return [] if file is None else owners.rules(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"--owners {file}: {getattr(error, 'strerror', None) or error}") from None
-
-
-def _roots(opened: Cassette) -> list[Path]:
-    """The directory that the program ran in, and those above it up to the root of its repository."""
-    where = opened.header.get("cwd")
-    if not isinstance(where, str):
-        return []
-    above = [Path(where), *Path(where).parents]
-    top = next((number for number, path in enumerate(above) if (path / ".git").exists()), 0)
-    return above[top::-1]
-
-
-def _codeowners(roots: Sequence[Path]) -> list[owners.Rule]:
-    files = (root / name for root in roots for name in _CODEOWNERS)
-    found = next((file for file in files if file.is_file()), None)
-    return [] if found is None else owners.rules(found.read_text("utf-8", "replace"))

@@ -8,7 +8,8 @@ import click
 
 from replay.forensics.why import Why, why
 from replay.model.errors import UsageError
-from replay_cli import console, contents, exits, labels, options
+from replay.queries import contents, labels
+from replay_cli import console, exits, options
 from replay_cli.render.text import one_line
 
 if TYPE_CHECKING:

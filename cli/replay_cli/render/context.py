@@ -7,7 +7,7 @@ from rich.text import Text
 
 from replay.diff.window import Shift
 from replay.forensics.context import Context, Origin, Row
-from replay_cli.render.brief import brief
+from replay.queries.words.brief import brief
 from replay_cli.render.text import block, one_line, plural
 
 _WIDTH = 400

@@ -15,7 +15,7 @@ from replay.diff.roots import Root
 from replay.diff.steps import Step
 from replay.diff.window import Shift
 from replay.matching import words
-from replay_cli.render.describe import describe
+from replay.queries.words.describe import describe
 from replay_cli.render.text import block, one_line, plural
 
 _CONTEXT = 1

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from replay.forensics.deciders import Decision
 from replay.forensics.effects import Effect, Effects
-from replay_cli.related import Related
-from replay_cli.render import plain
-from replay_cli.render.brief import arguments, brief
+from replay.queries import documents
+from replay.queries.related import Related
+from replay.queries.words.brief import arguments, brief
 from replay_cli.render.lines import print_lines
 from replay_cli.render.text import one_line, plural
 
@@ -19,53 +19,10 @@ if TYPE_CHECKING:
 _REVERSIBLE = {True: "reversible", False: "irreversible", None: "nobody says whether it can be undone"}
 
 
-def document(path: str, found: Effects, caused: Sequence[Related], spots: int) -> dict[str, Any]:
-    """As `replay effects --json` prints it."""
-    behind = _by_effect(found, caused)
-    return {
-        "cassette": path,
-        "effects": [
-            {
-                "event": each.event,
-                "kind": each.kind,
-                "what": each.what,
-                "arguments": plain.value(each.arguments),
-                "outcome": each.outcome,
-                "error": each.error,
-                "times": each.times,
-                "inside": each.inside,
-                "decided_by": each.decided_by.to_json(),
-                "reversible": each.reversible,
-                "triggered": [_caused(one) for one in behind.get(each.event, ())],
-                "agent": each.agent,
-                "owner": each.owner,
-                "site": each.site,
-                "at": each.at / 1e6,
-                "guessed": each.guessed,
-            }
-            for each in found.all
-        ],
-        "triggered": [_caused(one) for one in behind.get(None, ())],
-        "blind_spots": spots,
-    }
-
-
-def _by_effect(found: Effects, caused: Sequence[Related]) -> dict[int | None, list[Related]]:
-    """Effect -> what it set off; None: what no single one did."""
-    behind: dict[int | None, list[Related]] = {}
-    for one in caused:
-        behind.setdefault(None if one.event is None else found.behind(one.event), []).append(one)
-    return behind
-
-
-def _caused(one: Related) -> dict[str, Any]:
-    return {"path": one.path, "id": one.id, "how": one.how, "event": one.event}
-
-
 def show(console: Console, found: Effects, caused: Sequence[Related], spots: int, *, verbose: bool) -> None:
     """One line each, and below it what decided it; what happened inside another is indented."""
     known = {each.event for each in found.all}
-    behind = _by_effect(found, caused)
+    behind = documents.by_effect(found, caused)
     lines: list[tuple[str, str]] = [] if found.all else [("no writes to the world", "")]
     for each in found.all:
         inner, own = each.inside in known, behind.get(each.event, [])

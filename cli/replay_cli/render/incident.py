@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.text import Text
 
 from replay import semantics
+from replay.queries import facts, plain
+from replay.queries.contents import Contents
 from replay.semantics.incident import Incident, Recording, incident, merged
-from replay_cli.contents import Contents
-from replay_cli.render import facts, plain
 from replay_cli.render.rows import Cell, Said, print_rows
 from replay_cli.render.text import one_line, plural
 from replay_cli.render.timeline import Row, rows, said

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from replay.cassette.directory import SUFFIX
-from replay_cli.render.facts import local
+from replay.queries.facts import local
 from replay_cli.render.text import one_line
 
 _COLUMNS = ("recorded", "outcome", "events", "llm", "tools", "tokens", "blind", "cassette", "program")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from replay.forensics.memory import Entry, History, named
-from replay_cli.render import plain
-from replay_cli.render.brief import brief
+from replay.queries import documents
+from replay.queries.words.brief import brief
 from replay_cli.render.lines import print_lines
 from replay_cli.render.text import one_line, plural
 
@@ -18,61 +17,8 @@ if TYPE_CHECKING:
 _SHOWN = 40
 """Keys that are shown without --key and --verbose: those that were written, then those that reached a model."""
 
-Stores = Mapping[str, Mapping[Any, Any]]
 
-
-def held_document(path: str, at: int, held: Stores) -> dict[str, Any]:
-    """As `replay memory --at EVENT --json` prints it."""
-    return {"cassette": path, "at": at, "stores": {store: _held(content) for store, content in held.items()}}
-
-
-def document(found: History, key: str | None) -> dict[str, Any]:
-    """As `replay memory --json` prints it."""
-    return {
-        "cassettes": found.sessions,
-        "stores": {
-            store: {"before": _held(found.before.get(store, {})), "after": _held(found.after.get(store, {}))}
-            for store in [*found.after, *(each for each in found.before if each not in found.after)]
-        },
-        "keys": [
-            {"store": store, "key": name, "history": [_entry(each) for each in found.of(store, name)]}
-            for store, name in _wanted(found, key)
-        ],
-    }
-
-
-def _held(content: Mapping[Any, Any]) -> dict[str, Any]:
-    return {named(key): plain.value(value) for key, value in content.items()}
-
-
-def _wanted(found: History, key: str | None) -> list[tuple[str, str]]:
-    return [(s, k) for s, k in found.places() if key is None or key in (k, f"{s}:{k}")]
-
-
-def _entry(each: Entry) -> dict[str, Any]:
-    write = {
-        "old": plain.value(each.old),
-        "decided_by": each.decided_by.to_json(),
-        "out_of": [{"event": one.event, "kind": one.kind, "name": one.name} for one in each.out_of],
-    }
-    wrote = each.written_by
-    read = {
-        "written_by": None if wrote is None else {"cassette": wrote[0], "event": wrote[1]},
-        "foreign": each.foreign,
-        "reached": each.reached,
-    }
-    return {
-        "cassette": each.session,
-        "event": each.event,
-        "op": each.op,
-        "effect": each.effect,
-        "at": each.at / 1e6,
-        "new" if each.effect == "write" else "value": plain.value(each.new),
-        **(write if each.effect == "write" else read),
-    }
-
-
-def show_held(console: Console, at: int, held: Stores) -> None:
+def show_held(console: Console, at: int, held: documents.Stores) -> None:
     """Each key of each store."""
     lines = [(f"before event {at}:", "")]
     if not held:
@@ -87,7 +33,7 @@ def show(console: Console, found: History, key: str | None, *, verbose: bool) ->
     """What differs between before and after, then the history of each key."""
     several = len(found.sessions) > 1
     lines = [(f"[{number + 1}] {one_line(name)}", "") for number, name in enumerate(found.sessions) if several]
-    keys = _wanted(found, key)
+    keys = documents.wanted(found, key)
     if not keys:
         lines.append(
             ("no memory was read or written" if key is None else f"no key {one_line(key)} was read or written", "")

@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from replay import semantics
+from replay.queries import facts
+from replay.queries.contents import Contents
+from replay.queries.words import mcp
+from replay.queries.words.describe import money
 from replay.semantics import Prices
-from replay_cli.contents import Contents
-from replay_cli.render import facts, mcp
-from replay_cli.render.describe import money
 from replay_cli.render.text import one_line, plural
 from replay_cli.render.timeline import timeline
 

@@ -12,8 +12,8 @@ from rich.tree import Tree
 from replay.forensics.text import Span
 from replay.forensics.triage import Item, Triage
 from replay.forensics.why import Cause, Evidence, Explained, Why
+from replay.queries.words.brief import brief
 from replay_cli.render import trials
-from replay_cli.render.brief import brief
 from replay_cli.render.text import one_line
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from rich.console import Console
 from replay import semantics
 from replay.model.event import Event
 from replay.model.inside import depth
+from replay.queries.words.describe import DRAWN, LOOKS, Line, describe, folded, missing
 from replay.semantics import Prices
-from replay_cli.render.describe import DRAWN, LOOKS, Line, describe, folded, missing
 from replay_cli.render.rows import Cell, Said, clipped, print_rows
 from replay_cli.render.text import one_line
 

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from replay.model.event import Event
+from replay.queries import plain
+from replay.queries.words.brief import brief
+from replay.queries.words.describe import describe
 from replay.semantics import LLMCall, Message, Prices
-from replay_cli.render import plain
-from replay_cli.render.brief import brief
-from replay_cli.render.describe import describe
 from replay_cli.render.text import block, one_line
 
 

@@ -9,7 +9,8 @@ import click
 from replay.forensics.trust import Trust
 from replay.policy import baseline, files
 from replay.policy.run import Run, observe
-from replay_cli import console, contents, exits, options
+from replay.queries import contents
+from replay_cli import console, exits, options
 
 
 @click.command("learn")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from replay.model.event import Event
+from replay.model.visible import plural
+from replay.queries.shapes import is_sequence, mapping
+from replay.queries.words.brief import arguments, brief
 from replay.semantics.mcp import ToolChange
-from replay_cli.render.brief import arguments, brief
-from replay_cli.render.shapes import is_sequence, mapping
-from replay_cli.render.text import plural
 
 _TARGETS = frozenset(("name", "uri", "arguments", "_meta"))
 

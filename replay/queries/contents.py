@@ -16,9 +16,9 @@ from replay.cassette.reader import Reader
 from replay.cassette.scan import Damage
 from replay.model.errors import CassetteDamaged
 from replay.model.event import BlindSpot, Event, Site
+from replay.queries.shapes import mapping
 from replay.semantics import mcp, websocket
 from replay.semantics.inside import Tools
-from replay_cli.render.shapes import mapping
 
 
 @dataclass(frozen=True, slots=True)

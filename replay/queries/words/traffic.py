@@ -6,9 +6,9 @@ import shlex
 from typing import Any
 
 from replay.model.event import Event
-from replay_cli.render.brief import arguments, brief
-from replay_cli.render.shapes import is_mapping, is_sequence, mapping
-from replay_cli.render.text import plural, size
+from replay.model.visible import plural, size
+from replay.queries.shapes import is_mapping, is_sequence, mapping
+from replay.queries.words.brief import arguments, brief
 
 _SHOWN = 200  # characters of what was sent or received
 _MESSAGES = 5  # that a websocket received; the others are in its event

@@ -10,7 +10,7 @@ from pathlib import Path
 from replay.cassette.cassette import Cassette
 from replay.cassette.directory import SUFFIX
 from replay.cassette.family import family, header_at
-from replay_cli.render.shapes import mapping
+from replay.queries.shapes import mapping
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from typing import Any
 from replay import semantics
 from replay.cassette.named import Named
 from replay.model.event import Event
-from replay_cli.contents import Contents
-from replay_cli.render.plain import value
-from replay_cli.render.shapes import is_sequence, mapping
-from replay_cli.render.text import plural
+from replay.model.visible import plural
+from replay.queries.contents import Contents
+from replay.queries.plain import value
+from replay.queries.shapes import is_sequence, mapping
 
 
 @dataclass(frozen=True, slots=True)

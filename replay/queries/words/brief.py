@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from replay.cassette.named import Named
+from replay.queries import plain
+from replay.queries.shapes import is_mapping, is_sequence, mapping
 from replay.semantics import ToolCall
-from replay_cli.render import plain
-from replay_cli.render.shapes import is_mapping, is_sequence, mapping
 
 LIMIT = 400  # characters of one value; the terminal's width cuts further
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from replay.model.event import Event
+from replay.model.visible import plural, size
+from replay.queries.shapes import is_mapping, is_sequence, mapping
+from replay.queries.words import mcp, traffic
+from replay.queries.words.brief import arguments, asked, brief
 from replay.semantics import LLMCall, Prices, cost
-from replay_cli.render import mcp, traffic
-from replay_cli.render.brief import arguments, asked, brief
-from replay_cli.render.shapes import is_mapping, is_sequence, mapping
-from replay_cli.render.text import plural, size
 
 DRAWN = frozenset({"clock", "entropy", "env"})
 """Kinds of events that are runs of reads, named one by one in their request."""

@@ -22,9 +22,9 @@ from typing import Any
 from replay import semantics
 from replay.cassette.named import Named
 from replay.model.event import BlindSpot, Event, Failure, Piece, Site
+from replay.queries.contents import Contents
+from replay.queries.shapes import is_mapping, is_sequence, mapping
 from replay.semantics import LLMCall, Prices
-from replay_cli.contents import Contents
-from replay_cli.render.shapes import is_mapping, is_sequence, mapping
 
 NO_PRICES: Prices = {}
 LONGEST = 100_000
