@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "pytester",
+    "tests.support.browser",
     "tests.support.plugin",
     "tests.support.properties",
     "tests.support.tables",
