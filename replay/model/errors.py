@@ -64,6 +64,12 @@ class ExpressionInvalid(UsageError):
         return shown, " " * (self.column - begin) + "^"
 
 
+class QueryInvalid(UsageError):
+    """There is no such query, or its parameters aren't what it takes (docs/queries.md)."""
+
+    slug = "query-invalid"
+
+
 class CassetteMissing(ReplayError):
     """There is no file at that path, or no cassette of that name."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-_UNSAFE = re.compile(
+UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
@@ -28,7 +28,7 @@ def one_line(text: str, width: int | None = None) -> str:
     """
     if width is not None:
         text = text[: width + 1]  # each character becomes one or more: no need to look further
-    safe = _UNSAFE.sub(_escaped, text)
+    safe = UNSAFE.sub(_escaped, text)
     if width is not None and len(safe) > width:
         return safe[: max(width - 1, 0)] + "…"
     return safe
@@ -37,7 +37,7 @@ def one_line(text: str, width: int | None = None) -> str:
 def block(text: str) -> str:
     """`text` made visible, its line breaks and tabs kept."""
     lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join(_UNSAFE.sub(_escaped, line.expandtabs(4)) for line in lines)
+    return "\n".join(UNSAFE.sub(_escaped, line.expandtabs(4)) for line in lines)
 
 
 def plural(count: int, noun: str) -> str:

@@ -49,6 +49,11 @@ def value(item: Any) -> Any:
     return _object(item)
 
 
+def mapped(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A document of ours, whose keys are plain."""
+    return {key: value(each) for key, each in item.items()}
+
+
 _SCALARS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
     (int, int),
     ((set, frozenset), lambda v: {"$set": sorted(map(value, v), key=repr)}),
