@@ -1,5 +1,11 @@
 """Fixtures for all tests are in `tests/support`; this file only loads them."""
 
+import signal
+
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a shell's background job ignores it, and so would its children
+
 pytest_plugins = [
     "pytester",
     "tests.support.browser",

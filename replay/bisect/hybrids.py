@@ -197,6 +197,7 @@ def bisect_inputs(
         chosen_from = [inputs.inputs(found, parts=spans)]
         wider = inputs.inputs(found, parts=spans, drawn=True)
         left_out = tuple(inputs.left_out(found))
+        directory = str(one.header.get("cwd") or "/")
     if len(wider) > len(chosen_from[0]):
         chosen_from.append(wider)
     if not chosen_from[-1]:
@@ -209,7 +210,8 @@ def bisect_inputs(
             anew = [each.good for each in given] if terms.by_chance else []
             answers = inputs.answers(applied, given, models=bool(anew))
             substitutes = {event: substitute(answer) for event, answer in answers.items()}
-            plan = Plan(paths[0], substitutes=substitutes, then=terms.model, further=[paths[1]], anew=anew)
+            files = inputs.files(applied, given, directory)
+            plan = Plan(paths[0], substitutes=substitutes, then=terms.model, further=[paths[1]], anew=anew, files=files)
             return _executed(plan, path)
 
         weights = [each.weight for each in given]

@@ -9,6 +9,7 @@ What differs inside of a tool is the tool's answer, where that differs: its body
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,9 @@ from replay.diff.changes import of_answer
 from replay.diff.compare import Diff
 from replay.diff.pairs import Pair
 from replay.diff.roots import Root, within
+from replay.fork.history import history
 from replay.model.event import Event
+from replay.semantics import loose
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Input:
         good, bad: the events. lane: whose.
         both: the answers, and where they differ.
         following: events of the good run whose answers follow from it, with the bad run's answers.
+        path: of the file that it is about. read: what the bad run found in that file from there on, if it looked.
         weight: how likely it is to be a cause, compared to others.
     """
 
@@ -41,6 +45,8 @@ class Input:
     both: Both
     following: Mapping[int, Answer]
     weight: float = 1.0
+    path: str | None = None
+    read: bytes | None = None
 
     @property
     def numbers(self) -> Chosen:
@@ -72,7 +78,9 @@ def inputs(found: Diff, *, parts: bool = False, drawn: bool = False) -> list[Inp
         named = root is not None and root.a == good.id
         what = root.what if root is not None and named else f"{pair.b.seam}: {bad.name}"
         weight = 0.1 if root is None else 2.0 if root.inherited else 1.0
-        made.append(Input(pair.b.seam, what, good.id, bad.id, good.lane, both, following, weight))
+        path = loose.obj(good.request).get("path") if good.kind == "file" else None
+        about = (path, _read(found, path, bad.id)) if isinstance(path, str) else (None, None)
+        made.append(Input(pair.b.seam, what, good.id, bad.id, good.lane, both, following, weight, *about))
     return made
 
 
@@ -97,6 +105,35 @@ def answers(chosen: Chosen, given: Sequence[Input], *, models: bool = False) -> 
         if each.numbers & chosen or (models and each.seam == "model"):
             found[each.good] = each.both.mixed(chosen)
     return found
+
+
+def files(chosen: Chosen, given: Sequence[Input], directory: str) -> dict[str, bytes | None]:
+    """What is in files when these differences are applied, by their absolute paths; None where there is none.
+
+    An answer about a file tells of one event. The program may go on to read it, which the good run never did.
+    """
+    found: dict[str, bytes | None] = {}
+    for each in given:
+        if each.path is None or not each.numbers & chosen:
+            continue
+        answer, path = each.both.mixed(chosen), posixpath.normpath(posixpath.join(directory, each.path))
+        if answer.status == "failed":
+            if str(loose.obj(answer.value).get("type")).endswith("FileNotFoundError"):
+                found[path] = None
+        elif answer.content is not None:
+            found[path] = answer.content
+        elif each.both.good.status == "failed" and each.read is not None:  # where both had it, reading it is an input
+            found[path] = each.read
+    return found
+
+
+def _read(found: Diff, path: str, bad: int) -> bytes | None:
+    """The first content that the bad run read there, from that event on."""
+    events = (pair.b.event for pair in found.pairs if pair.b is not None and pair.b.event.id >= bad)
+    of_files = sorted((event for event in events if event.kind == "file"), key=lambda event: event.id)
+    known = history(((event, False) for event in of_files), "/").contents
+    read = known.get(posixpath.normpath(posixpath.join("/", path)))
+    return next((event.content for event in of_files if event.id == read), None)
 
 
 def _chosen(found: Diff, *, drawn: bool) -> Iterator[tuple[Pair, Root | None, dict[int, Answer]]]:

@@ -29,6 +29,7 @@ from replay.diff.changes import Change, Changes, masked, of_answer, of_request, 
 from replay.diff.pairs import Pair
 from replay.diff.steps import Step
 from replay.model.inside import INNER
+from replay.semantics import loose
 
 Class = Literal["input", "code", "config", "order"]
 
@@ -358,4 +359,10 @@ def _by_kind(changes: Changes) -> dict[str, dict[str, Change]]:
 def _what(step: Step, changes: Changes) -> str:
     names = list(changes)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{step.event.name}: {', '.join(names[:3])}{more}"
+    path = loose.obj(step.event.request).get("path") if step.kind == "file" else None
+    asked = f"{step.event.name} {path}" if isinstance(path, str) else step.event.name
+    failed = changes.get("error", (None, None))
+    if (failed[0] is None) != (failed[1] is None):
+        said = [str(error).rpartition(".")[2] if error else "an answer" for error in failed]
+        return f"{asked}: {said[0]} -> {said[1]}"
+    return f"{asked}: {', '.join(names[:3])}{more}"

@@ -118,9 +118,12 @@ class ForkedProcess(ReplayedProcess):
         interrupts.replaying = False
         with nobody():
             known = self._history
-            world.view = View(known.there, known.listed, self._content_of)
+            there = known.there | {path: content is not None for path, content in self._plan.files.items()}
+            world.view = View(there, known.listed, self._content_of)
 
     def _content_of(self, path: str) -> bytes | None:
+        if path in self._plan.files:
+            return self._plan.files[path]
         event = self._history.contents.get(path)
         return None if event is None else self._base.content(event)
 

@@ -57,7 +57,7 @@ class _Reading:
     def __init__(self, directory: str) -> None:
         self.found = History()
         self._directory = directory
-        self._changed: set[str] = set()
+        self._changed: set[str] = set()  # by the program: what is in it comes from nowhere else
         self._happened = True
 
     def add(self, event: Event, *, happened: bool) -> None:
@@ -79,10 +79,12 @@ class _Reading:
             self._note(path, before=True, behind=False)
         elif event.name in _REMOVED:
             self._note(path, before=False, behind=True)
+            self._changed.add(path)
         elif event.name in _MOVED or event.name == "link":
             self._note(path, before=event.name == "link", behind=True)
             if other is not None:
                 self._note(other, before=True, behind=False)
+                self._changed |= {path, other}
 
     def _failed(self, event: Event, path: str) -> None:
         assert event.error is not None
@@ -95,10 +97,9 @@ class _Reading:
     def _opened(self, event: Event, path: str) -> None:
         mode, facts = _mode(event), loose.obj(event.response)
         made = "create" in mode and not (facts.get("size") and "truncate" not in mode)
-        known = path in self.found.there or path in self._changed
         self._note(path, before=True, behind=not made)
-        if not self._happened and not known and event.content is not None:
-            self.found.contents[path] = event.id
+        if not self._happened and path not in self._changed and event.content is not None:
+            self.found.contents.setdefault(path, event.id)
         if mode != "read":
             self._changed.add(path)
 

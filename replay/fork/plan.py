@@ -60,6 +60,8 @@ class Plan:
         further: other recordings with answers. allow_effects: live effects needn't be approved.
         order: event ids of `base` in the order in which their outcomes are to come; the others keep theirs. As far as
             the program lets them: what asks only after another outcome can't get its own before.
+        files: absolute path -> what is in the file behind the fork point, whatever the recording says of it, until the
+            program writes there; None: there is none.
         anew: event ids of `base`: from the first of their outcomes on, models are asked by `then`, whatever a recording
             says: where answers come by chance, one that was recorded is only one of them.
         ask: effects may be approved on the terminal.
@@ -81,6 +83,7 @@ class Plan:
     rewrites: Mapping[str, str] | None = None
     edits: Sequence[str] = ()
     anew: Sequence[int] = ()
+    files: Mapping[str, bytes | None] = field(default_factory=dict[str, bytes | None])
 
     @property
     def changes(self) -> dict[int, bool]:

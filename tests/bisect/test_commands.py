@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.bisect.clerk import World, model, orders, recordings
 from tests.bisect.planted import Pair
-from tests.support.e2e import cli, cli_json, error_line, shown
+from tests.support.e2e import cli, cli_json, error_line, record, shown, write
 
 GOOD = "tool refund never called"
 SEED = 159
@@ -127,3 +128,38 @@ def test_schedule(tmp_path: Path) -> None:
     assert "/turns/3 (m/t1/t4) came before GET" in cause["what"]
     assert "/turns/2 (m/t1/t3)" in cause["what"]
     assert (found["differences"], found["parts"]) == (4, 4)
+
+
+READS_NOTES = """
+import json, os
+import replay
+
+@replay.tool(effect="write")
+def refund(amount):
+    return "ok"
+
+said = json.load(open("notes.json"))["note"] if os.path.exists("notes.json") else ""
+for _ in range(2 if "twice" in said else 1):
+    refund(1)
+"""
+
+
+@pytest.mark.parametrize("had", ["bad", "good", "both"])
+def test_a_file_that_was_there_in_one_run_only(had: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mixture finds the file as the run had it whose answers it has: also what the other run never read."""
+    monkeypatch.chdir(tmp_path)
+    program, notes = write(tmp_path / "agent.py", READS_NOTES), tmp_path / "notes.json"
+    said = {"bad": ("", "refund twice"), "good": ("refund twice", ""), "both": ("thank them", "refund twice")}[had]
+    paths = [tmp_path / "good.cassette", tmp_path / "bad.cassette"]
+    for path, note in zip(paths, said, strict=True):
+        notes.unlink(missing_ok=True)
+        if note:
+            notes.write_text(json.dumps({"note": note}))
+        assert record(program, path).exit_code == 0
+    notes.unlink(missing_ok=True)
+    expectation = "tool refund called once" if had != "good" else "tool refund called twice"
+    found = cli_json("bisect", "inputs", *paths, "--expect", expectation, code=1)
+    assert (found["found"], found["verified"], found["without"]) == (True, True, "good")
+    assert [cause["seam"] for cause in found["causes"]] == ["file"]
+    done = cli("bisect", "inputs", *paths, "--expect", expectation)
+    assert "notes.json: FileNotFoundError -> an answer" in shown(done) or had != "bad"

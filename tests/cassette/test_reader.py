@@ -110,6 +110,9 @@ def test_a_file_that_shrinks_while_it_is_read(path: Path) -> None:
 def test_a_call_of_kind_gap_is_a_gap(path: Path) -> None:
     writer = begin(path)
     gap = writer.call(0, "gap", "http", "read", 1, None, None, None, None, None)
+    writer.flush()
+    with load(path) as cassette:  # before there is a footer
+        assert [event.id for event in cassette.gaps] == [gap]
     writer.seal()
     writer.close()
     with load(path) as cassette:

@@ -90,6 +90,17 @@ def test_functions(tmp_path: Path) -> None:
     assert b"pear" not in Redactor(bytes(16), loaded).body(b"a pear tree").safe
 
 
+def test_a_function_that_a_package_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "orchard-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: orchard\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[replay.redactors]\nquinces = orchard_of_a_test:quinces\n")
+    source = "def quinces(text):\n    return ['quince'] if 'quince' in text else []\n"
+    (tmp_path / "orchard_of_a_test.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)  # pyright: ignore[reportUnknownMemberType]
+    assert "quince" not in _safe({"call": "quinces"}, "a quince tree")
+
+
 @pytest.mark.parametrize(
     ("table", "said"),
     [

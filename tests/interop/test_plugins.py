@@ -52,8 +52,8 @@ def test_an_importer_and_an_exporter(beside: Path, tmp_path: Path) -> None:
 def test_a_dialect(beside: Path, tmp_path: Path) -> None:
     writer = Writer.create(tmp_path / "a.cassette", {})
     writer.lane(0, "m")
-    request = {"method": "POST", "url": "https://bugle.test/v1/blow", "headers": []}
-    answer = {"status": 200, "reason": "OK", "headers": [], "body": b'{"echo": "toot"}'}
+    request: dict[str, object] = {"method": "POST", "url": "https://bugle.test/v1/blow", "headers": []}
+    answer: dict[str, object] = {"status": 200, "reason": "OK", "headers": [], "body": b'{"echo": "toot"}'}
     writer.event(0, "http", "POST", "write", 0, None, request, b'{"tune": "taps"}', None, None, 1, 0, answer)
     writer.end({})
     writer.seal()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay.matching import Difference, Request, explain, likely_cause, nearest, same
-from replay.matching.explain import brief
+from replay.matching.explain import between, brief
 from replay.matching.shapes import differing, mask
 from replay.matching.words import clip, common, compare
 from tests.matching.test_compare import HTTP, REQUESTS, SECRET, http
@@ -59,6 +59,10 @@ def test_other_places() -> None:
     assert sorted(lines(Request("tool", "a", nested[0]), Request("tool", "a", nested[1]))) == [
         "+ request[0].y.b[1]: 2", "+ request[0].y.c: 1", "- request[0].y.a: 1",
     ]  # fmt: skip
+
+
+def test_places_alone() -> None:
+    assert [(each.path, each.what, each.text) for each in between({"a": 1}, {"a": 2}, 0)] == [("a", "changed", "")]
 
 
 def test_placeholders_and_noise_are_no_difference() -> None:

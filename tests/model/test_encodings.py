@@ -79,6 +79,7 @@ def test_damage_after_a_good_part() -> None:
 def test_several_encodings_in_order() -> None:
     assert decode(brotli.compress(gzip.compress(b"x")), " GZIP , br") == (b"x", [])
     assert decode(b"x", "identity") == (b"x", [])
+    assert decode(b"x", "") == (b"x", [])
     assert decode(b"", "gzip") == (b"", [])
     assert decode(gzip.compress(b"x"), "x-gzip") == (b"x", [])
     assert decode(b"x", "gzip, compress") == (b"x", ["no decoder for content-encoding compress"])

@@ -17,7 +17,7 @@ def test_found_and_loaded_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (info / "entry_points.txt").write_text("[replay.exporters]\nlines = some_exporter_of_a_test:run\n")
     (tmp_path / "some_exporter_of_a_test.py").write_text("def run(): return 7\n")
     assert "lines" not in added("exporters")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # pyright: ignore[reportUnknownMemberType]
     found = added("exporters")
     assert "some_exporter_of_a_test" not in sys.modules
     assert found["lines"]()() == 7

@@ -9,7 +9,9 @@ from rich.text import Text
 
 from replay.bisect.hybrids import Bisected, Cause, Part
 from replay.bisect.spans import MISSING
+from replay.cassette.named import Named
 from replay.matching import words
+from replay_cli.render.shapes import mapping
 from replay_cli.render.text import block, one_line, plural
 
 _SHOWN = 200
@@ -51,7 +53,11 @@ def _change(part: Part) -> str:
 
 
 def _value(value: object) -> str:
-    return "(nothing)" if value is MISSING else one_line(words.clip(repr(value), _SHOWN))
+    if value is MISSING:
+        return "(nothing)"
+    if isinstance(value, Named) and value.form == "exception":
+        return one_line(words.clip(f"{value.qualname}: {mapping(value.state).get('text', '')}", _SHOWN))
+    return one_line(words.clip(repr(value), _SHOWN))
 
 
 def _proof(found: Bisected) -> Iterator[str]:

@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay_cli.render.text import block, one_line
+from replay.model.visible import block, one_line, plural, size
 
 ANYTHING = st.text(st.characters(codec=None, exclude_categories=()))  # lone surrogates too
 
@@ -44,3 +44,8 @@ def test_what_attackers_use_becomes_visible() -> None:
     assert one_line("\x9b31m") == "\\x9b31m"
     assert one_line("\udc80") == "\\udc80"
     assert block("a\r\nb\tc") == "a\nb   c"
+
+
+def test_counts_and_sizes() -> None:
+    assert [plural(count, "event") for count in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
+    assert [size(count) for count in (0, 999, 1000, 1549, 3_249_999)] == ["0 B", "999 B", "1.0 kB", "1.5 kB", "3.2 MB"]
