@@ -8,7 +8,6 @@ damage is found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from replay.cassette import frame as f
@@ -37,10 +36,10 @@ class Run:
         self._index: dict[int, list[int]] | None = None
         self._asked = 0
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> list[Record]:
         """All frames, in order."""
-        checked = self._check()
-        return map(checked.record, checked.frames)
+        data, frames, _ = self._check()
+        return [(type_, event, data[start:end]) for type_, event, start, end in frames]
 
     @property
     def damage(self) -> CassetteDamaged | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
+from replay.boundary import originals
 from replay.cassette import frame, records
 from replay.cassette.codec import unpack
 from replay.cassette.named import Named, text_of
@@ -23,9 +24,11 @@ from replay.semantics.links import Sessions
 Columns = dict[str, list[Any]]
 """Name of a column of `OF_EVENT` -> its value in each row."""
 
-CHUNK: Final = 100_000
-"""Rows that are kept in memory at a time."""
+CHUNK: Final = 2000
+"""Rows that are taken apart at a time: more don't stay in the processor's cache, and take a fifth longer."""
 _MAY_BE_LLM: Final = frozenset(("http", "grpc", "llm", "connection", "websocket"))
+_BEGIN: Final = (frame.EVENT, frame.CALL)
+_OF_CALL: Final = len(records.Call._fields)
 _STATUS: Final = {None: "open", 0: "done", 1: "failed", 2: "streamed"}
 
 
@@ -48,48 +51,57 @@ def of_events(reader: Reader, size: int = CHUNK) -> Iterator[Columns]:
     """
     sessions = Sessions()
     first = 0
-    rows: list[list[Any]] = []
+    begun: list[bytes] = []
+    ended: dict[int, bytes] = {}
     try:
         for type_, event, payload in reader.frames():
-            if type_ in (frame.EVENT, frame.CALL):
-                if len(rows) >= size:
-                    yield _columns(reader, sessions, first, rows)
-                    first, rows = event, []
-                fields = unpack(payload)
-                rows.append(fields if type_ == frame.EVENT else [*fields, None, None, None])
+            if type_ in _BEGIN:
+                if len(begun) >= size:
+                    yield _columns(reader, sessions, first, begun, ended)
+                    first, begun, ended = event, [], {}
+                begun.append(payload)
             elif type_ == frame.RETURN and event >= first:
-                _end(rows[event - first], payload)
+                ended[event - first] = payload
     except CassetteDamaged:
-        if rows:
-            yield _columns(reader, sessions, first, rows)
+        if begun:
+            yield _columns(reader, sessions, first, begun, ended)
         raise
-    if rows:
-        yield _columns(reader, sessions, first, rows)
+    if begun:
+        yield _columns(reader, sessions, first, begun, ended)
 
 
-def _end(row: list[Any], payload: bytes) -> None:
-    outcome = records.ret(payload)
-    row[9:] = outcome.at - row[4], outcome.status, outcome.value
-
-
-def _columns(reader: Reader, sessions: Sessions, first: int, rows: list[list[Any]]) -> Columns:
-    """Rows with the fields of an EVENT frame, by column: a list at a time costs a quarter of a row at a time."""
+def _rows(reader: Reader, first: int, begun: list[bytes], ended: Mapping[int, bytes]) -> list[list[Any]]:
+    """The fields of an EVENT frame, for each event."""
+    rows = unpacked(begun)
     for number, row in enumerate(rows):
-        if row[10] is None:  # its outcome comes later in the file, or never
-            for type_, _, payload in reader.frames_of(first + number):
-                if type_ == frame.RETURN:
-                    _end(row, payload)
+        if len(row) == _OF_CALL:  # its outcome comes later in the file, or never
+            payload = ended.get(number) or next(
+                (late for type_, _, late in reader.frames_of(first + number) if type_ == frame.RETURN), None
+            )
+            if payload is None:
+                row += (None, None, None)
+            else:
+                outcome = records.ret(payload)
+                row += (outcome.at - row[4], outcome.status, outcome.value)
+    return rows
+
+
+def _columns(reader: Reader, sessions: Sessions, first: int, begun: list[bytes], ended: Mapping[int, bytes]) -> Columns:
     try:
-        lane, kind, name, effect, at, site, request, _body, meta, took, status, value = zip(*rows, strict=True)
-    except ValueError:
+        return _by_column(reader, sessions, first, _rows(reader, first, begun, ended))
+    except (TypeError, ValueError, AttributeError, RecursionError, OverflowError):  # nothing of ours wrote it
         raise CassetteDamaged("a frame has another shape", offset=0, good_events=first) from None
+
+
+def _by_column(reader: Reader, sessions: Sessions, first: int, rows: list[list[Any]]) -> Columns:
+    """Events by column: a list at a time costs a quarter of a row at a time."""
+    lane, kind, name, effect, at, site, request, _body, meta, took, status, value = zip(*rows, strict=True)
     sites = {number: str(place) for number, place in reader.sites.items()}
-    kinds: list[Any] = list(kind)
     nothing = [None] * len(rows)
     columns: Columns = {
         **{column.name: nothing for column in OF_EVENT},
         "event": list(range(first, first + len(rows))),
-        "kind": kinds,
+        "kind": list(kind),
         "name": list(name),
         "effect": list(effect),
         "lane": list(map(reader.lanes.get, lane)),
@@ -98,7 +110,7 @@ def _columns(reader: Reader, sessions: Sessions, first: int, rows: list[list[Any
         "took_us": list(took),
         "status": list(map(_STATUS.get, status)),
         "site": list(map(sites.get, site)),
-        "arguments": [_json(asked) if each == "tool" else None for each, asked in zip(kinds, request, strict=True)],
+        "arguments": [_json(asked) if each == "tool" else None for each, asked in zip(kind, request, strict=True)],
     }
     failed = [number for number, each in enumerate(status) if each == 1]
     if failed:
@@ -107,6 +119,28 @@ def _columns(reader: Reader, sessions: Sessions, first: int, rows: list[list[Any
             columns["error"][number], columns["message"][number] = _error(value[number])
     _read_models(reader, sessions, columns)
     return columns
+
+
+def unpacked(payloads: Sequence[bytes]) -> list[Any]:
+    """`[unpack(each) for each in payloads]`, in one call into C: half the time for small ones.
+
+    Behind each stands a mark that nobody knew when it was packed. None comes to stand at its place where a payload is
+    less or more than one value: so each value is that of its own payload.
+
+    Raises:
+        CassetteDamaged: one of them isn't one value.
+
+    Example:
+        >>> unpacked([pack(1), pack("x")])
+        [1, 'x']
+    """
+    mark = originals.urandom(8)
+    stop = b"\xcf" + mark
+    found = unpack(b"\xdd" + (2 * len(payloads)).to_bytes(4, "big") + stop.join((*payloads, b"")))
+    if found[1::2].count(int.from_bytes(mark, "big")) != len(payloads):
+        raise CassetteDamaged("a value can't be decoded: it isn't one", offset=0, good_events=0)
+    values: list[Any] = found[::2]
+    return values
 
 
 def _read_models(reader: Reader, sessions: Sessions, columns: Columns) -> None:

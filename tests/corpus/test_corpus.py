@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import replay
+from replay.cassette.codec import pack
 from replay.cassette.reader import Reader
 from replay.cassette.writer import Writer
 from replay.corpus.columns import COLUMNS, VIEWS
 from replay.corpus.index import Indexed, index
 from replay.corpus.query import query
-from replay.corpus.rows import of_events
-from replay.model.errors import CassetteMissing, UsageError
+from replay.corpus.rows import of_events, unpacked
+from replay.model.errors import CassetteDamaged, CassetteMissing, UsageError
 from replay.semantics import readings
 from replay_cli import exits
 from tests.cli import cassettes
 from tests.cli.test_reading import document
 from tests.cli.test_reading import replay as command
+
+parquet: Any = import_module("pyarrow.parquet")
 
 
 def built(paths: list[Path], out: Path, workers: int = 1) -> Indexed:
@@ -115,6 +119,61 @@ def test_an_outcome_that_comes_in_a_later_part_is_found(
             ends, [t for part in parts for t in part["took_us"]], range(len(ends)), strict=True
         ):
             assert took == {"whole": 5, "failed": 5, "never": None, "later": 1000}[end], number
+
+
+@given(st.lists(st.one_of(st.integers(), st.text(), st.lists(st.integers(), max_size=3)), max_size=8), st.data())
+def test_many_at_once_are_what_each_is_alone(values: list[object], data: st.DataObject) -> None:
+    payloads = [pack(value) for value in values]
+    assert unpacked(payloads) == values
+    torn = list(payloads)
+    for at in data.draw(st.sets(st.sampled_from(range(len(torn))))) if torn else ():
+        torn[at] = data.draw(st.sampled_from([b"", torn[at] * 2, b"\x92" + torn[at], b"\xc1"]))
+    if torn != payloads:
+        with pytest.raises(CassetteDamaged):
+            unpacked(torn)
+
+
+def test_small_cassettes_lie_together(two: list[Path], tmp_path: Path) -> None:
+    paths = list(two)
+    for number in range(70):
+        paths.append(tmp_path / f"{number}.cassette")
+        os.link(two[number % 2], paths[-1])
+    done = built(paths, tmp_path / "corpus.parquet", 2)
+    found = parquet.ParquetFile(tmp_path / "corpus.parquet")
+    assert (found.num_row_groups, found.metadata.num_rows) == (1, done.events)
+    counted = query("select path, count(*) from events group by path", tmp_path / "corpus.parquet").rows
+    for path, count in counted:
+        with replay.load(path) as cassette:
+            assert len(cassette.events) == count
+    assert len(counted) == len(paths) == done.cassettes
+
+
+def test_what_somebody_made_up_is_a_row_or_named(tmp_path: Path) -> None:
+    """Whatever a value may be: the index comes about, and those of other cassettes are in it."""
+    hostile: list[tuple[Any, ...]] = [
+        ("tool", "half \udc80", "write", 0, {"args": ["\udc80"], "kwargs": {}}, {"agent": "a\udfff"}, 5, 0, None),
+        ("tool", "late", "write", 2**63, {"args": [], "kwargs": {}}, {"agent": ["no name"]}, 2**64 - 1, 1, "\udc80"),
+        (7, None, "write", 0, {}, None, 5, 0, None),
+        ("http", "GET", "read", 0, {}, "no map", 5, 0, None),
+        ("http", "GET", "read", "now", [], None, "long", [], {}),
+    ]
+    for number, (kind, name, effect, at, request, meta, took, status, value) in enumerate(hostile):
+        writer = Writer.create(tmp_path / f"{number}.cassette", {"argv": ["a\udc80", 5], "created": "never"})
+        writer.lane(0, "m")
+        writer.event(0, kind, name, effect, at, None, request, None, None, meta, took, status, value)
+        writer.flush()
+        writer.close()
+    paths = sorted(tmp_path.glob("*.cassette"))
+    done = built([*paths, cassettes.write(tmp_path / "whole.cassette")], tmp_path / "corpus.parquet")
+    assert done.cassettes == len(hostile) + 1
+    assert {Path(path).stem for path, _ in done.problems} <= {"2", "3", "4"}
+    asked = "select name, agent, at_us from events where path not like '%whole%'"
+    rows = query(asked, tmp_path / "corpus.parquet").rows
+    assert ("half ?", "a?", 0) in rows
+    assert ("late", "['no name']", None) in rows
+    assert query("select count(*) > 5 from events where path like '%whole%'", tmp_path / "corpus.parquet").rows == [
+        (True,)
+    ]
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_there(two: list[Path], tmp_path: Path) -> None:
