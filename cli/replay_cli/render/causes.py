@@ -11,7 +11,7 @@ from replay.bisect.hybrids import Bisected, Cause, Part
 from replay.bisect.spans import MISSING
 from replay.cassette.named import Named
 from replay.matching import words
-from replay_cli.render.shapes import mapping
+from replay.queries.shapes import mapping
 from replay_cli.render.text import block, one_line, plural
 
 _SHOWN = 200
