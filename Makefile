@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup versions demo incident test torture plugin8 fuzz bench eval check lint types mypy pyright layers cover format clean
+.PHONY: help setup versions demo pages test torture plugin8 fuzz bench eval check lint types mypy pyright layers cover format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -49,8 +49,8 @@ versions: $(STAMP) ## constraints.txt anew, from what is installed
 demo: $(STAMP) ## the whole story in one command, offline
 	@$(BIN)/replay demo
 
-incident: $(STAMP) ## docs/incident.md with what its commands print now
-	@$(BIN)/python -m tests.docs.walkthrough
+pages: $(STAMP) ## README and docs with what their commands print now; ARGS=docs/tutorial.md for one
+	@$(BIN)/python -m tests.docs.walkthrough $(ARGS)
 
 test: $(STAMP) ## all tests except torture
 	@$(BIN)/python -m pytest -n 2 $(ARGS)

@@ -18,6 +18,8 @@ from typing import Any, Generic, Literal, TypeVar, cast
 from replay.expect import parse, show
 from replay.expect.syntax import And, Compare, Count, Every, Expression, Not, Or, Raises, Select, Step
 
+__tracebackhide__ = True  # a failed test shows its own line, not ours
+
 T = TypeVar("T")
 Done = Callable[[Expression], T]
 

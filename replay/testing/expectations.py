@@ -11,6 +11,8 @@ from replay.testing.claims import Claim, Selecting, Value
 from replay.testing.judging import Failure, path_of, subject_of
 from replay.testing.trajectories import Trajectory, trajectory
 
+__tracebackhide__ = True  # a failed test shows its own line, not ours
+
 
 def expect(run: Any) -> Expectations:
     """What is expected of a run: `replayed`, `replay.run(...)`, or a cassette from `replay.load(...)`.
@@ -34,7 +36,6 @@ class Expectations(Selecting["Expectations"]):
         self._denied = denied
 
     def _judged(self, expression: Expression) -> Expectations:
-        __tracebackhide__ = True
         if self._denied:
             expression = Not(expression)
         found = judge(expression, self._subject)
@@ -53,7 +54,6 @@ class Expectations(Selecting["Expectations"]):
 
     def holds(self, *claims: Claim | str) -> Expectations:
         """All of these: combined claims, or texts of the language (docs/expressions.md)."""
-        __tracebackhide__ = True
         parts = tuple(parse(each) if isinstance(each, str) else each.expression for each in claims)
         if not parts:
             raise TypeError("holds(): what?")
@@ -61,7 +61,6 @@ class Expectations(Selecting["Expectations"]):
 
     def identical(self) -> Expectations:
         """The replay was the same execution."""
-        __tracebackhide__ = True
         return self._judged(Fact("identical"))
 
     def policy(self, path: str | Path) -> Expectations:
@@ -70,7 +69,6 @@ class Expectations(Selecting["Expectations"]):
         Raises:
             PolicyInvalid: the file can't be read.
         """
-        __tracebackhide__ = True
         from replay.testing.policies import deviations
 
         if self._denied:
