@@ -100,8 +100,11 @@ class_of: Callable[[object], type] = type
 
 
 def static_base(cls: type) -> type:
-    """The nearest base class that is written in C: its `__new__` and `__init__` run no code of the user's."""
-    return next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
+    """The nearest base class that is written in C: its `__new__` and `__init__` run no code of the user's.
+
+    Some of these are made as class statements make theirs (`defaultdict`, from CPython 3.12 on).
+    """
+    return next(base for base in cls.__mro__ if base in _READ or not base.__flags__ & _HEAP_TYPE)
 
 
 def describe(value: object, part: Callable[[object], object]) -> Named | None:

@@ -60,7 +60,7 @@ def test_words_of_help_and_headings(term: str) -> None:
     assert words in TERMS or not used
 
 
-def test_links_lead_to_a_heading_or_to_the_word_itself() -> None:
+def test_links_lead_to_a_page_or_to_a_heading() -> None:
     for term, target, _ in ROWS:
         file, _, anchor = target.partition("#")
         text = (ROOT / "docs" / file).read_text("utf-8")
@@ -69,5 +69,3 @@ def test_links_lead_to_a_heading_or_to_the_word_itself() -> None:
             for head in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
         }
         assert not anchor or anchor in slugs, f"{term}: {target}"
-        stem = term.split()[-1].rstrip("e")[:7]
-        assert re.search(stem, text, re.IGNORECASE), f"{term}: {file} doesn't say it"

@@ -169,7 +169,7 @@ def play(text: str) -> tuple[list[Step], str, dict[Path, str]]:
                 got, code = shell.run(now)
                 if command.startswith("replay show "):
                     ids[command.split()[2]] = dict(_paired(shown, got))
-                step = Step(now, shown, got, code)
+                step = Step(now, ["…"] if match["hidden"] else shown, got, code)
                 steps.append(step)
                 lines += [f"$ {now}", *([] if match["hidden"] else step.now)]
             written = "".join(f"{line}\n" for line in lines)
