@@ -110,6 +110,10 @@ TABLE = (
         "strict: one thread at a time, so that data races in memory replay exactly; slower.",
     ),
     Option("audit", "REPLAY_AUDIT", _switch, "on, off", False, "--audit", "Name what C extensions open."),
+    Option(
+        "seams", "REPLAY_SEAMS", _list, "NAME,NAME", (), "--seam",
+        "Seams of other packages that are installed, too: docs/plugins.md.",
+    ),
     Option("redact", "REPLAY_REDACT", _text, "a path", None, "--redact", "A file of redaction rules."),
     Option(
         "linger", "REPLAY_LINGER", _seconds, "seconds", 60.0, None,
@@ -170,6 +174,7 @@ class Options:
     tags: Mapping[str, str]
     threads: str
     audit: bool
+    seams: tuple[str, ...]
     redact: str | None
     linger: float
     propagate: str

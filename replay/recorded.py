@@ -30,8 +30,9 @@ from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
 from replay.runtime import blindspots, chance, descent, facts, files, inputs, locks, outputs, threads, tracebacks
 from replay.runtime.install import install, trace_to
+from replay.seams._added import found
 
-_PASSED_ON = ("name", "tags", "git", "timezone", "threads", "redact", "trace")
+_PASSED_ON = ("name", "tags", "git", "timezone", "threads", "redact", "trace", "seams")
 
 
 class RecordedProcess(descent.Descent):
@@ -56,6 +57,9 @@ class RecordedProcess(descent.Descent):
             "terminals": terminals,
             "environment": facts.environment(),
         }
+        seams, lost = found(self._facts.pop("seams", ()))
+        if seams:
+            self._facts["seams"] = [seam.name for seam in seams]
         self._path = self._id = ""
         rules: dict[str, Any] = dict(spec.get("keeping") or {})
         self._keeping = Keeping(**rules)
@@ -72,7 +76,9 @@ class RecordedProcess(descent.Descent):
         if self._facts.get("threads") == "strict":
             locks.take_in_cached_properties()
         self._outcome: dict[str, Any] = {"exception": None}
-        install(self._blind)
+        install(self._blind, seams)
+        for why in lost:
+            self._blind("seam", why)
         outputs.install()
         inputs.install(terminals)
         descent.use(self)
@@ -187,7 +193,7 @@ class RecordedProcess(descent.Descent):
 
     def _spec(self, how: str, event: int | None, restore: Mapping[str, str | None]) -> dict[str, Any]:
         """What a child is told; one that takes the place of this process takes its cassette's name, too."""
-        known = {name: self._facts.get(name) for name in _PASSED_ON if name != "redact" or name in self._facts}
+        known = {name: self._facts[name] for name in _PASSED_ON if name in self._facts}
         parent: dict[str, Any] | None = {"cassette": self._id, "event": event, "how": how}
         if self._dormant is not None:
             parent = self._dormant

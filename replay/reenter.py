@@ -11,7 +11,7 @@ import inspect
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any, cast
@@ -23,6 +23,7 @@ from replay.matching.compare import alike
 from replay.model.errors import NotReplayable, NotStorable
 from replay.player.player import Player
 from replay.runtime import warm
+from replay.seams import Seam
 
 
 class Part:
@@ -31,6 +32,7 @@ class Part:
     Attributes:
         entry: the header's entry. outcome: what the recording says of its end; None if it never ended.
         done: called when the part is over; ends the process.
+        seams: other packages' that its recording had.
     """
 
     def __init__(
@@ -39,8 +41,10 @@ class Part:
         entry: Mapping[str, Any],
         outcome: Mapping[str, Any] | None,
         done: Callable[[Any], None],
+        seams: Sequence[Seam] = (),
     ) -> None:
         self.entry = entry
+        self.seams = seams
         self.ordinal: int | None = entry.get("ordinal")
         self._player = player
         self._outcome = outcome

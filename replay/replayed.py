@@ -42,6 +42,7 @@ from replay.runtime.install import install, trace_to
 from replay.runtime.sandbox import Sandbox
 from replay.runtime.trace import Trace
 from replay.runtime.walls.build import build
+from replay.seams._added import required
 
 
 class ReplayedProcess(descent.Descent):
@@ -64,17 +65,18 @@ class ReplayedProcess(descent.Descent):
         reader = self._take(spec["cassette"])
         if reader.header.get("threads") == "strict" and not spec.get("part"):
             locks.take_in_cached_properties()
+        seams = required(reader.header.get("seams", ()))
         interrupts.replaying = True
         files.write_no_bytecode()
         files.use(spec["scratch"], reader.header.get("cwd") or os.getcwd())
         if not spec.get("part"):
-            install(self.player.blind)  # a part installs when its recording did: `session`
+            install(self.player.blind, seams)  # a part installs when its recording did: `session`
         descent.use(self)
         on_import("asyncio", self._use_loops)  # not earlier than it was imported in the recording
         entry = reader.header["entry"]
         if spec.get("part"):
             around.install(spec["scratch"])
-            reenter.prepare(reenter.Part(self.player, entry, reader.outcome, self._end_part))
+            reenter.prepare(reenter.Part(self.player, entry, reader.outcome, self._end_part, seams))
             why = "the program ended before it came to the part that was recorded"
             atexit.register(lambda: self._write(self.player.never_began(why), None))
             self._enclose()

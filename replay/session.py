@@ -40,6 +40,7 @@ from replay.recorder.trouble import warn_on_stderr
 from replay.reenter import prepared
 from replay.runtime import blindspots, chance, facts, warm
 from replay.runtime.install import install
+from replay.seams._added import found
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -360,7 +361,8 @@ def _begin(
     _install()
     seed = originals.environ_get("PYTHONHASHSEED", "random")
     cwd = os.getcwd()
-    more = {"cwd": cwd, "environment": facts.environment(), "git": _git(cwd), "hash_seed": seed}
+    more: dict[str, Any] = {"cwd": cwd, "environment": facts.environment(), "git": _git(cwd), "hash_seed": seed}
+    more |= {"seams": list(_seams)} if _seams else {}
     try:
         if (not explicit or path.parent == Path(known.directory)) and not os.path.isdir(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -415,10 +417,17 @@ def _recover(keeping: Keeping, directory: Path) -> None:
 _misfits: list[tuple[str, str]] = []
 """Libraries that a seam doesn't fit: blind spots of every session of this process."""
 
+_seams: list[str] = []
+"""Other packages' seams that are installed in this process."""
+
 
 @functools.cache
 def _install() -> None:
-    install(lambda what, detail: _misfits.append((what, detail)))
+    part = prepared()
+    seams, lost = (part.seams, []) if part is not None else found(options.current().seams)
+    _seams.extend(seam.name for seam in seams)
+    _misfits.extend(("seam", why) for why in lost)
+    install(lambda what, detail: _misfits.append((what, detail)), seams)
     loops = sys.modules.get("replay.runtime.loops")
     if loops is not None:
         loops.adopt_running_loop()

@@ -1,4 +1,5 @@
-"""Where trials run: on this machine, or on a cluster that is there already. The trial is the same.
+"""Where trials run: on this machine, on a cluster that is there already, or where another package runs them
+(docs/plugins.md). The trial is the same.
 
 | engine | address | what a lost worker means |
 |---|---|---|
@@ -18,12 +19,19 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from replay.corpus import local
 from replay.corpus.trial import Trial, Trials
 from replay.limits import Limits
 from replay.model.errors import UsageError
+from replay.model.extensions import added
+
+Engine: TypeAlias = Callable[[Sequence[str], str | None, Limits], Iterator[Trial]]
+"""Absolute paths and URLs, the address that was given, limits of each trial -> each of them once, as it is done.
+
+A worker calls `attempt(path, limits.seconds, limits.memory)`; of what comes back `outcome` makes the trial.
+"""
 
 ENGINES: Final = ("local", "ray", "dask")
 _AGAIN: Final = 3
@@ -38,15 +46,29 @@ def tried(
     """Each of `paths` once, in the order in which they are done.
 
     Args:
-        engine: one of ENGINES. address: of the cluster. workers: how many, where they are local.
+        engine: one of ENGINES, or one that another package adds. address: of the cluster.
+        workers: how many, where they are local.
 
     Raises:
-        UsageError: the engine isn't installed, or no cluster answers.
+        UsageError: there is no such engine, it isn't installed, or no cluster answers.
     """
     if engine == "local":
         return local.tried(paths, workers, limits)
     wanted = [path if "://" in path else os.path.abspath(path) for path in dict.fromkeys(paths)]
-    return (_ray if engine == "ray" else _dask)(wanted, address, limits)
+    return _engine(engine)(wanted, address, limits)
+
+
+def _engine(name: str) -> Engine:
+    if name in ENGINES:
+        return _ray if name == "ray" else _dask
+    others = added("engines")
+    if name not in others:
+        raise UsageError(f"no such engine: {name}", hint=f"there are {', '.join(sorted({*ENGINES, *others}))}")
+    try:
+        found: Engine = others[name]()
+    except Exception as error:  # another package's code
+        raise UsageError(f"engine {name}: {type(error).__name__}: {error}", hint="its package is broken") from None
+    return found
 
 
 _here = threading.local()
@@ -87,7 +109,7 @@ def _ray(paths: Sequence[str], address: str | None, limits: Limits) -> Iterator[
                 return
             ready, _ = ray.wait(list(going), num_returns=1)
             for each in ready:
-                yield _outcome(going.pop(each), partial(ray.get, each))
+                yield outcome(going.pop(each), partial(ray.get, each))
     finally:
         if mine:
             ray.shutdown()
@@ -113,11 +135,12 @@ def _dask(paths: Sequence[str], address: str | None, limits: Limits) -> Iterator
         tasks = client.map(attempt, paths, seconds=limits.seconds, memory=limits.memory, pure=False, retries=_AGAIN)
         of = {task.key: path for task, path in zip(tasks, paths, strict=True)}
         for task in distributed.as_completed(tasks, loop=client.loop):
-            yield _outcome(of.pop(task.key), task.result)
+            yield outcome(of.pop(task.key), task.result)
             task.release()
 
 
-def _outcome(path: str, result: Callable[[], dict[str, Any]]) -> Trial:
+def outcome(path: str, result: Callable[[], dict[str, Any]]) -> Trial:
+    """The trial of which `result` gets what `attempt` returned; where it raises, its worker was lost."""
     try:
         return Trial(**result())
     except Exception as error:  # of the cluster: a trial raises nothing

@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import Distribution, distributions, version
 from typing import Any, Literal
 
+from replay.model.extensions import added
 from replay.runtime.natives import NATIVE
 from replay.runtime.walls import syscalls
+from replay.seams import Target, _added
 from replay.seams.registry import SEAMS
 
 State = Literal["seam", "named", "unknown"]
@@ -48,20 +50,27 @@ def summary() -> dict[str, str]:
 
 def libraries() -> list[Library]:
     """The installed ones that matter here, by state and name."""
-    covered = {target.module.partition(".")[0]: seam for seam in SEAMS for target in seam.targets}
+    theirs, _ = _added.found(added("seams"))
+    covered = {
+        _top(target): f"seam {seam.name}, where it is named (--seam)" for seam in theirs for target in seam.targets
+    }
+    covered |= {_top(target): f"seam {seam.name}, tried with {seam.tried}" for seam in SEAMS for target in seam.targets}
     native = {name.partition(".")[0]: why for name, why in NATIVE.items()}
     found: dict[str, Library] = {}
     for each in distributions():
         name, number = each.metadata["Name"], each.version
         for module in _modules(each):
             if module in covered:
-                seam = covered[module]
-                found[name] = Library(name, number, "seam", f"seam {seam.name}, tried with {seam.tried}")
+                found[name] = Library(name, number, "seam", covered[module])
             elif module in native:
                 found.setdefault(name, Library(name, number, "named", native[module]))
         if name not in found and any(map(_connects, _extensions(each))):
             found[name] = Library(name, number, "unknown", "its native code names connect() and getaddrinfo()")
     return sorted(found.values(), key=lambda each: (_STATES.index(each.state), each.name.lower()))
+
+
+def _top(target: Target) -> str:
+    return target.module.partition(".")[0]
 
 
 def _modules(distribution: Distribution) -> set[str]:

@@ -12,6 +12,7 @@ from replay import process
 from replay.model.errors import BeginningLost, CassetteDamaged, NotReplayable
 from replay.runtime.descent import environment
 from replay.runtime.environ import PROXY
+from replay.seams._added import required
 
 if TYPE_CHECKING:
     from replay.cassette.reader import Reader
@@ -64,7 +65,7 @@ class Beginning:
         """What to run, and where: `command` and `cwd`, or as it was recorded.
 
         Raises:
-            NotReplayable: it can't be contained.
+            NotReplayable: it can't be contained. SeamMissing: its recording had a seam that isn't here.
         """
         argv = list(command) if command else recorded_command(self.header, self.cassette)
         # what is typed here means the program that lies here, not one of that name where it was recorded
@@ -72,6 +73,10 @@ class Beginning:
         if not os.path.isdir(directory):
             directory = os.getcwd()
         process.check_replayable(argv, directory)
+        if os.path.dirname(process.found(argv[0]) or "") == os.path.dirname(
+            sys.executable
+        ):  # another Python finds out by itself
+            required(self.header.get("seams", ()))
         return argv, directory
 
     def environment(self) -> tuple[dict[str, str], dict[str, str | None]]:

@@ -83,6 +83,7 @@ def record_command(
     redact: str | None = None,
     keeping: Keeping = ALWAYS,
     encrypt: Sequence[str] = (),
+    seams: Sequence[str] = (),
     propagate: str = "auto",
     warn: Callable[[str], None] = _nobody,
 ) -> Recording:
@@ -101,6 +102,7 @@ def record_command(
         sign: a file with a private ed25519 key, for the cassettes; the program isn't told of it.
         keeping: whether it is recorded, and what becomes of it (docs/production.md).
         encrypt: age recipients, or files of them: nobody else can read the cassettes when the program has ended.
+        seams: names of seams that other packages add, installed behind ours (docs/plugins.md).
         warn: told before the program starts that nothing can be written at `path`; it runs all the same.
 
     Raises:
@@ -154,6 +156,7 @@ def record_command(
         "startup": facts.startup_variables(environ),
         "timezone": facts.timezone(),
         **({} if redact is None else {"redact": redact}),
+        **({"seams": list(seams)} if seams else {}),
         "trace": traceparent.begin(environ.get("TRACEPARENT"), originals.urandom(24), propagate).to_header(),
     }
     spec: Spec = {

@@ -159,6 +159,12 @@ class NotReplayable(ReplayError):
     slug = "not-replayable"
 
 
+class SeamMissing(ReplayError):
+    """The recording was made with a seam of another package, and that can't be had here."""
+
+    slug = "seam-missing"
+
+
 class NotImportable(ReplayError):
     """Nothing in the file is of a kind that `replay import` knows."""
 

@@ -11,7 +11,7 @@ def added(group: str) -> dict[str, Callable[[], Any]]:
     """Name -> what loads it, of the entry points of `replay.<group>`.
 
     Args:
-        group: `importers`, `exporters`, `dialects` or `redactors`.
+        group: `importers`, `exporters`, `dialects`, `redactors`, `seams` or `engines`.
     """
     from importlib.metadata import entry_points
 

@@ -6,7 +6,7 @@ would run its own first lines (locks it takes, clocks it reads) outside of the r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from replay.boundary.imports import on_import
@@ -30,19 +30,25 @@ from replay.seams import registry
 
 if TYPE_CHECKING:
     from replay.runtime.trace import Trace
+    from replay.seams._seam import Seam
 
 
 _ahead = False
 
 
-def install(blind: Callable[[str, str], None]) -> None:
+def install(blind: Callable[[str, str], None], seams: Iterable[Seam] = ()) -> None:
     """Clock, chance, environment, threads now; asyncio and the seams when their libraries are imported.
 
     Args:
         blind: told of libraries that a seam doesn't fit: (what, detail).
+        seams: other packages', behind ours.
     """
-    if _ahead:  # for a replay, which tells nobody of blind spots
-        return
+    if not _ahead:  # for a replay, which tells nobody of blind spots
+        _install(blind)
+    registry.add(seams)
+
+
+def _install(blind: Callable[[str, str], None]) -> None:
     ambient.install()
     chance.install()
     native_ids.install()

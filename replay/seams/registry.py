@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
@@ -440,6 +440,7 @@ SEAMS: tuple[Seam, ...] = (
 _listeners: list[Blind] = []
 _misfits: list[str] = []
 _installed = False
+_added: list[Seam] = []
 
 
 def install(blind: Blind) -> None:
@@ -456,6 +457,16 @@ def install(blind: Blind) -> None:
         return
     _installed = True
     for seam in SEAMS:
+        for target in seam.targets:
+            on_import(target.module, partial(_fit, seam, target))
+
+
+def add(seams: Iterable[Seam]) -> None:
+    """Install other packages' seams behind ours, each once."""
+    for seam in seams:
+        if seam in _added:
+            continue
+        _added.append(seam)
         for target in seam.targets:
             on_import(target.module, partial(_fit, seam, target))
 

@@ -30,10 +30,10 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def cli(beside: Path | None, *words: object, code: int = 0) -> Done:
+def cli(beside: Path | None, *words: object, code: int = 0, cwd: Path | None = None) -> Done:
     env = {**os.environ, "PYTHONPATH": os.fspath(beside or "")}
     command = [REPLAY, *(str(word) for word in words)]
-    done = subprocess.run(command, capture_output=True, check=False, env=env, timeout=120)
+    done = subprocess.run(command, capture_output=True, check=False, env=env, timeout=120, cwd=cwd)
     assert done.returncode == code, shown(done)
     return done
 
@@ -73,6 +73,95 @@ def test_a_redactor(beside: Path, tmp_path: Path) -> None:
     assert (leak["detector"], leak["size"]) == ("bugle-customer", 10)
     missing = cli(None, "scan", "--redact", tmp_path / "rules.toml", tmp_path / "a.txt", code=129)
     assert b"the name that a package gave it" in missing.stderr
+
+
+HORN = """
+import ctypes
+
+def blow(tune):
+    echo = ctypes.create_string_buffer(8)
+    ctypes.CDLL(None).getentropy(echo, 8)
+    return f"{tune} {echo.raw.hex()}"
+"""
+PROGRAM = "import bugle; print(bugle.blow('taps')); print(bugle.blow('reveille'))"
+BLOCK = """
+import bugle, replay
+with replay.record("block.cassette"):
+    print(bugle.blow("taps"))
+"""
+PARENT = "import subprocess, sys; subprocess.run([sys.executable, 'agent.py'], check=True)"
+
+
+@pytest.fixture
+def band(tmp_path: Path) -> Path:
+    """A directory with a library whose answers nothing of ours sees, and programs that use it."""
+    for name, text in (("bugle.py", HORN), ("agent.py", PROGRAM), ("block.py", BLOCK), ("parent.py", PARENT)):
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def recorded(beside: Path | None, band: Path, program: str, *words: str) -> Done:
+    return cli(beside, "record", *words, "-o", band / "a.cassette", "--", sys.executable, program, cwd=band)
+
+
+def played(beside: Path | None, cassette: Path, code: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(cli(beside, "run", "--json", cassette, code=code).stdout)
+    return found
+
+
+def test_a_seam(beside: Path, band: Path) -> None:
+    said = recorded(beside, band, "agent.py", "--seam", "bugle").stdout
+    told = json.loads(cli(beside, "show", "--json", band / "a.cassette").stdout)
+    assert told["cassette"]["seams"] == ["bugle"]
+    calls = [event for event in told["events"] if event["kind"] == "bugle"]
+    assert [event["request"] for event in calls] == [{"tune": "taps"}, {"tune": "reveille"}]
+    assert [event["response"] for event in calls] == said.decode().split("\n")[:2]
+    assert played(beside, band / "a.cassette")["identical"]
+    # what it is for: without the seam no replay has the same echo
+    (band / "a.cassette").unlink()
+    recorded(beside, band, "agent.py")
+    assert not played(beside, band / "a.cassette", code=1)["identical"]
+
+
+def test_a_seam_that_is_missing(beside: Path, band: Path) -> None:
+    recorded(beside, band, "agent.py", "--seam", "bugle")
+    refused = cli(None, "run", band / "a.cassette", code=125)
+    assert b"recorded with a seam that isn't here: no installed package adds a seam named bugle" in refused.stderr
+    assert b"[seam-missing]" in refused.stderr
+    judged = json.loads(cli(None, "test", "--json", band / "a.cassette", code=125).stdout)
+    assert "[seam-missing]" in judged["trials"][0]["reason"]
+    (band / "a.cassette").unlink()
+    done = recorded(None, band, "agent.py", "--seam", "bugle")  # the program is run and recorded all the same
+    assert b"no installed package adds a seam named bugle" in done.stderr
+    assert "seams" not in json.loads(cli(None, "show", "--json", band / "a.cassette").stdout)["cassette"]
+
+
+def test_a_seam_in_a_child_and_in_a_block(beside: Path, band: Path) -> None:
+    recorded(beside, band, "parent.py", "--seam", "bugle")
+    child = band / "a.d" / "1.cassette"
+    assert json.loads(cli(beside, "show", "--json", child).stdout)["cassette"]["seams"] == ["bugle"]
+    assert played(beside, child)["identical"]
+    env = {**os.environ, "PYTHONPATH": str(beside), "REPLAY_SEAMS": "bugle"}
+    subprocess.run([sys.executable, "block.py"], cwd=band, env=env, check=True, capture_output=True, timeout=60)
+    assert json.loads(cli(beside, "show", "--json", band / "block.cassette").stdout)["cassette"]["seams"] == ["bugle"]
+    assert played(beside, band / "block.cassette")["identical"]
+
+
+def test_an_engine(beside: Path, band: Path) -> None:
+    recorded(beside, band, "agent.py", "--seam", "bugle")
+    (band / "broken.cassette").write_bytes(b"not one")
+    judged = json.loads(
+        cli(
+            beside, "test", "--json", "--engine", "fleet", band / "a.cassette", band / "broken.cassette", code=125
+        ).stdout
+    )
+    assert {Path(each["cassette"]).name: each["status"] for each in judged["trials"]} == {
+        "a.cassette": "same", "broken.cassette": "unjudged",
+    }  # fmt: skip
+    missing = cli(None, "test", "--engine", "fleet", band / "a.cassette", code=129)
+    assert b"no such engine: fleet (there are dask, local, ray)" in missing.stderr
+    lost = cli(beside, "test", "--json", "--engine", "fleet", "--address", "true", band / "a.cassette", code=125)
+    assert b"its worker was lost" in lost.stdout
 
 
 def test_what_is_broken_says_so(tmp_path: Path) -> None:

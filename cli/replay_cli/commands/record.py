@@ -37,6 +37,9 @@ from replay_cli.render.text import one_line, plural
     type=click.Path(dir_okay=False),
     help="Sign the cassettes at the end, with this private key (`replay keygen`).",
 )
+@click.option(
+    "--seam", "seams", multiple=True, metavar="NAME", help="A seam that another package adds; may be repeated."
+)
 @click.option("--redact", metavar="F", help="A TOML file: what is a secret besides what looks like one.")
 @click.option(
     "--flight-recorder", metavar="SIZE", help="Keep the newest events only (64MB), saved on failure or signal."
@@ -65,6 +68,7 @@ def command(
     audit: bool,
     threads: Literal["order", "strict"] | None,
     sign: str | None,
+    seams: tuple[str, ...],
     redact: str | None,
     flight_recorder: str | None,
     sample: str | None,
@@ -101,6 +105,7 @@ def command(
             sign=sign or known.sign,
             encrypt=encrypt or known.encrypt,
             redact=redact or known.redact,
+            seams=seams or known.seams,
             keeping=keeping,
             warn=_warn,
         )

@@ -12,7 +12,7 @@ import click
 from replay.boundary import originals
 from replay.cassette.directory import default_directory
 from replay.corpus.causes import Cause, causes
-from replay.corpus.engines import ENGINES, tried
+from replay.corpus.engines import tried
 from replay.corpus.junit import junit
 from replay.corpus.trial import Trial
 from replay.limits import Limits
@@ -38,7 +38,12 @@ class _Size(click.ParamType[int]):
 @click.command("test")
 @click.argument("places", metavar="[CASSETTE|DIR|URL]...", nargs=-1)
 @click.option("-n", "workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes that try.")
-@click.option("--engine", type=click.Choice(ENGINES), default="local", help="Where they are tried: here, or a cluster.")
+@click.option(
+    "--engine",
+    metavar="NAME",
+    default="local",
+    help="Where they are tried: local, ray, dask, or what another package adds.",
+)
 @click.option("--address", metavar="HOST:PORT", help="Of the cluster [default: what its own library finds].")
 @click.option("--junitxml", metavar="FILE", type=click.Path(dir_okay=False), help="Write a JUnit report.")
 @click.option(
