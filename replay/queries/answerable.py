@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from replay.forensics import owners
+from replay.model.errors import UsageError
 from replay.model.event import Event
 
 _CODEOWNERS = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 """Where it may be, in the order in which GitHub looks."""
+
+
+def rules(file: Path | None) -> list[owners.Rule]:
+    """Of a file that says who owns what (docs/triage.md). Raises UsageError."""
+    try:
+        return [] if file is None else owners.rules(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--owners {file}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def answerable(header: Mapping[str, Any], known: Sequence[owners.Rule] = ()) -> Callable[[Event], list[owners.Owner]]:

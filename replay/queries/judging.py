@@ -3,7 +3,7 @@ again. The answers are what the commands of these names print as `--json`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from replay.diff.compare import diff as compared
 from replay.diff.pairs import Pair
@@ -14,6 +14,8 @@ from replay.forensics.trail import Index, Trail
 from replay.forensics.triage import triage as triaged
 from replay.forensics.why import why as explained
 from replay.launch.replaying import run as executed
+from replay.launch.starting import alone
+from replay.limits import Limits
 from replay.model.errors import QueryInvalid, UsageError
 from replay.queries import documents, plain
 from replay.queries.answerable import answerable
@@ -23,6 +25,9 @@ from replay.queries.looking import Limit, Name, Number, Offset
 from replay.queries.params import Say
 from replay.queries.related import related
 from replay.semantics.memory import stores
+
+_SECONDS: Final = 300.0
+"""Of a re-execution, after which it is ended."""
 
 
 def context(
@@ -174,7 +179,8 @@ def run(
     if not library.may_run:
         raise QueryInvalid("nothing is executed again here", hint="start the server with --run")
     place = library.place(cassette)
-    found = executed(place.path, until=until, match="lenient" if match == "lenient" else "strict")
+    how: Any = match
+    found = executed(place.path, until=until, match=how, start=alone(Limits(_SECONDS)))
     document = {**plain.mapped(found.to_json()), "cassette": place.name}
     for name in ("stdout", "stderr"):
         document[name] = getattr(found, name).decode("utf-8", "backslashreplace")

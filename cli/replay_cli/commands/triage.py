@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from replay.forensics import owners
 from replay.forensics.triage import triage
 from replay.queries import contents, labels
-from replay.queries.answerable import answerable
+from replay.queries.answerable import answerable, rules
 from replay_cli import console, exits, options
 
 
@@ -33,7 +32,7 @@ def command(cassette: str, file: Path | None, policy: str | None) -> int:
 
     Exits with 1 where something speaks for one of the four, with 0 where nothing does.
     """
-    known = _rules(file)
+    known = rules(file)
     with contents.open_(cassette) as opened:
         found = triage(opened.events, answerable(opened.header, known), labels.of_file(policy))
         damage = contents.damage_of(opened)
@@ -46,10 +45,3 @@ def command(cassette: str, file: Path | None, policy: str | None) -> int:
     if damage is not None:
         raise damage
     return exits.SAME if found.verdict == "none" else exits.DIFFERENT
-
-
-def _rules(file: Path | None) -> list[owners.Rule]:
-    try:
-        return [] if file is None else owners.rules(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"--owners {file}: {getattr(error, 'strerror', None) or error}") from None
