@@ -18,7 +18,7 @@ from mcp.client.stdio import stdio_client
 from replay.assistant.server import ROOM
 from replay.queries.table import QUERIES
 from tests.cli import cassettes
-from tests.docs.walkthrough import desk
+from tests.support.desk import desk
 from tests.support.e2e import cli
 from tests.support.hostile import PAYLOADS, hostile
 
@@ -107,13 +107,9 @@ def test_a_client_of_the_newest_protocol_comes_to_terms(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_an_incident_is_solved_from_the_list_to_the_execution() -> None:
+def test_an_incident_is_solved_from_the_list_to_the_execution(tmp_path: Path) -> None:
     """The desk of docs/incident.md: what a page said in ticket 17 became a note, which ticket 41 followed."""
-    with desk() as (directory, env):
-        for ticket in ("17", "41"):
-            words = ["record", "-o", f"{ticket}.cassette", "--", sys.executable, "desk.py", f"tickets/{ticket}.txt"]
-            done = cli(*words, cwd=directory, env=env)
-            assert done.returncode == 0, done.stderr
+    with desk(tmp_path, ("17", "41")) as (directory, env):
 
         async def script(session: ClientSession) -> None:
             rows = (await told(session, "list"))["cassettes"]
