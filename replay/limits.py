@@ -7,7 +7,7 @@ import select
 import signal
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -25,6 +25,10 @@ class Limits:
 
     seconds: float | None = None
     memory: int | None = None
+
+    def taking(self, seconds: float | None) -> Limits:
+        """The same with another time."""
+        return replace(self, seconds=seconds)
 
     def watch(self, pid: int) -> Watch:
         """Kill that process when it passes one of them; use it as a context for as long as the process runs."""
@@ -74,7 +78,7 @@ class Watch:
                 return
             if until is not None and originals.monotonic() >= until:
                 self._reached = f"it ran longer than {limits.seconds:g} s"
-            elif limits.memory is not None and _resident(self._pid) > limits.memory:
+            elif limits.memory is not None and resident(self._pid) > limits.memory:
                 self._reached = f"it took more than {limits.memory / (1 << 20):.0f} MiB of memory"
             if self._reached is not None:
                 with suppress(OSError):
@@ -82,7 +86,8 @@ class Watch:
                 return
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
+    """Bytes that process has in memory; 0 where nobody says."""
     try:
         with open(f"/proc/{pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * _PAGE

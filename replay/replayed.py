@@ -40,6 +40,7 @@ from replay.runtime.debugging import Debugger
 from replay.runtime.holes import Hole, Holes, addresses
 from replay.runtime.install import install, trace_to
 from replay.runtime.sandbox import Sandbox
+from replay.runtime.stepping import Stepper
 from replay.runtime.trace import Trace
 from replay.runtime.walls.build import build
 from replay.seams._added import required
@@ -61,7 +62,7 @@ class ReplayedProcess(descent.Descent):
         self._log = Log(spec["scratch"])
         self._holes = Holes(spec.get("allow", ()), addresses)
         self._sandbox = Sandbox(spec["scratch"], self._escape, self._holes, self._through)
-        self._debugger = None if spec.get("pdb") is None else Debugger(spec["pdb"])
+        self._debugger = _debugger(spec)
         reader = self._take(spec["cassette"])
         if reader.header.get("threads") == "strict" and not spec.get("part"):
             locks.take_in_cached_properties()
@@ -235,6 +236,13 @@ class ReplayedProcess(descent.Descent):
         document["drifted"] = [[drift.event, _text([drift.request, drift.body])] for drift in verdict.drifted]
         with nobody(), open(self._spec["verdict"], "w", encoding="utf-8") as file:
             json.dump(document, file, default=repr)
+
+
+def _debugger(spec: Mapping[str, Any]) -> Debugger | Stepper | None:
+    """What stops it at events, if anything does."""
+    if spec.get("stepping") is not None:
+        return Stepper(**spec["stepping"])
+    return None if spec.get("pdb") is None else Debugger(spec["pdb"])
 
 
 def replaced_in(header: Mapping[str, Any]) -> frozenset[int]:

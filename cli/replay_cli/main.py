@@ -19,6 +19,7 @@ from replay_cli.lazy import Commands, PipeClosed
 COMMANDS: dict[str, str] = {
     "record": "Run a Python program and record everything nondeterministic it reads.",
     "run": "Re-execute a recording: offline, touching nothing, the same execution or the first difference.",
+    "debug": "A debugger over time: step forward and back over events, print values, find when something began.",
     "ls": "Cassettes: when, program, outcome, events, blind spots.",
     "show": "The action path as a timeline; one event whole.",
     "context": "The model's window at a call, each message with where it came from; what changed in it since the last.",

@@ -117,11 +117,12 @@ def run(
 
 def _crossing(reader: Reader, event: int) -> int:
     """That event, or the next one that isn't only a read of clock, chance or environment: there it can be stopped."""
-    later = (number for number in range(max(event, 0), len(reader)) if _stops(reader.event(number)))
+    later = (number for number in range(max(event, 0), len(reader)) if stops_at(reader.event(number)))
     return event if event < 0 else next(later, event)
 
 
-def _stops(event: Event) -> bool:
+def stops_at(event: Event) -> bool:
+    """Whether a debugger can stop at that event: it isn't only a read of clock, chance or environment."""
     return event.effect != "draw" and event.kind != "env"
 
 

@@ -403,8 +403,8 @@ class Player(Door):
                 if not (self._lenient and likely):
                     self._diverge(lane, entry, f"{call.kind} {call.name}", call, frame)
                 self.drifts.asked(entry, got, frame)
-        if self.debugger is not None and entry.event == self.debugger.at:
-            self._debug(frame, f"event {entry.event}: {call.kind} {call.name}", entry.event)
+        if self.debugger is not None and self.debugger.wants(entry.event):
+            self._debug(frame, f"event {entry.event}: {call.kind} {call.name}", entry)
         call.event = entry.event
         self.call_count += 1
         if kind == TOOL:
@@ -570,14 +570,17 @@ class Player(Door):
             if tool is not None:
                 found = replace(found, reason=f"{found.reason}, inside tool {tool}")
         if self.debugger is not None:
-            self._debug(frame, f"here it goes another way: {found.reason}", None)
+            self.debugger.stop(frame, f"here it goes another way: {found.reason}", found.event, differs=True)
         self.end(found)
 
-    def _debug(self, frame: FrameType | None, why: str, event: int | None) -> None:
-        """Somebody looks around; where they have seen enough, the replay ends before that event."""
+    def _debug(self, frame: FrameType | None, why: str, entry: Entry) -> None:
+        """Somebody looks around, in the event's turn: all that came before has been done, by other lanes, too. Where
+        they have seen enough, the replay ends before it."""
         assert self.debugger is not None
-        if self.debugger.stop(frame, why) and event is not None:
-            self.verdict.until = event
+        if self.tape.head() is not entry:
+            self._await_turn(entry)
+        if self.debugger.wants(entry.event) and self.debugger.stop(frame, why, entry.event, differs=False):
+            self.verdict.until = entry.event
             self._cut(asked=True)
 
     def _rest(self) -> NoReturn:
@@ -609,11 +612,10 @@ class Player(Door):
 
 
 class Debugger(Protocol):
-    """`replay.runtime.debugging`: `at` is the event at which it is to stop; `stop` says whether that was all."""
+    """`replay.runtime.debugging`, `stepping`: whether it is to stop at an event; `stop` says whether that was all."""
 
-    @property
-    def at(self) -> int: ...
-    def stop(self, frame: FrameType | None, why: str) -> bool: ...
+    def wants(self, event: int) -> bool: ...
+    def stop(self, frame: FrameType | None, why: str, event: int | None, *, differs: bool) -> bool: ...
 
 
 def _no_loop() -> NoReturn:

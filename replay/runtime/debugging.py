@@ -43,11 +43,15 @@ class Debugger:
     def __init__(self, at: int) -> None:
         from fcntl import F_DUPFD_CLOEXEC, fcntl
 
-        self.at = at
+        self._at = at
         self._in = Lines(fcntl(0, F_DUPFD_CLOEXEC, _HIGH))
         self._out = os.fdopen(fcntl(1, F_DUPFD_CLOEXEC, _HIGH), "w", encoding="utf-8", errors="replace")
 
-    def stop(self, frame: FrameType | None, why: str) -> bool:
+    def wants(self, event: int) -> bool:
+        """Whether it is to stop there."""
+        return event == self._at
+
+    def stop(self, frame: FrameType | None, why: str, event: int | None, *, differs: bool) -> bool:
         """Let somebody look around. Whether the replay is to end here."""
         program = sites.program_frame(frame)
         if program is None:
