@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from replay.cassette.reader import Reader
 from replay.model.errors import UsageError
+from replay.queries.words.brief import arguments
 from replay.timeline.session import Place, Session, Value, When
-from replay_cli.render.brief import arguments
 from replay_cli.render.text import block, one_line, plural
 
 _AT: Final = re.compile(r"^(?P<what>.*\S)\s+at\s+(?P<event>\d+)$", re.DOTALL)
