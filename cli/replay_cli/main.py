@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "why": "What accounts for a decision or a call, ranked, with the evidence.",
     "triage": "Evidence for and against four things that may have gone wrong, and who answers for it.",
     "mcp": "An MCP server on stdin and stdout, with which a coding assistant investigates an incident.",
+    "report": "An incident as one page, for people who never saw this tool.",
     "import": "Recordings and transcripts of agents, from elsewhere, as cassettes.",
     "export": "A cassette as something that other programs read.",
     "fork": "Execute a recording again with an answer changed, into a new recording.",

@@ -9,6 +9,7 @@ made by `replay_cli.console` only.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
@@ -32,6 +33,26 @@ def one_line(text: str, width: int | None = None) -> str:
     if width is not None and len(safe) > width:
         return safe[: max(width - 1, 0)] + "…"
     return safe
+
+
+def pieces(text: str) -> Iterator[tuple[str, bool]]:
+    """`text` with its line breaks and tabs, in pieces: what is text, and what was made visible (True).
+
+    >>> list(pieces("a\\x00b"))
+    [('a', False), ('\\\\x00', True), ('b', False)]
+    """
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n")):
+        if number:
+            yield "\n", False
+        done = 0
+        for match in _UNSAFE.finditer(line):
+            if match.group() != "\t":
+                if match.start() > done:
+                    yield line[done : match.start()], False
+                yield _escaped(match), True
+                done = match.end()
+        if done < len(line):
+            yield line[done:], False
 
 
 def block(text: str) -> str:
