@@ -45,7 +45,7 @@ def pieces(text: str) -> Iterator[tuple[str, bool]]:
         if number:
             yield "\n", False
         done = 0
-        for match in _UNSAFE.finditer(line):
+        for match in UNSAFE.finditer(line):
             if match.group() != "\t":
                 if match.start() > done:
                     yield line[done : match.start()], False

@@ -10,13 +10,21 @@ _VOID = frozenset({"meta", "br", "input"})
 
 @dataclass
 class Element:
-    """One element. `text`: what stands in it directly."""
+    """One element, and what stands in it, in order."""
 
     name: str
     attributes: dict[str, str | None]
     above: Element | None
-    text: str = ""
-    inner: list[Element] = field(default_factory=list["Element"])
+    parts: list[str | Element] = field(default_factory=list["str | Element"])
+
+    @property
+    def text(self) -> str:
+        """What stands in it directly."""
+        return "".join(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def inner(self) -> list[Element]:
+        return [part for part in self.parts if isinstance(part, Element)]
 
     @property
     def classes(self) -> set[str]:
@@ -31,7 +39,7 @@ class Element:
 
     def whole(self) -> str:
         """Its text and that of what is in it."""
-        return self.text + "".join(inner.whole() for inner in self.inner)
+        return "".join(part if isinstance(part, str) else part.whole() for part in self.parts)
 
 
 class _Parser(HTMLParser):
@@ -42,12 +50,12 @@ class _Parser(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         made = Element(tag, dict(attrs), self.now)
-        self.now.inner.append(made)
+        self.now.parts.append(made)
         if tag not in _VOID:
             self.now = made
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.now.inner.append(Element(tag, dict(attrs), self.now))
+        self.now.parts.append(Element(tag, dict(attrs), self.now))
 
     def handle_endtag(self, tag: str) -> None:
         if self.now.name != tag or self.now.above is None:
@@ -56,7 +64,7 @@ class _Parser(HTMLParser):
             self.now = self.now.above
 
     def handle_data(self, data: str) -> None:
-        self.now.text += data
+        self.now.parts.append(data)
 
     def handle_comment(self, data: str) -> None:
         self.wrong.append(f"<!--{data}")

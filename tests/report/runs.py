@@ -25,8 +25,9 @@ def long(path: Path, events: int) -> Path:
     first = list(agent.messages)
     written = 0
     while written < events - 4:
-        agent.asks(("search", {"query": text(4)}), text=text(30))
-        agent.tool("search", "read", {"query": text(4)}, text(130), owner="support")
+        query = {"query": text(4)}
+        agent.asks(("search", query), text=text(30))
+        agent.tool("search", "read", query, text(130), owner="support")
         agent.event(
             "http", "GET", "read", {"method": "GET", "url": f"http://shop/{written}", "headers": []}, {"status": 200}
         )
