@@ -34,7 +34,9 @@ from replay_cli import console, exits, options
 @click.option("--force", is_flag=True, help="Overwrite F.")
 @options.reads
 def command(cassette: str, output: str, file: str | None, earlier: tuple[str, ...], force: bool, **given: Any) -> int:
-    """An incident as one page: verdict and owners, what happened, why, context, memory, effects, what wasn't seen.
+    """An incident as one page, for people who never saw this tool.
+
+    Verdict and owners, what happened, why, what the model had read, memory, effects, and what the recording didn't see.
 
     F is one HTML file. It asks nothing of any network, and whatever was recorded stands in it as text: who gets it by
     mail can open it, read it without knowing this tool, and print it. Readable by nobody else than you, as the
