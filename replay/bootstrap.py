@@ -16,9 +16,6 @@ from replay.boundary import originals
 from replay.model.errors import ReplayError
 from replay.runtime import locks
 
-STOPPED = 90
-"""Exit code of a replayed process that ended itself: its verdict says why."""
-
 PROBED = 42
 """Exit code of an interpreter that was only asked whether it can be reached."""
 

@@ -17,8 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from replay import reenter
-from replay.bootstrap import STOPPED
+from replay import part
 from replay.boundary import interrupts, originals, sites
 from replay.boundary.door import Call
 from replay.boundary.imports import on_import
@@ -32,6 +31,7 @@ from replay.model.verdict import Verdict
 from replay.player.divergence import Facts
 from replay.player.frames import decoded, environment_of, first_replaced
 from replay.player.player import Player
+from replay.player.stopped import STOPPED
 from replay.player.strict import StrictPlayer
 from replay.player.tape import Frame
 from replay.runtime import around, chance, descent, facts, files, inputs, locks, outputs, threads, tracebacks
@@ -74,10 +74,11 @@ class ReplayedProcess(descent.Descent):
             install(self.player.blind, seams)  # a part installs when its recording did: `session`
         descent.use(self)
         on_import("asyncio", self._use_loops)  # not earlier than it was imported in the recording
+        on_import("uvloop", _use_uvloop)
         entry = reader.header["entry"]
         if spec.get("part"):
             around.install(spec["scratch"])
-            reenter.prepare(reenter.Part(self.player, entry, reader.outcome, self._end_part, seams))
+            part.prepare(part.Part(self.player, entry, reader.outcome, self._end_part, seams))
             why = "the program ended before it came to the part that was recorded"
             atexit.register(lambda: self._write(self.player.never_began(why), None))
             self._enclose()
@@ -273,3 +274,9 @@ def _text(result: Any) -> str | None:
         return b64encode(pack(result)).decode()
     except NotStorable:
         return None
+
+
+def _use_uvloop(module: Any) -> None:
+    from replay.runtime import uvloops
+
+    uvloops.replay_uvloop(module)

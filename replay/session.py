@@ -33,11 +33,11 @@ from replay.cassette.keeping import Keeping, Kept
 from replay.cassette.redact.detectors import SIEVE
 from replay.cassette.redact.rules import Given
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, NotStorable, ReplayError
+from replay.part import prepared
 from replay.recorder.protection import Protection, protection
 from replay.recorder.recorder import Recorder
 from replay.recorder.start import start_recorder
 from replay.recorder.trouble import warn_on_stderr
-from replay.reenter import prepared
 from replay.runtime import blindspots, chance, facts, warm
 from replay.runtime.install import install
 from replay.seams._added import found

@@ -21,7 +21,8 @@ from typing import Final
 from replay.boundary import originals
 from replay.boundary.lanes import nobody
 from replay.cassette import frame as f
-from replay.cassette.directory import default_directory, url_of
+from replay.cassette.directory import default_directory
+from replay.cassette.urls import url_of
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable, ReplayError, UsageError
 
 PAUSES = (1.0, 4.0, 15.0)

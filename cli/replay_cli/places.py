@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from replay.cassette.directory import SUFFIX, cassettes, descendants, url_of
+from replay.cassette.directory import SUFFIX, cassettes, descendants
 from replay.cassette.remote import listed
+from replay.cassette.urls import url_of
 from replay.model.errors import CassetteMissing
 
 

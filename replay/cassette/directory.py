@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -12,17 +11,6 @@ from replay import options
 from replay.model.errors import CassetteMissing, ReplayError, UsageError
 
 SUFFIX: Final = ".cassette"
-
-_URL: Final = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.DOTALL)
-
-
-def url_of(name: str | os.PathLike[str]) -> str | None:
-    """The URL that `name` is, also where it went through a `Path`, which takes slashes away; None: it is none."""
-    found = _URL.fullmatch(os.fspath(name))
-    if found is None:
-        return None
-    scheme, rest = found.groups()
-    return f"file:///{rest}" if scheme == "file" else f"{scheme}://{rest}"
 
 
 def default_directory() -> Path:

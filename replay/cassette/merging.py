@@ -20,8 +20,8 @@ from replay.cassette.codec import EXT_DELTA, pack
 from replay.cassette.directory import SUFFIX
 from replay.cassette.disk import write_all
 from replay.cassette.finishing import finish
+from replay.cassette.locks import hold
 from replay.cassette.reader import Reader
-from replay.cassette.ring import hold
 from replay.cassette.scan import Scan
 from replay.cassette.sealing import Sign
 from replay.cassette.source import FileSource

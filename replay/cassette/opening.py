@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from replay.cassette.directory import url_of
 from replay.cassette.source import ByteSource, FileSource
+from replay.cassette.urls import url_of
 
 _START = 32
 PIECE = 4 << 20

@@ -16,9 +16,9 @@ from importlib import import_module
 from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
-from replay.cassette.directory import url_of
 from replay.cassette.lru import Recent
 from replay.cassette.source import ByteSource, FileSource
+from replay.cassette.urls import url_of
 from replay.model.errors import CassetteMissing, CassetteUnreadable
 
 BLOCK: Final = 64 * 1024

@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 
 from replay.cassette._msgpack import plain, unplain
 from replay.cassette.directory import ring_of
+from replay.cassette.locks import hold
 from replay.cassette.lru import Recent
 from replay.cassette.redact import Redactor
 from replay.cassette.repeats import BASES_BYTES
@@ -41,24 +42,6 @@ _STREAM = 2
 
 
 _NOT_SEARCHED: Final = "a compressed body that went on in the flight recorder's next part isn't searched for secrets"
-
-
-def hold(folder: str | os.PathLike[str], *, wait: bool = True) -> int:
-    """A descriptor of its lock, for as long as somebody writes the ring, or takes it over; the system lets go of it
-    where he dies.
-
-    Raises:
-        OSError: there is no such folder. BlockingIOError: another has it, and we don't `wait`.
-    """
-    import fcntl
-
-    fd = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd
 
 
 def _weight(begun: tuple[bytes, bytes | None]) -> int:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from replay import process
-from replay.bootstrap import STOPPED, Spec
+from replay.bootstrap import Spec
 from replay.cassette.finishing import finish
 from replay.cassette.reader import Reader
 from replay.fork import models
@@ -22,6 +22,7 @@ from replay.fork.plan import LIVE, Forked, Plan, Status
 from replay.launch.origin import Beginning
 from replay.launch.result import read_verdict
 from replay.model.errors import CassetteExists, NotForkable
+from replay.player.stopped import STOPPED
 from replay.process import Output
 from replay.runtime.holes import Holes, addresses
 from replay.runtime.walls.supervisor import Supervisor

@@ -9,7 +9,6 @@ from functools import partial
 from itertools import islice
 from typing import Any, NoReturn
 
-from replay.bootstrap import STOPPED
 from replay.boundary import interrupts, originals, sites
 from replay.boundary.door import Call
 from replay.boundary.lanes import Lane, become, nobody, running
@@ -29,6 +28,7 @@ from replay.model.inside import INSIDE
 from replay.model.verdict import Verdict
 from replay.player.frames import decoded
 from replay.player.player import Player
+from replay.player.stopped import STOPPED
 from replay.player.tape import Frame
 from replay.replayed import ReplayedProcess, replaced_in
 from replay.runtime import blindspots, facts, files, outputs, threads

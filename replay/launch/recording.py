@@ -257,7 +257,7 @@ def _landed(
 ) -> Recording:
     """The program with a flight recorder has ended: well, or so that its ring is saved."""
     from replay.cassette import merging
-    from replay.cassette.ring import hold
+    from replay.cassette.locks import hold
 
     folder = ring_of(path)
     held = hold(folder)

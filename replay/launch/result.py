@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from replay.bootstrap import STOPPED
 from replay.model.verdict import Asked, Candidate, Crossing, Divergence, Drift, Escape, HoleUse
+from replay.player.stopped import STOPPED
 
 if TYPE_CHECKING:
     from replay.runtime.walls.told import Told

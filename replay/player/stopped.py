@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import threading
 from types import FrameType
+from typing import Final
+
+STOPPED: Final = 90
+"""Exit code of a replayed process that ended itself: its verdict says why."""
 
 
 class Stopped(BaseException):

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from replay.cassette.cassette import Cassette
-from replay.cassette.directory import SUFFIX, url_of
+from replay.cassette.directory import SUFFIX
 from replay.cassette.family import header_at
 from replay.cassette.lru import Recent
 from replay.cassette.reader import Reader
+from replay.cassette.urls import url_of
 from replay.forensics.owners import Rule
 from replay.forensics.trust import Trust
 from replay.model.errors import CassetteMissing, UsageError

@@ -16,7 +16,6 @@ from typing import Any
 
 from replay.boundary import interrupts, lanes, originals
 from replay.boundary.door import Call
-from replay.boundary.imports import on_import
 from replay.boundary.lanes import Lane
 from replay.boundary.schedule import STOP
 from replay.runtime import tapping
@@ -341,10 +340,3 @@ def use_replay_loop(player: Any, kind: Any = None) -> None:
     unix: Any = asyncio.unix_events
     unix.SelectorEventLoop = kind
     unix._UnixDefaultEventLoopPolicy._loop_factory = kind
-    on_import("uvloop", _use_replay_uvloop)
-
-
-def _use_replay_uvloop(module: Any) -> None:
-    from replay.runtime import uvloops
-
-    uvloops.replay_uvloop(module)

@@ -18,7 +18,7 @@ from replay.boundary.door import Call
 from replay.boundary.lanes import running
 from replay.cassette.codec import pack
 from replay.model.errors import NotStorable
-from replay.reenter import Part, prepared
+from replay.part import Part, prepared
 from replay.servers.place import place_of
 
 Scope = Any

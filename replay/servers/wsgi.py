@@ -18,7 +18,7 @@ from typing import Any, Unpack
 from replay import session
 from replay.boundary.door import Call
 from replay.boundary.lanes import become, running
-from replay.reenter import Part, prepared
+from replay.part import Part, prepared
 from replay.servers.place import place_of
 
 Environ = dict[str, Any]

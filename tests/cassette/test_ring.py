@@ -15,9 +15,10 @@ import pytest
 from replay.cassette import frame as f
 from replay.cassette import merging
 from replay.cassette.directory import ring_of
+from replay.cassette.locks import hold
 from replay.cassette.reader import Reader
 from replay.cassette.redact import Redactor
-from replay.cassette.ring import PARTS, SMALLEST, Ring, hold
+from replay.cassette.ring import PARTS, SMALLEST, Ring
 from replay.cassette.verify import verify
 from replay.model.errors import CassetteDamaged, CassetteExists, CassetteMissing, NotStorable
 from replay.model.event import Site

@@ -18,7 +18,7 @@ import pytest
 from replay import uploading
 from replay.cassette import remote
 from replay.cassette.cassette import load
-from replay.cassette.directory import url_of
+from replay.cassette.urls import url_of
 from replay.cassette.verify import verify
 from replay.model.errors import CassetteExists, CassetteMissing, CassetteUnreadable
 from tests.cassette.recordings import add, begin

@@ -9,8 +9,9 @@ import click
 
 from replay import expect
 from replay.cassette.cassette import load
-from replay.cassette.directory import SUFFIX, cassettes, default_directory, url_of
+from replay.cassette.directory import SUFFIX, cassettes, default_directory
 from replay.cassette.remote import listed
+from replay.cassette.urls import url_of
 from replay.model.errors import CassetteMissing, ReplayError
 from replay.queries import contents, facts
 from replay_cli import console, exits, options
