@@ -80,7 +80,8 @@ def record(
     Args:
         path: the cassette; a new one in the cassette directory by default. Where there is something already, it is left
             as it is, and the recording gets the next free name beside it (`incident-2.cassette`), with a warning.
-        name, tags: for the header.
+        name: for the header.
+        tags: words with values to find it by, for the header.
         threads: `strict`: one thread at a time, so that data races in pure memory replay, too (docs/limits.md).
         redact: what is a secret besides what looks like one: a file of rules, or a table of them (docs/redaction.md).
         keep: what becomes of the recording: `flight_recorder="64MB"`, `sample=0.01`, `keep="on-failure"`,
@@ -163,7 +164,8 @@ def entrypoint(
 
     Args:
         directory: where the cassettes go; `$REPLAY_DIR`, else `.replay/`.
-        name, tags: for the headers; `name` defaults to the function's.
+        name: for the headers; the function's by default.
+        tags: for the headers.
         linger: seconds for which tasks, threads and jobs that outlive the call stay with it; 60 by default.
         redact: see `record`.
         keep: as for `record`.

@@ -36,9 +36,10 @@ class asgi:  # noqa: N801 - it is used like a function, and frameworks want a cl
     """An ASGI application whose every request is recorded into a cassette of its own.
 
     Args:
-        app: the application. where: `module:name`, or `module:make()`, by which a replay finds the application; looked
+        app: the application.
+        where: `module:name`, or `module:make()`, by which a replay finds the application; looked
             for in the program's modules by default.
-        directory, name, tags, linger: as for `replay.entrypoint`; `name` is the request's line by default.
+        options: `directory`, `name`, `tags`, `linger`: as `entrypoint`'s; `name` is the request's line by default.
 
     Example:
         app = replay.asgi(app)                  # any ASGI application

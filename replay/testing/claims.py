@@ -145,8 +145,11 @@ class Calls(Generic[T]):
         """There are so many of them; at least one by default.
 
         Args:
-            times: exactly so many. at_least, at_most: limits; both together are a range.
-            after, before: only those that began after, or before, some of the others did.
+            times: exactly so many.
+            at_least: a limit; with `at_most` a range.
+            at_most: the other limit.
+            after: only those that began after some of the others did.
+            before: only those that began before some of the others did.
         """
         if times is not None and (at_least is not None or at_most is not None):
             raise TypeError("called(): either so many times, or at_least and at_most")
@@ -340,7 +343,19 @@ class Selecting(Generic[T]):
 
 
 _claims = Selecting(Claim)
-tool, asked, llm, memory, http = _claims.tool, _claims.asked, _claims.llm, _claims.memory, _claims.http
-mcp, db, grpc, file, process = _claims.mcp, _claims.db, _claims.grpc, _claims.file, _claims.process
-connection, effect, agent, event = _claims.connection, _claims.effect, _claims.agent, _claims.event
-order, value = _claims.order, _claims.value
+tool = _claims.tool
+asked = _claims.asked
+llm = _claims.llm
+memory = _claims.memory
+http = _claims.http
+mcp = _claims.mcp
+db = _claims.db
+grpc = _claims.grpc
+file = _claims.file
+process = _claims.process
+connection = _claims.connection
+effect = _claims.effect
+agent = _claims.agent
+event = _claims.event
+order = _claims.order
+value = _claims.value
