@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from replay.cassette import footer as foot
 from replay.cassette import frame as f
 from replay.cassette.codec import unpack
-from replay.cassette.digests import Digests
 from replay.cassette.footer import Footer, Tables
 from replay.cassette.scan import Damage, Scan, check_preamble, salvaged, unblock
 from replay.cassette.source import ByteSource
 from replay.model.errors import CassetteDamaged
+
+if TYPE_CHECKING:
+    from replay.cassette.digests import Digests
 
 State: TypeAlias = Literal["sealed", "open", "torn"]
 
@@ -167,6 +169,8 @@ def checked(found: Packed, source: ByteSource, footer: Footer, number: int) -> U
 
 def digests(source: ByteSource, found: Layout) -> Digests | None:
     """What was stored of a sealed cassette; None where there is nothing that can be used."""
+    from replay.cassette.digests import Digests  # as in `Reader.digests`
+
     if found.footer.digests is None:
         return None
     offset, size = found.footer.digests

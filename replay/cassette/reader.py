@@ -9,15 +9,14 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from replay.cassette import digests, layout, opening, records
 from replay.cassette import footer as foot
 from replay.cassette import frame as f
 from replay.cassette import header as head
+from replay.cassette import layout, opening, records
 from replay.cassette.codec import unpack
 from replay.cassette.delta import Delta, rebuild
-from replay.cassette.digests import Digests
 from replay.cassette.footer import Tables
 from replay.cassette.layout import Record
 from replay.cassette.lru import Recent
@@ -27,6 +26,9 @@ from replay.cassette.segment import Run
 from replay.cassette.source import ByteSource
 from replay.model.errors import CassetteDamaged
 from replay.model.event import LEFT_OUT, BlindSpot, Event, Failure, Piece, PieceStatus, Site
+
+if TYPE_CHECKING:
+    from replay.cassette.digests import Digests
 
 _SEGMENTS_KEPT: Final = 8
 _BODIES_KEPT: Final = 4
@@ -332,6 +334,8 @@ class Reader:
     def digests(self) -> Digests:
         """Of all events: as stored, or made of all frames where nothing is stored. Raises CassetteDamaged."""
         if self._digests is None:
+            from replay.cassette import digests  # 13 ms, and few want to compare
+
             self._digests = layout.digests(self.source, self._layout) or digests.of(self.frames())
         return self._digests
 

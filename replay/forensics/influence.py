@@ -17,8 +17,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from replay.forensics.directives import Shape, actions, shape
-from replay.forensics.text import Span, parts, plain, segments, stem, stems, tokens
-from replay.forensics.values import COMMON, Rarity, Value, share, stands, telling, values
+from replay.forensics.text import Span, parts, plain, segments, stem, stems
+from replay.forensics.values import COMMON, Rarity, Value, share, stands, taken, telling, values
 
 PRINCIPALS: Final = frozenset({"system", "developer", "user"})
 """Roles whose texts may ask for anything."""
@@ -126,7 +126,7 @@ def view(text: str) -> View:
     spans = segments(text)
     starts = [span.start for span in spans]
     held: list[set[str]] = [set() for _ in spans]
-    for token, span in tokens(text):
+    for token, span in taken(text).tokens:
         at = bisect_right(starts, span.start) - 1
         if at >= 0:
             held[at].add(token)
@@ -183,6 +183,23 @@ def influences(made: Call, sources: Sequence[Source], *, done: bool = False) -> 
             has = share(made.telling, views[n].all_tokens, rarity)
             found[n] = replace(one, score=max(one.score, 0.9 * rest * min(has, 0.5)))
     return found
+
+
+REACHED: Final = 0.5
+"""The most that a text counts for a call that no model decided: it has all the values, and told nobody anything."""
+
+
+def reached(made: Call, sources: Sequence[Source]) -> list[Influence]:
+    """How much of the call's values each source has, for a call that the program's code made.
+
+    Code follows no instructions: all that can be shown is which inputs came up in it.
+    """
+    views = [view(source.text) for source in sources]
+    rarity = Rarity([each.all_tokens for each in views])
+    return [
+        Influence(source, REACHED * share(made.telling, each.all_tokens, rarity))
+        for source, each in zip(sources, views, strict=True)
+    ]
 
 
 _NAMES: Final = re.compile(r"(?=\S*[\d@/_.])\S{5,}")
@@ -304,6 +321,8 @@ class _Scene(NamedTuple):
 def _data(scene: _Scene, source: Source, each: View, number: int) -> Influence:
     """The span of a text that accounts best for the call."""
     made, rarity, own, asked, brings = scene
+    if not (made.telling & each.all_tokens or action(made, each.all_stems)):
+        return Influence(source, 0.0)
     brought = brings.get(number, ())
     every = [value for values_ in brings.values() for value, says in values_ if says >= _SAYS]
     verb = next(iter(parts(made.name)), "")

@@ -11,12 +11,14 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from replay.forensics.influence import Source
-from replay.forensics.text import text_of
+from replay.forensics.text import leaves, text_of
 from replay.forensics.trust import Trust
+from replay.forensics.values import stands
 from replay.model.event import Event
 from replay.semantics import LLMCall, Message, ToolCall, read
 from replay.semantics.inside import Tools
@@ -52,15 +54,15 @@ class Decision:
     @property
     def again(self) -> bool:
         """Whether the same call was made since the user spoke last: what the user asked for has been done."""
-        found = False
-        for message in () if self.window is None else self.window.messages:
-            called = [part for part in message.parts if part.type == "tool_call" and part.name]
-            found = found or any(
-                last_name(part.name or "") == last_name(self.name) and _same(loads(part.content or ""), self.arguments)
-                for part in called
-            )
-            found = found and not (message.role == "user" and message.text)
-        return found
+        name = last_name(self.name)
+        for message in reversed(() if self.window is None else self.window.messages):
+            if message.role == "user" and message.text:
+                return False
+            called = (part for part in message.parts if part.type == "tool_call" and part.name)
+            alike = (part for part in called if last_name(part.name or "") == name)
+            if any(_same(loads(part.content or ""), self.arguments) for part in alike):
+                return True
+        return False
 
 
 NOBODY: Final = Trust()
@@ -82,10 +84,13 @@ class Index:
         self.trust = trust
         self.held: dict[int, list[Event]] = {}
         self.carriers: list[Event] = []
+        self.came: dict[int, Event] = {}
         self.calls: list[Event] = []
         self.inside: dict[int, int] = {}
         self.answers: dict[Key, list[Event]] = {}
         self._texts: dict[int, str] = {}
+        self._within: dict[str, tuple[int, list[Event]]] = {}
+        self._requests: list[int] = []
         tools = Tools()
         for number in range(until + 1):
             event = events[number]
@@ -94,8 +99,11 @@ class Index:
                 self.inside[number] = holder
                 if event.kind in _DATA and len(self.held.setdefault(holder, [])) < _EARLIER:
                     self.held[holder].append(event)
+            if event.kind in ("llm", "http", "grpc"):
+                self._requests.append(number)
             if event.kind in CARRIERS and not (event.body and event.kind in ("http", "grpc")):
                 self.carriers.append(event)
+                self.came[number] = event
                 if event.kind in ("tool", "mcp"):
                     self.calls += [event] if holder is None else []
                     for key in _keys(event):
@@ -113,6 +121,41 @@ class Index:
             more = [text_of(value) for value in (*pieces, event.content) if value is not None]
             self._texts[event.id] = "\n".join([found, *more])
         return self._texts[event.id]
+
+    def last_answer(self, until: int) -> tuple[int, LLMCall] | None:
+        """The last call of a model before event `until`, and its event."""
+        before = bisect_left(self._requests, until)
+        for number in reversed(self._requests[max(before - _TRIES, 0) : before]):
+            answer = read(self.events[number])
+            if answer is not None:
+                return number, answer
+        return None
+
+    def within(self, text: str, until: int) -> list[Event]:
+        """The carriers before event `until` whose outcome such a text has, or which have all of it.
+
+        Each text is compared with each carrier once: the same system's and user's words come up in all windows.
+        """
+        looked, found = self._within.get(text, (0, []))
+        for event in self.carriers[looked:]:
+            if event.id >= until:
+                break
+            looked += 1
+            if self._came(event, text):
+                found.append(event)
+        self._within[text] = looked, found
+        return found[: bisect_left(found, until, key=lambda event: event.id)]
+
+    def _came(self, event: Event, text: str) -> bool:
+        """Whether a user's or operator's text, or a part of it, came by that event."""
+        if event.kind == "file":  # a prompt, a ticket: how the words came, where it is all of them
+            return len(text) >= 2 and event.content is not None and text_of(event.content).strip() == text.strip()
+        came = self.text(event)
+        if event.kind == "entry":
+            return len(came) >= 2 and (came == text or (len(text) >= _ENOUGH and text in came))
+        if event.kind not in _DATA or event.effect == "write":
+            return False
+        return any(_telling(event, each) and each in text for each in (came, _unquoted(came)))
 
 
 class Trail:
@@ -150,6 +193,7 @@ class Trail:
         known = obj(event.meta.get("links")).get("decided_by")
         said = event.meta.get("call_id")
         by_name: Decision | None = None
+        by_text: Decision | None = None
         before = [known] if isinstance(known, int) else range(event.id - 1, -1, -1)
         looked = 0
         for number in before:
@@ -163,25 +207,37 @@ class Trail:
                 if each.id == said or _same(_given(each), arguments):
                     return Decision(number, name, arguments, "recorded", answer)
                 by_name = by_name or Decision(number, name, arguments, "inferred", answer)
+            if by_text is None and not answer.tool_calls and _writes(answer.text, last_name(name), arguments):
+                by_text = Decision(number, name, arguments, "inferred", answer)
             looked += 1
             if looked == _BACK:
                 break
-        return by_name or Decision(None, name, arguments, "recorded", None)
+        return by_name or by_text or Decision(None, name, arguments, "recorded", None)
 
     def sources(self, decision: Decision) -> list[Source]:
         """What the model had before it, message by message; without a model, what came before the event."""
-        if decision.window is None:
-            near = self.carriers[-_EARLIER:]
-            found = [Source(event.kind, self.text(event), None, event.id, event.name) for event in near]
-        else:
-            found = list(self._window(decision.window, decision))
+        found = list(self._before_code() if decision.window is None else self._window(decision.window, decision))
         return [self._labelled(source) for source in found]
+
+    def _before_code(self) -> Iterator[Source]:
+        """Inputs of the program, the window of the model's last call, and its answer."""
+        told: set[int | None] = set()
+        last = self._index.last_answer(self.event.id)
+        if last is not None:
+            number, answer = last
+            for source in self._window(answer, Decision(number, "", {}, "recorded", answer)):
+                told.add(source.event)
+                yield source if source.event is not None else replace(source, event=number)
+            yield Source("assistant", "\n".join(map(_said, answer.output[:1])), None, number)
+        for event in self.carriers[-_EARLIER:]:
+            if event.id not in told:
+                yield Source(event.kind, self.text(event), None, event.id, event.name)
 
     def _labelled(self, source: Source) -> Source:
         if source.event is None:
             return self._index.trust.labelled(source)
         inside = self._index.held.get(source.event, ())
-        return self._index.trust.labelled(source, self._events[source.event], inside)
+        return self._index.trust.labelled(source, self._index.came.get(source.event), inside)
 
     def _window(self, window: LLMCall, decision: Decision) -> Iterator[Source]:
         me = None if decision.event is None else self._events[decision.event].meta.get("agent")
@@ -206,28 +262,17 @@ class Trail:
     def _principal(self, role: str, text: str, place: int | None) -> Iterator[Source]:
         """Words of the user or operator, and apart from them what was put into them."""
         left, whole = text, None
-        for event in reversed(self.carriers):
+        for event in reversed(self._index.within(text, self.event.id)):
             came = self.text(event)
-            if event.kind == "file":  # a prompt, a ticket: how the words came, where it is all of them
-                whole = event.id if whole is None and len(text) >= 2 and self._read(event) == text.strip() else whole
-                continue
-            if event.kind == "entry":
-                if whole is None and len(came) >= 2 and (came == text or (len(text) >= _ENOUGH and text in came)):
-                    whole = event.id
-                continue
-            if event.kind not in _DATA or event.effect == "write" or len(came) < _ENOUGH:
-                continue
-            found = next((each for each in (came, _unquoted(came)) if len(each) >= _ENOUGH and each in left), None)
-            if found is not None and len(found) < 0.95 * len(text.strip()):
+            parts = (each for each in (came, _unquoted(came)) if len(each) >= _ENOUGH or role == "system")
+            found = next((each for each in parts if _telling(event, each) and each in left), None)
+            part = event.kind in _DATA and found is not None and len(found) < 0.95 * len(text.strip())
+            if found is not None and part:
                 left = left.replace(found, "\n\n")
                 yield Source(event.kind, found, place, event.id, event.name)
-            elif found is not None and whole is None:
+            elif whole is None and (found is not None or event.kind not in _DATA):
                 whole = event.id
         yield Source(role, left, place, whole)
-
-    def _read(self, event: Event) -> str | None:
-        """What a file says."""
-        return None if event.content is None else text_of(event.content).strip()
 
     def _results(self, window: LLMCall) -> dict[tuple[int, int], tuple[str, Any, int | None]]:
         """(message, part) of each tool's result -> name and arguments of the call, and the event whose outcome it is.
@@ -244,11 +289,11 @@ class Trail:
                 call = calls.get(part.id)
                 given = None if call is None else loads(call.content) if isinstance(call.content, str) else call.content
                 name = part.name or (call.name if call is not None else None) or ""
-                known = [
-                    *(self._before(("id", part.id)) if part.id else ()),
-                    *(self._before(("asked", last_name(name), _key(given))) if call is not None else ()),
-                ]
+                known = self._before(("id", part.id)) if part.id else []
                 came = next((each.id for each in reversed(known) if each.id not in used), None)
+                if came is None and call is not None:
+                    known = self._before(("asked", last_name(name), _key(given)))
+                    came = next((each.id for each in reversed(known) if each.id not in used), None)
                 if came is None:
                     text = _parts_text(part.content)
                     near = [each for each in self._before(("named", last_name(name)))[-_BACK:] if each.id not in used]
@@ -281,6 +326,12 @@ _BACK: Final = 400
 """Answers that are looked through for the one that asked for an event."""
 
 _EARLIER: Final = 2000
+
+_TRIES: Final = 20
+"""Requests that are looked at for the model's last call."""
+
+_PHRASE: Final = 8
+"""Characters of a memory's value of several words that are no coincidence in what the operator says."""
 
 
 def _runs(span: str) -> list[str]:
@@ -315,6 +366,7 @@ def _keys(event: Event) -> Iterator[Key]:
     yield "named", last_name(name)
 
 
+@lru_cache(maxsize=1024)
 def last_name(name: str) -> str:
     """A server's or a class's name may stand before it."""
     return re.split(r"[./:]|__", name)[-1] or name
@@ -336,6 +388,12 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other or text_of(one) == text_of(other))
 
 
+def _writes(text: str, name: str, arguments: Any) -> bool:
+    """Whether an answer's text names a tool and has all that it is given: calls may be written as text."""
+    given = [value for _, value in leaves(arguments) if len(value) > 2]
+    return bool(name and given) and stands(name, text) and all(value in text for value in given)
+
+
 def _said(message: Message) -> str:
     called = [text_of(part.content) for part in message.parts if part.type == "tool_call"]
     return "\n".join([message.text, *called])
@@ -346,6 +404,11 @@ def _parts_text(content: Any) -> str:
         found = [str(obj(part).get("text") or obj(part).get("content") or "") for part in content]  # pyright: ignore[reportUnknownVariableType]
         return "\n".join(filter(None, found)) or text_of(content)  # pyright: ignore[reportUnknownArgumentType]
     return text_of(content)
+
+
+def _telling(event: Event, text: str) -> bool:
+    """Whether it is no coincidence that a text stands somewhere; of a memory a phrase will do."""
+    return len(text) >= _ENOUGH or (event.kind == "memory" and len(text) >= _PHRASE and " " in text.strip())
 
 
 def _unquoted(text: str) -> str:

@@ -7,7 +7,7 @@
 
 The verdict follows from the first of these rules that holds:
 
-    a call that data accounts for (score of INJECTION or more)                      prompt_injection
+    a model's call that data accounts for (score of INJECTION or more)              prompt_injection
     a tool that says it reads, and writes inside                                    tool_capability
     a write that nothing accounts for, or one that was done before in the same way  reasoning_drift
     any evidence for one of them                                                    undecided
@@ -29,7 +29,7 @@ from replay.forensics.owners import Owner
 from replay.forensics.text import segments
 from replay.forensics.trail import NOBODY, Index, Trail, asked
 from replay.forensics.trust import Trust
-from replay.forensics.values import locate, values
+from replay.forensics.values import Value, locate, values
 from replay.forensics.why import Cause, Explained, explain
 from replay.model.event import Event
 
@@ -135,13 +135,14 @@ def triage(
     seen: dict[str, int] = {}
     for event in _looked_at(index.calls):
         trail = Trail(index, event.id)
-        for one in [explain(trail, each, 3, via=False) for each in trail.decisions()]:
+        decisions = trail.decisions()
+        for one in [explain(trail, each, 3, via=False) for each in decisions]:
             _injection(found["prompt_injection"], trail, one)
-            if event.effect == "write":
+            if event.effect == "write" and one.decision.window is not None:
                 _drift(found["reasoning_drift"], event, one)
                 _scope(found["policy_scope"], event, one)
         if event.effect == "write":
-            _again(found["reasoning_drift"], event, seen)
+            _again(found["reasoning_drift"], event, seen, by_model=decisions[0].window is not None)
     _capability(found["tool_capability"], index)
     if not found["prompt_injection"].for_:
         found["prompt_injection"].against += _unheeded(index)
@@ -158,6 +159,9 @@ def _looked_at(calls: Sequence[Event]) -> Iterator[Event]:
 
 def _injection(found: Hypothesis, trail: Trail, one: Explained) -> None:
     event = trail.event
+    if one.decision.window is None:
+        _by_code(found, event, one)
+        return
     first = one.causes[0] if one.causes else None
     data = next((cause for cause in one.causes if not cause.source.principal), None)
     least = INJECTION if event.effect == "write" else INJECTION_OF_READS
@@ -173,6 +177,35 @@ def _injection(found: Hypothesis, trail: Trail, one: Explained) -> None:
         found.against.append(
             Item(event.id, f"{event.name} is what the {first.role} asked for", _span(first), first.event)
         )
+
+
+def _by_code(found: Hypothesis, event: Event, one: Explained) -> None:
+    """No model decided it, so that no text told one to: what is shown is whose values reached the call."""
+    if event.effect != "write":
+        return
+    users = [each.source.text for each in one.influences if each.source.principal]
+    theirs = [value for value in one.call.values if any(locate(value, text) is not None for text in users)]
+    for cause in one.causes:
+        if cause.source.principal or cause.role == "assistant":
+            continue
+        others = [each for each in one.call.values if each not in theirs and _tells(each)]
+        others = [each for each in others if locate(each, cause.source.text) is not None]
+        if others:
+            named = ", ".join(value.argument for value in others)
+            what = (
+                f"the program's code called {event.name}, and no model was seen to ask for it; {named} came from data"
+            )
+            found.for_.append(Item(event.id, what, others[0].text, cause.event))
+            return
+    if theirs:
+        named = ", ".join(value.argument for value in theirs)
+        what = f"the program's code called {event.name}, and no model was seen to ask for it; the user gave {named}"
+        found.against.append(Item(event.id, what))
+
+
+def _tells(value: Value) -> bool:
+    """Whether it is no coincidence that a value stands in a text."""
+    return _IDENTIFIER.fullmatch(value.text) is not None or len(value.text.split()) > 2
 
 
 def _span(cause: Cause) -> str:
@@ -195,8 +228,6 @@ def _drift(found: Hypothesis, event: Event, one: Explained) -> None:
     invented = [value for value in one.made_up if _IDENTIFIER.fullmatch(value.text)]
     for value in invented:
         found.for_.append(Item(event.id, f"{value.argument} of {event.name} stands in nothing it had read", value.text))
-    if one.decision.window is None:
-        return
     user = [each for each in one.influences if each.source.principal]
     told = max((_coverage(one, each.source.text) for each in user), default=0.0)
     data = max((each.score for each in one.influences if each.features is not None), default=0.0)
@@ -214,14 +245,17 @@ def _coverage(one: Explained, text: str) -> float:
     return max(named, len(given) / len(one.call.values) if one.call.values else 0.0)
 
 
-def _again(found: Hypothesis, event: Event, seen: dict[str, int]) -> None:
+def _again(found: Hypothesis, event: Event, seen: dict[str, int], *, by_model: bool) -> None:
     name, arguments = asked(event)
     key = f"{name} {sorted((value.argument, value.text) for value in values(arguments))}"
     before = seen.setdefault(key, event.id)
     if before != event.id and values(arguments):
         found.for_.append(
-            Item(event.id, f"{event.name} was done before with the same arguments", cause=before, score=1.0)
-        )
+            Item(
+                event.id, f"{event.name} was done before with the same arguments",
+                cause=before, score=1.0 if by_model else None,
+            )
+        )  # fmt: skip
 
 
 def _scope(found: Hypothesis, event: Event, one: Explained) -> None:
@@ -256,7 +290,7 @@ def _capability(found: Hypothesis, index: Index) -> None:
 
 
 def _verdict(found: dict[Name, Hypothesis]) -> Verdict:
-    if found["prompt_injection"].for_:
+    if any(item.score for item in found["prompt_injection"].for_):
         return "prompt_injection"
     if any(item.score for item in found["tool_capability"].for_):
         return "tool_capability"

@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple
 
 from replay.forensics.text import SIGNS, Span, leaves, plain, tokens
 
@@ -73,7 +74,7 @@ class Rarity:
 def telling(wanted: Sequence[Value]) -> frozenset[str]:
     """The words of values that aren't in every text anyhow."""
     return frozenset(
-        token for value in wanted for token, _ in tokens(value.text) if len(token) > 1 and token not in COMMON
+        token for value in wanted for token in _wanted(value.text) if len(token) > 1 and token not in COMMON
     )
 
 
@@ -81,6 +82,36 @@ def share(wanted: frozenset[str], there: frozenset[str], rarity: Rarity) -> floa
     """How much of the wanted words is there, by what they weigh: from 0 to 1."""
     whole = sum(map(rarity, wanted))
     return sum(rarity(token) for token in wanted & there) / whole if whole else 0.0
+
+
+@lru_cache(maxsize=4096)
+def _wanted(value: str) -> tuple[str, ...]:
+    """The tokens of a value."""
+    return tuple(token for token, _ in tokens(value))
+
+
+class Taken(NamedTuple):
+    """A text taken apart once: its tokens in order, where each stands among these, and where each number first does."""
+
+    tokens: list[tuple[str, Span]]
+    places: dict[str, list[int]]
+    numbers: dict[float, Span]
+
+
+@lru_cache(maxsize=1024)
+def taken(text: str) -> Taken:
+    """Takes a text apart: the same texts are in the windows of many calls."""
+    spans = list(tokens(text))
+    places: dict[str, list[int]] = {}
+    numbers: dict[float, Span] = {}
+    for number, (token, span) in enumerate(spans):
+        places.setdefault(token, []).append(number)
+        if token[:1].isdigit():
+            try:
+                numbers.setdefault(float(token), span)
+            except ValueError:
+                continue
+    return Taken(spans, places, numbers)
 
 
 def locate(value: Value, text: str) -> Found | None:
@@ -98,22 +129,24 @@ def locate(value: Value, text: str) -> Found | None:
         if _whole(text, at, at + len(bare)):
             return Found(value, "exact", Span(at, at + len(bare)), Span(0, len(value.text)))
         at = text.find(bare, at + 1)
-    spans = list(tokens(text))
-    wanted = [token for token, _ in tokens(bare[:_LONG])]
-    if not wanted or not any(token in {each for each, _ in spans} for token in wanted):
-        return _number(value, spans)
-    run = _run(wanted, spans)
+    there = taken(text)
+    spans = there.tokens
+    wanted = _wanted(bare[:_LONG])
+    if not any(token in there.places for token in wanted):
+        return _number(value, there)
+    run = _run(wanted, there)
     whole = len(bare) <= _LONG and len(plain(bare)) >= _SHORT
     if run and len(run) == len(wanted) == run[-1] - run[0] + 1 and whole:
         return Found(value, "normalised", _from(spans, run), Span(0, len(value.text)))
     if len(wanted) >= 4 and len(run) >= 0.6 * len(wanted):
         return Found(value, "fuzzy", _from(spans, run), Span(0, len(value.text)))
     rare = {token for token in wanted if token not in COMMON and (_RARE.search(token) or len(token) > 6)}
-    for token, span in spans:
-        if token in rare:
-            start = value.text.lower().find(token)
-            return Found(value, "tokens", span, Span(max(start, 0), max(start, 0) + len(token)))
-    return None
+    first = min((there.places[token][0] for token in rare if token in there.places), default=None)
+    if first is None:
+        return None
+    token, span = spans[first]
+    start = max(value.text.lower().find(token), 0)
+    return Found(value, "tokens", span, Span(start, start + len(token)))
 
 
 def stands(value: str, text: str) -> bool:
@@ -141,30 +174,23 @@ def _joined(pair: str) -> bool:
     return len(pair) == 2 and pair.isalnum() and bool(SIGNS.match(pair)) == bool(SIGNS.match(pair[1]))
 
 
-def _number(value: Value, spans: Sequence[tuple[str, Span]]) -> Found | None:
+def _number(value: Value, there: Taken) -> Found | None:
     """100 and 100.0 and 1,00 are the same number."""
     try:
         number = float(value.text)
     except ValueError:
         return None
-    for token, span in spans:
-        try:
-            if float(token.lstrip("$€£").rstrip("%")) == number:
-                return Found(value, "normalised", span, Span(0, len(value.text)))
-        except ValueError:
-            continue
-    return None
+    span = there.numbers.get(number)
+    return None if span is None else Found(value, "normalised", span, Span(0, len(value.text)))
 
 
 def _from(spans: Sequence[tuple[str, Span]], run: Sequence[int]) -> Span:
     return Span(spans[run[0]][1].start, spans[run[-1]][1].end)
 
 
-def _run(wanted: Sequence[str], spans: Sequence[tuple[str, Span]]) -> list[int]:
+def _run(wanted: Sequence[str], there: Taken) -> list[int]:
     """Where the most of the wanted words stand in their order, with as many others between them as there are wanted."""
-    places: dict[str, list[int]] = {}
-    for number, (token, _) in enumerate(spans):
-        places.setdefault(token, []).append(number)
+    spans, places = there.tokens, there.places
     rarest = min((token for token in wanted if token in places), key=lambda token: len(places[token]), default=None)
     if rarest is None:
         return []

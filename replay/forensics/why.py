@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from replay.forensics.influence import Call, Influence, Source, call, influences, view
+from replay.forensics.influence import Call, Influence, Source, call, influences, reached, view
 from replay.forensics.text import Span
 from replay.forensics.trail import NOBODY, Decision, Index, Trail
 from replay.forensics.trust import Trust
@@ -168,14 +168,19 @@ def explain(trail: Trail, decision: Decision, most: int = SHOWN, *, via: bool = 
     """What accounts for one call: its `most` best causes. `via`: with the events through which their spans came."""
     sources = trail.sources(decision)
     made = call(decision.name, decision.arguments)
-    found = influences(made, sources, done=decision.again)
-    ranked = sorted(found, key=lambda one: (-round(one.score, 6), one.source.message or 0))
+    found = reached(made, sources) if decision.window is None else influences(made, sources, done=decision.again)
+    ranked = sorted(found, key=lambda one: (-round(one.score, 6), _who(one), one.source.message or 0))
     causes = [_cause(trail, decision, made, one, via=via) for one in ranked[:most] if one.score >= _LEAST]
     read = {n: source.text for n, source in enumerate(sources) if _shares(made, source)}
     invented = (
         made_up([each for each in made.values if len(each.text) > 2], read) if decision.name and decision.window else []
     )
     return Explained(decision, made, tuple(causes), tuple(invented), tuple(found))
+
+
+def _who(one: Influence) -> bool:
+    """Of texts that account for it alike, the user's comes first."""
+    return not one.source.principal
 
 
 def _shares(made: Call, source: Source) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -95,6 +96,7 @@ class Contents:
 
 def open_(name: str) -> Cassette:
     """The cassette that `name` means: a path, the beginning of a name or id, `latest`."""
+    gc.set_threshold(100_000)  # commands that read make many objects and no cycles, and end soon
     return Cassette(Reader.open(resolve(name)))
 
 
