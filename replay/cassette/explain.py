@@ -30,6 +30,20 @@ def explain(value: object, where: str, error: NotStorable, pack: Callable[[objec
     return NotStorable(error.type_name, where, hint=error.hint)
 
 
+def first(parts: Mapping[str, object], error: NotStorable, pack: Callable[[object], object]) -> NotStorable:
+    """As `explain`, of the first of some values that `pack` refuses; `error` itself if it takes them all now.
+
+    Args:
+        parts: what each is called -> the value.
+    """
+    for where, part in parts.items():
+        try:
+            pack(part)
+        except NotStorable as inner:
+            return explain(part, where, inner, pack)
+    return error
+
+
 def _parts(value: object) -> Iterator[tuple[str, object]]:
     """(place, part) of everything directly inside."""
     if isinstance(value, Mapping):

@@ -212,7 +212,7 @@ class Writer:
             stored, base = (None, None) if body is None else self._repeats.body(chain, body)
             payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta, took, status, came])
         except NotStorable as error:
-            raise self._explained(error, request, meta, value) from None
+            raise self._explained(error, request=request, result=value, meta=meta) from None
         event = self.events
         self.events = event + 1
         # The frame is made here and not by _emit: this is the hot path, and a call costs a tenth of it.
@@ -252,7 +252,7 @@ class Writer:
             stored, base = (None, None) if body is None else self._repeats.body(chain, body)
             payload = self._pack([lane, kind, name, effect, at, site, request, stored, meta])
         except NotStorable as error:
-            raise self._explained(error, request, meta, None) from None
+            raise self._explained(error, request=request, meta=meta) from None
         event = self.events
         self.events = event + 1
         if kind == "gap":
@@ -303,7 +303,7 @@ class Writer:
             pack = self._bare if came is None else self._pack  # there is nothing in None
             payload = pack([at, status, came, suspended])
         except NotStorable as error:
-            raise self._explained(error, None, None, value) from None
+            raise self._explained(error, result=value) from None
         if event_id < self._first:
             self._stray(event_id)
         self._emit(f.RETURN, event_id, payload)
@@ -330,7 +330,7 @@ class Writer:
             pack = self._bare if came is None else self._pack
             payload = pack([lane, at, status, came, suspended])
         except NotStorable as error:
-            raise self._explained(error, None, None, value) from None
+            raise self._explained(error, result=value) from None
         self._piece(event_id, payload)
 
     def _piece(self, event_id: int, payload: bytes) -> None:
@@ -367,7 +367,7 @@ class Writer:
         try:
             payload = self._pack(dict(outcome))
         except NotStorable as error:
-            raise _explain(dict(outcome), "outcome", error, self._pack) from None
+            raise self._explained(error, outcome=dict(outcome)) from None
         if not self._ended:
             for event, late in () if self._streams is None else self._streams.ends():
                 self._piece(event, self._pack([0, self.now(), records.LATE, late, False]))
@@ -586,16 +586,7 @@ class Writer:
         self._chained = self.size
         self._emit(f.CHAIN, f.NO_EVENT, self._bare([self._sha.digest()]))
 
-    def _explained(self, error: NotStorable, request: object, meta: object, value: object) -> NotStorable:
-        for where, part in (("request", request), ("result", value), ("meta", meta)):
-            try:
-                self._pack(part)
-            except NotStorable as inner:
-                return _explain(part, where, inner, self._pack)
-        return error
+    def _explained(self, error: NotStorable, **parts: object) -> NotStorable:
+        from replay.cassette.explain import first
 
-
-def _explain(value: object, where: str, error: NotStorable, pack: Callable[[Any], bytes]) -> NotStorable:
-    from replay.cassette.explain import explain
-
-    return explain(value, where, error, pack)
+        return first(parts, error, self._pack)
