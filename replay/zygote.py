@@ -49,6 +49,7 @@ def serve(channel: int, *, part: bool) -> dict[str, Any]:
 
     if not part:  # a part installs when its recording did
         install_ahead()
+    import_module("zstandard")  # a replay does so next, as it opens its cassette: all but the unsealed ones need it
     socket: Any = sys.modules["socket"]  # the replay's own import, which came at its time
     asking = socket.socket(fileno=channel)
     kept: list[Any] = [{name: module for name, module in sys.modules.items() if name not in _TO_THE_END}]

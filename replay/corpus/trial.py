@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from replay.boundary import originals
 from replay.launch import Run, run
+from replay.launch.scratch import Reaper
 from replay.launch.starting import alone
 from replay.launch.zygote import Way, Zygotes
 from replay.limits import Limits
@@ -62,6 +63,7 @@ class Trials:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._zygotes = Zygotes(limits)
+        self._reaper = Reaper()
 
     def __call__(self, cassette: str) -> Trial:
         began = originals.clock_ns()
@@ -75,11 +77,12 @@ class Trials:
 
     def close(self) -> None:
         self._zygotes.close()
+        self._reaper.close()
 
     def _tried(self, cassette: str) -> Trial:
         self._zygotes.last = Way(forked=False)
         try:
-            first = run(cassette, run_tools=False, start=self._zygotes.start)
+            first = run(cassette, run_tools=False, start=self._zygotes.start, remove=self._reaper)
         except ReplayError:
             if self._zygotes.last.exact:
                 raise
@@ -88,8 +91,8 @@ class Trials:
         if first is not None and (first.identical or (way.exact and not (first.differs and first.answered))):
             return judged(cassette, first, way.why_not)
         if way.exact:  # its tools were only answered
-            return judged(cassette, run(cassette, start=self._zygotes.start), way.why_not)
-        again = run(cassette, start=alone(self._limits))
+            return judged(cassette, run(cassette, start=self._zygotes.start, remove=self._reaper), way.why_not)
+        again = run(cassette, start=alone(self._limits), remove=self._reaper)
         return judged(cassette, again, "" if again.differs else "it depends on the hash seed")
 
 

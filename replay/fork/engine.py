@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from replay.fork.launcher import Desk, Question
 from replay.fork.plan import LIVE, Forked, Plan, Status
 from replay.launch.origin import Beginning
 from replay.launch.result import read_verdict
+from replay.launch.scratch import remove
 from replay.model.errors import CassetteExists, NotForkable
 from replay.player.stopped import STOPPED
 from replay.process import Output
@@ -101,9 +101,7 @@ def execute(
             os.makedirs(os.path.dirname(out), exist_ok=True)
             shutil.move(made, out)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        for left in glob.glob(f"/dev/shm/sem.{os.path.basename(scratch)}-*"):
-            os.unlink(left)
+        remove(scratch)
     how = f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
     reason = f"the program {how} before it could say why" if found is None else found["reason"]
     event = None if found is None else found["event"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 from replay.bootstrap import Spec
+from replay.launch import scratch as scratches
 from replay.launch.origin import Beginning, check_whole
 from replay.launch.result import Run, judge, read_verdict
 from replay.launch.starting import Start, alone
@@ -45,6 +45,7 @@ def run(
     modules: Sequence[str] = (),
     contents: Mapping[int, str] | None = None,
     start: Start | None = None,
+    remove: Callable[[str], None] = scratches.remove,
     pdb: int | None = None,
 ) -> Run:
     """Re-execute what a cassette recorded: offline, without side effects, in a process of its own.
@@ -68,6 +69,7 @@ def run(
         pdb: stop in the debugger at that event, and where it differs; it listens to our standard input. The first
             attempt is the only one.
         start: how its process begins; for itself, without limits, by default (`replay.launch.starting`).
+        remove: how its scratch directory goes away in the end; at once, by default (`replay.launch.scratch`).
 
     Raises:
         CassetteMissing and the other errors of reading; NotReplayable: there is nothing to run here.
@@ -87,7 +89,8 @@ def run(
             return replace(
                 run(
                     copy, command=command, match=match, until=until, output=output, cwd=cwd, allow=allow, trace=trace,
-                    run_tools=run_tools, again=again, modules=modules, contents=contents, start=start, pdb=pdb,
+                    run_tools=run_tools, again=again, modules=modules, contents=contents, start=start,
+                    remove=remove, pdb=pdb,
                 ),
                 cassette=url,
             )  # fmt: skip
@@ -96,7 +99,7 @@ def run(
     def attempt(bodies: bool) -> Run:
         return _attempt(
             path, command, match, until, output, cwd, allow, trace, bodies, modules, contents or {},
-            start or alone(Limits()), pdb,
+            start or alone(Limits()), remove, pdb,
         )  # fmt: skip
 
     has_bodies = INSIDE in (header_at(path) or {}).get("flags", ())
@@ -143,6 +146,7 @@ def _attempt(
     modules: Sequence[str],
     contents: Mapping[int, str],
     start: Start,
+    remove: Callable[[str], None],
     pdb: int | None,
 ) -> Run:
     from replay.cassette.reader import Reader
@@ -193,9 +197,7 @@ def _attempt(
                 shutil.copyfile(os.path.join(scratch, _TRACE), trace)
         told = Told(Log(scratch), supervisor.noted, () if verdict is None else verdict["escapes"])
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        for left in glob.glob(f"/dev/shm/sem.{os.path.basename(scratch)}-*"):
-            os.unlink(left)
+        remove(scratch)
     if verdict is None and told.escapes:
         verdict = {**Verdict().to_json(), "result": None, "before": False}  # it was ended after it had tried to get out
     if verdict is None:

@@ -15,6 +15,7 @@ from replay.corpus import local
 from replay.corpus.causes import causes, general
 from replay.corpus.trial import Trial, trials
 from replay.launch import record_command, run
+from replay.launch.scratch import Reaper
 from replay.launch.zygote import Zygotes
 from replay.limits import Limits
 from replay_cli import exits
@@ -237,3 +238,15 @@ def test_causes_leave_out_what_varies() -> None:
     assert general("file.open '/a/b c.txt' 17 times") == "file.open … … times"
     died = Trial("z", "different", "r", 3, "tool refund", None, None, said="Traceback\n  x\nKeyError: 'A-17'\n")
     assert causes([died])[0].summary == "KeyError: … instead of tool refund"
+
+
+def test_scratch_directories_are_gone_in_the_end(tmp_path: Path) -> None:
+    reaper = Reaper()
+    made = [tmp_path / f"scratch-{number}" for number in range(100)]
+    for each in made:
+        (each / "files" / "a").mkdir(parents=True)
+        (each / "files" / "a" / "x").touch()
+        reaper(str(each))
+    reaper.close()
+    assert list(tmp_path.iterdir()) == []
+    reaper.close()  # nothing is left to do

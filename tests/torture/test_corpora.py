@@ -1,16 +1,20 @@
 """Corpora of thousands: two workers against one, what a trial costs beyond the program's own run, memory.
 
-The figures are printed: `make torture ARGS="-k corpora -s"`.
+The figures are printed: `make torture ARGS="-k corpora -s"`, some four minutes on two processors that are idle. Beside
+those of the clock are those of processor time, and how much of the processors others had: seconds are worth something
+only where that is next to nothing.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -60,15 +64,44 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return paths
 
 
+class Spent:
+    """Of the clock, of processors by us, and by others, while a block ran. Ours: of processes that ended in it, too."""
+
+    def __enter__(self) -> Self:
+        self._began = self._now()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        clock, here, below, all_ = (now - then for now, then in zip(self._now(), self._began, strict=True))
+        self.seconds, self.here, self.ours = clock, here, here + below
+        self.others = max(0.0, all_ - self.ours) / clock
+
+    @staticmethod
+    def _now() -> tuple[float, float, float, float]:
+        own, below = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        user, nice, system, _, _, irq, soft, stolen, *_ = map(
+            int, Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:]
+        )
+        busy = (user + nice + system + irq + soft + stolen) / os.sysconf("SC_CLK_TCK")
+        return time.perf_counter(), own.ru_utime + own.ru_stime, below.ru_utime + below.ru_stime, busy
+
+
 def test_two_workers_share_the_work(corpus: list[str]) -> None:
-    def took(workers: int) -> tuple[float, list[Trial]]:
-        began = time.perf_counter()
-        found = list(local.tried(corpus, workers, Limits()))
-        return time.perf_counter() - began, found
+    def took(workers: int) -> tuple[Spent, list[Trial]]:
+        with Spent() as spent:
+            found = list(local.tried(corpus, workers, Limits()))
+        return spent, found
 
     one, first = took(1)
     two, second = took(2)
-    print(f"\n{MANY} cassettes: {one:.1f} s with one worker, {two:.1f} s with two: {one / two:.2f}x", flush=True)
+    print(
+        f"\n{MANY} cassettes: {one.seconds:.1f} s with one worker, {two.seconds:.1f} s with two: "
+        f"{one.seconds / two.seconds:.2f}x\n"
+        f"  processor time of each: {one.ours / MANY * 1000:.1f} ms and {two.ours / MANY * 1000:.1f} ms, of that "
+        f"{two.here / MANY * 1000:.2f} ms in the one process that workers share\n"
+        f"  others had {one.others:.2f} and {two.others:.2f} of {os.cpu_count()} processors",
+        flush=True,
+    )
     for found in (first, second):
         assert len(found) == MANY
         assert {each.cassette for each in found} == set(corpus)
@@ -78,9 +111,10 @@ def test_two_workers_share_the_work(corpus: list[str]) -> None:
 def test_what_a_trial_costs_beyond_the_program(corpus: list[str]) -> None:
     plain: list[float] = []
     tried: list[float] = []
-    with trials(Limits(seconds=60.0)) as attempt:
+    some = corpus[1:201]
+    with Spent() as all_, trials(Limits(seconds=60.0)) as attempt:
         assert attempt(corpus[0]).status == "same"  # the zygote starts
-        for path in corpus[:200]:
+        for path in some:
             began = time.perf_counter()
             subprocess.run([sys.executable, "agent.py", "A1"], check=True, capture_output=True)
             plain.append(time.perf_counter() - began)
@@ -88,11 +122,18 @@ def test_what_a_trial_costs_beyond_the_program(corpus: list[str]) -> None:
             found = attempt(path)
             tried.append(time.perf_counter() - began)
             assert (found.status, found.why_alone) == ("same", "")
+    with Spent() as alone:
+        for _ in some:
+            subprocess.run([sys.executable, "agent.py", "A1"], check=True, capture_output=True)
     more = [after - before for before, after in zip(plain, tried, strict=True)]
     low, _, high = statistics.quantiles(more)
+    program = alone.ours / len(some) * 1000
+    trial = all_.ours / len(some) * 1000 - 2 * program
     print(
         f"\nthe program {statistics.median(plain) * 1000:.1f} ms, its trial {statistics.median(tried) * 1000:.1f} ms: "
-        f"{statistics.median(more) * 1000:+.1f} ms (quartiles {low * 1000:+.1f}, {high * 1000:+.1f})",
+        f"{statistics.median(more) * 1000:+.1f} ms (quartiles {low * 1000:+.1f}, {high * 1000:+.1f})\n"
+        f"  processor time: the program {program:.1f} ms, its trial {trial:+.1f} ms (the zygote's start with it)\n"
+        f"  others had {all_.others:.2f} of {os.cpu_count()} processors",
         flush=True,
     )
 
