@@ -67,7 +67,7 @@ def table(caption: str, heads: tuple[str, ...], rows: list[Html]) -> Html:
     """A table that scrolls by itself where it is too wide."""
     head = h("thead", h("tr", [h("th", each, scope="col") for each in heads]))
     whole = h("table", h("caption", caption), head, h("tbody", rows))
-    return h("div", whole, cls="scroll", tabindex=0, role="region", aria_label=caption)
+    return h("div", whole, cls="scroll", tabindex=0, role="group", aria_label=caption)
 
 
 def sentence(text: str) -> Html:

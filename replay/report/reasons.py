@@ -55,7 +55,7 @@ def why(found: Incident) -> Html:
     nodes, links = _graph(found)
     count = f"{plural(len(nodes), 'node')}, {plural(len(links), 'link')}"
     title = f"Decision graph of event {event.id}: {count}; told in words below"
-    picture = h("div", draw(nodes, links, title), cls="scroll drawing", tabindex=0, role="region", aria_label=title)
+    picture = h("div", draw(nodes, links, title), cls="scroll drawing", tabindex=0, role="group", aria_label=title)
     return section("why", "Why", picture, legend(), [_call(one, found) for one in found.why.calls[:4]], lead=lead)
 
 

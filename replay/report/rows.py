@@ -146,7 +146,7 @@ def _row(found: Incident, number: int) -> dict[str, Any]:
 def _table(caption: str, body: Html) -> Html:
     heads = [h("th", each, scope="col") for each in ("event", "time", "who", "kind", "what")]
     whole = h("table", h("caption", caption), h("thead", h("tr", heads)), body, cls="events")
-    return h("div", whole, cls="scroll", tabindex=0, role="region", aria_label=caption)
+    return h("div", whole, cls="scroll", tabindex=0, role="group", aria_label=caption)
 
 
 def _turner(pages: int) -> Html:
