@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +21,13 @@ Given = Any
 def flags(command: F) -> F:
     """The options of such a command."""
     for flag in (
-        click.option("-o", "--output", metavar="NEW", help="Keep the recording of an execution with the causes alone."),
+        click.option(
+            "-o",
+            "--output",
+            callback=options.fresh,
+            metavar="NEW",
+            help="Keep the recording of an execution with the causes alone.",
+        ),
         click.option("--limit", type=click.IntRange(min=2), metavar="N", help="Try at most N mixtures."),
         click.option("-n", "width", type=click.IntRange(min=1), default=1, metavar="N", help="Execute N at a time."),
         click.option(
@@ -48,10 +53,6 @@ def terms(*, expectation: str, model: str, samples: int, width: int, limit: int 
     """What these options say."""
     from replay.bisect.hybrids import Terms
 
-    if output is not None and os.path.exists(output):
-        from replay.model.errors import CassetteExists
-
-        raise CassetteExists(f"{output} exists already", hint="nothing is overwritten; choose another -o")
     notes = console.notes()
 
     def heard(line: str) -> None:

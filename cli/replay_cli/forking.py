@@ -25,10 +25,10 @@ def asks(then: str) -> bool:
     return then == LIVE and sys.stdin.isatty() and sys.stderr.isatty() and not options.current().json
 
 
-def executed(plan: Plan, new: str, cmd: Sequence[str]) -> Forked:
-    """The fork, its program's output where it belongs."""
+def executed(plan: Plan, new: str, cmd: Sequence[str], *, discard: bool = False) -> Forked:
+    """The fork, its program's output where it belongs, or nowhere."""
     chosen = options.current()
-    output: Output = "stderr" if chosen.json else "discard" if chosen.quiet else "inherit"
+    output: Output = "discard" if chosen.quiet or discard else "stderr" if chosen.json else "inherit"
     return execute(plan, new, command=cmd or None, output=output, approve=_approve if plan.ask else None)
 
 

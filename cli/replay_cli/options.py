@@ -46,6 +46,19 @@ def named_file(cassette: str) -> str:
     return cassette
 
 
+def fresh(_ctx: click.Context, _param: click.Parameter, output: str | None) -> str | None:
+    """For an option that names a new cassette: said before anything is executed.
+
+    Raises:
+        CassetteExists: there is something of that name.
+    """
+    if output is not None and os.path.exists(output):
+        from replay.model.errors import CassetteExists
+
+        raise CassetteExists(f"{output} exists already", hint="nothing is overwritten; choose another -o")
+    return output
+
+
 def current() -> Options:
     """The options of the command that is running."""
     return click.get_current_context().ensure_object(Options)

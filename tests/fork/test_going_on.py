@@ -85,3 +85,23 @@ def test_the_last_answer_before(base: str) -> None:
         assert before(reader, None) == max(
             n for n in range(len(reader)) if reader.event(n).kind not in ("clock", "entropy")
         )
+
+
+def test_the_execution_in_a_new_recording(base: str, around: World, tmp_path: Path) -> None:
+    """The same again is a recording by itself; what goes on behind a divergence is in the one that was named."""
+    around.seen.clear()
+    again, other, none = (tmp_path / f"{name}.cassette" for name in ("again", "other", "none"))
+    done = cli("run", base, "-o", again)
+    assert (done.returncode, shown(done).count("recorded again: ")) == (0, 1), shown(done)
+    assert cli("run", again).returncode == cli("diff", base, again).returncode == 0
+    with Reader.open(again) as reader:
+        assert (reader.header["fork"]["at"], reader.header["fork"]["edits"]) == (None, ["executed again"])
+    changes = changed(tmp_path, CHECKS)
+    found = cli_json("run", base, "-o", other, "--on-divergence", "continue", *changes, code=1)
+    assert found["continued"]["cassette"] == str(other)
+    assert cli("run", other, *changes).returncode == 0
+    done = cli("run", base, "-o", none, *changes)
+    assert (done.returncode, none.exists()) == (1, False)
+    assert "none.cassette isn't written, since it diverged" in shown(done)
+    assert "[cassette-exists]" in shown(cli("run", base, "-o", other))
+    assert around.seen == []

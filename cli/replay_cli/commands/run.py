@@ -42,6 +42,13 @@ from replay_cli.render.text import one_line
     default="stop",
     help="continue: go on behind it in a fork, by the recording's answers; live: by the world's, effects held.",
 )
+@click.option(
+    "-o",
+    "--output",
+    callback=options.fresh,
+    metavar="NEW",
+    help="Record what was executed, or what --on-divergence went on with, into a new cassette.",
+)
 @click.option("--times", type=click.IntRange(min=1), default=1, metavar="K", help="Replay K times; all must agree.")
 @click.option(
     "--allow",
@@ -64,6 +71,7 @@ def command(
     pdb: int | None,
     match: Literal["strict", "lenient"],
     then: Literal["stop", "continue", "live"],
+    output: str | None,
     times: int,
     allow: tuple[str, ...],
     run_tools: bool | None,
@@ -84,6 +92,7 @@ def command(
         \b
         replay run incident.cassette
         replay run incident.cassette -- python fixed_agent.py
+        replay run incident.cassette --on-divergence continue -o fixed.cassette -- python fixed_agent.py
         replay run incident.cassette --allow connect:127.0.0.1:8080
         replay run incident.cassette --run-tools
         replay run incident.cassette --pdb 17
@@ -93,7 +102,7 @@ def command(
     if pdb is not None and (times > 1 or chosen.quiet):
         raise click.UsageError("--pdb shows one execution: without --times and --quiet")
     expected = None if expression is None else expectations.parse(expression)
-    output: Literal["stderr", "discard", "inherit"] = (
+    printed: Literal["stderr", "discard", "inherit"] = (
         "stderr" if chosen.json else "discard" if chosen.quiet or times > 1 else "inherit"
     )
 
@@ -108,7 +117,7 @@ def command(
             match=match,
             until=until,
             pdb=pdb,
-            output=output,
+            output=printed,
             allow=allow,
             run_tools=run_tools,
             again=again,
@@ -137,7 +146,7 @@ def command(
             if said is None or expected is None
             else {"expected": {"expression": expectations.show(expected)} | said.to_json()}
         )
-        console.document({**result.to_json(), "times": agreed, **more, **gone_on(result, then, cmd).document})
+        console.document({**result.to_json(), "times": agreed, **more, **gone_on(result, then, cmd, output).document})
     else:
         for line in verdict_lines(
             result, agreed, lenient=match == "lenient", verbose=chosen.verbose, until=pdb if until is None else until
@@ -145,7 +154,7 @@ def command(
             click.echo(line if line.startswith("    ") else one_line(line))
         for line in expected_lines(expected, said) if said is not None and expected is not None else ():
             click.echo(line)
-        for line in gone_on(result, then, cmd).lines:
+        for line in gone_on(result, then, cmd, output).lines:
             click.echo(one_line(line), err=True)
     if not cmd and not chosen.quiet:
         _note_other_program(result)

@@ -94,7 +94,8 @@ def _show(node: dict[str, Any], nodes: Sequence[dict[str, Any]], first: str, res
     fork = node["fork"]
     how = plural(node["events"], "event")
     how += f", exit code {node['exit_code']}" if node["finished"] else ", unfinished"
-    since = "" if fork is None else f"  at {fork['at']}{''.join(f', {edit}' for edit in fork['edits'])}"
+    words = [] if fork is None else [*([] if fork["at"] is None else [f"at {fork['at']}"]), *fork["edits"]]
+    since = f"  {', '.join(words)}" if words else ""
     orphan = "" if fork is None or first else "  (its parent isn't here)"
     click.echo(one_line(f"{first}{Path(node['cassette']).name}{since}  {how}{orphan}"))
     below = _below(node, nodes)
