@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup versions demo pages docs test torture plugin8 fuzz bench eval check lint types mypy pyright layers cover format clean
+.PHONY: help setup versions demo pages docs test torture plugin8 release pythons fuzz bench eval check lint types mypy pyright layers cover format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -71,6 +71,29 @@ PYTEST8 := $(VENV)/pytest8
 plugin8: $(STAMP) ## the tests of the pytest plugin on pytest 8
 	@test -d $(PYTEST8) || $(PIP) install --quiet --no-deps --target $(PYTEST8) 'pytest>=8.4,<9'
 	@PYTHONPATH=$(PYTEST8) $(BIN)/python -m pytest -n 2 tests/pytest_plugin tests/testing $(ARGS)
+
+# What it checks with is installed when first needed.
+$(VENV)/.release: $(STAMP)
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[release]'
+	@touch $@
+
+# Each in an environment of its own, `.venv-3.12`. Those of pyenv are looked for, too.
+PYTHONS := 3.11 3.12 3.13 3.14
+BASE := tests/model tests/cassette tests/matching tests/player tests/recorder tests/runtime tests/boundary \
+  tests/e2e/test_identity.py
+pythons: ## the tests of the base on each CPython from 3.11 to 3.14 that is here
+	@for version in $(PYTHONS); do \
+	  found=; \
+	  for candidate in python$$version $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python; do \
+	    if $$candidate -c 'import ensurepip, venv' 2>/dev/null; then found=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then said="$$said, $$version isn't here"; continue; fi; \
+	  if $(MAKE) --no-print-directory VENV=.venv-$$version PYTHON=$$found ARGS="$(BASE) -p no:cacheprovider" test; \
+	  then said="$$said, $$version passed"; else said="$$said, $$version failed"; failed=1; fi; \
+	done; echo "CPython: $${said#, }"; exit $${failed:-0}
+
+release: $(VENV)/.release ## a release tried dry: built, checked, installed into an empty environment, its licences
+	@$(BIN)/python -m release
 
 fuzz: $(STAMP) ## ten minutes of altered cassettes for everything that reads them
 	@$(BIN)/python -m tests.fuzz.fuzzing $(ARGS)

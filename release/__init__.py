@@ -1,0 +1,1 @@
+"""A release, tried dry: everything but the upload (`make release`)."""
