@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 Kind = Literal["text", "word", "integer", "long", "words", "time"]
@@ -49,6 +51,21 @@ OF_EVENT: Final = (
 
 COLUMNS: Final = (*OF_CASSETTE, *OF_EVENT)
 
+OF_DEVIATION: Final = (
+    Column("found", "time", "when it was found"),
+    Column("command", "word", "`test` or `check`"),
+    Column("cassette", "word", "id of the recording; null where not even that can be read"),
+    Column("path", "word", "where it lies: a path or a URL"),
+    Column("event", "integer", "the event that differs or breaks the rule; null past the end, and for all of a run"),
+    Column("severity", "word", "`different` or `unjudged`; of `check` `error`, `warning` or `note`"),
+    Column("rule", "word", "what was broken; of `test` the cause, the same for equal causes"),
+    Column("why", "text", "in words"),
+    Column("expected", "text", "of `test`: what was recorded there"),
+    Column("got", "text", "of `test`: what came"),
+    Column("site", "word", "of `test`: file:line of what came"),
+    Column("likely", "text", "of `test`: a guess at the cause"),
+)
+
 _EACH = "cassette, path, recorded, event, lane, agent, at_us, took_us, status, error, message, site"
 VIEWS: Final = {
     "llm_calls": f"select {_EACH}, name as model, provider, input_tokens, output_tokens, cached_tokens, finish, asked"
@@ -61,3 +78,14 @@ VIEWS: Final = {
     " sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens from events group by cassette",
 }
 """What `replay query` knows besides `events`: name -> the SELECT it stands for."""
+
+
+def deviations_of(index: str | os.PathLike[str]) -> Path:
+    """The file in which deviations are noted, beside an index.
+
+    Example:
+        >>> deviations_of("corpus.parquet")
+        PosixPath('corpus.deviations.parquet')
+    """
+    path = Path(index)
+    return path.with_name(f"{path.name.removesuffix('.parquet')}.deviations.parquet")

@@ -62,9 +62,9 @@ class Indexed:
 
 
 @cache
-def schema() -> Any:
+def schema(columns: tuple[Column, ...] = COLUMNS) -> Any:
     """The columns as Arrow has them; each with its meaning."""
-    fields = [pa.field(each.name, _TYPES[each.kind], metadata={"meaning": each.meaning}) for each in COLUMNS]
+    fields = [pa.field(each.name, _TYPES[each.kind], metadata={"meaning": each.meaning}) for each in columns]
     return pa.schema(fields, metadata={"agent-replay": VERSION})
 
 
@@ -192,14 +192,15 @@ class _Gathered:
 
     def _flush(self) -> None:
         if self._rows:
-            arrays = [_array(column, self._lists[column.name]) for column in COLUMNS]
+            arrays = [array_of(column, self._lists[column.name]) for column in COLUMNS]
             self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=schema()))
         for each in self._lists.values():
             each.clear()
         self._rows = 0
 
 
-def _array(column: Column, values: list[Any]) -> Any:
+def array_of(column: Column, values: list[Any]) -> Any:
+    """Those values as Arrow has them, as far as it can; there is at least one."""
     type_ = _TYPES[column.kind]
     try:
         if values.count(values[0]) == len(values):

@@ -15,10 +15,12 @@ import replay
 from replay.cassette.codec import pack
 from replay.cassette.reader import Reader
 from replay.cassette.writer import Writer
-from replay.corpus.columns import COLUMNS, VIEWS
+from replay.corpus.columns import COLUMNS, OF_DEVIATION, VIEWS, deviations_of
+from replay.corpus.deviations import note, of_checks, of_trials
 from replay.corpus.index import Indexed, index
 from replay.corpus.query import query
 from replay.corpus.rows import of_events, unpacked
+from replay.corpus.trial import Trial
 from replay.model.errors import CassetteDamaged, CassetteMissing, UsageError
 from replay.semantics import readings
 from replay_cli import exits
@@ -225,9 +227,51 @@ def test_the_commands(two: list[Path], tmp_path: Path) -> None:
     assert (wrong.returncode, "nope" in wrong.stderr) == (exits.USAGE, True)
 
 
+POLICY = """
+rules:
+  - name: no-refunds
+    expect: not tool refund called
+"""
+
+
+def test_deviations_lie_beside_the_index(two: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "corpus.parquet"
+    built(two, out)
+    asked = "select command, path, event, severity, rule from deviations order by command, path"
+    assert query(asked, out).rows == []
+    first, second = map(str, two)
+    differs = Trial(first, "different", "another request", 3, "tool refund 'A-1'", "tool mail", "agent.py:7", "code")
+    note(out, "test", of_trials([differs, Trial(second, "unjudged", "a gap \udc80")]))
+    noted = query(asked, out).rows
+    assert noted == [
+        ("test", first, 3, "different", "tool mail instead of tool refund … at agent.py:7"),
+        ("test", second, None, "unjudged", "a gap ?"),
+    ]
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    checked = command("check", *two, "--policy", tmp_path / "policy.yaml", "-i", out)
+    assert checked.returncode == exits.DIFFERENT, checked.stderr
+    both = query(asked, out).rows
+    assert [row for row in both if row[0] == "test"] == noted
+    assert {(row[0], row[1], row[3], row[4]) for row in both if row not in noted} >= {
+        ("check", first, "error", "no-refunds")
+    }
+    note(out, "test", of_trials([Trial(first, "same")]))  # a later run says what it looked at, and nothing else
+    assert [row for row in query(asked, out).rows if row[0] == "test"] == noted[1:]
+    built(two[:1], out)
+    joined = "select count(*) from deviations join cassettes using (cassette) where rule = 'no-refunds'"
+    assert query(joined, out).rows[0][0] >= 1
+    assert query("select found > timestamp '2020-01-01' from deviations limit 1", out).rows == [(True,)]
+    note(out, "check", of_checks({first: [], second: []}))
+    note(out, "test", of_trials([Trial(second, "same")]))
+    assert query("select * from deviations", out).rows == []
+    deviations_of(out).write_bytes(b"something else")
+    with pytest.raises(UsageError, match="isn't what"):
+        note(out, "test", {})
+
+
 def test_the_page_names_every_column() -> None:
     page = (Path(__file__).parents[2] / "docs/corpus.md").read_text()
-    for column in COLUMNS:
+    for column in (*COLUMNS, *OF_DEVIATION):
         assert f"| `{column.name}` | {column.kind} | {column.meaning} |" in page
     for view in VIEWS:
         assert f"`{view}`" in page

@@ -23,9 +23,15 @@ from replay_cli.render.text import one_line, plural
 @click.option("--policy", metavar="FILE", help="Rules and trust: YAML, or functions `policy_...` in Python.")
 @click.option("--sarif", metavar="FILE", type=click.Path(dir_okay=False), help="Write deviations as SARIF 2.1.0.")
 @click.option("--junitxml", metavar="FILE", type=click.Path(dir_okay=False), help="Write a JUnit report.")
+@click.option("-i", "--index", metavar="PARQUET", help="Note deviations beside that index, as its `deviations`.")
 @options.reads
 def command(
-    cassettes: tuple[str, ...], learnt: str | None, policy: str | None, sarif: str | None, junitxml: str | None
+    cassettes: tuple[str, ...],
+    learnt: str | None,
+    policy: str | None,
+    sarif: str | None,
+    junitxml: str | None,
+    index: str | None,
 ) -> int:
     """Whether runs are what is expected of them; each deviation with its event, how surprising it is, and why.
 
@@ -51,6 +57,10 @@ def command(
         Path(sarif).write_text(json.dumps(outputs.sarif(found), indent=1), encoding="ascii")
     if junitxml is not None:
         Path(junitxml).write_bytes(outputs.junit(found, undecided))
+    if index is not None:
+        from replay.corpus.deviations import note, of_checks
+
+        note(index, "check", of_checks(found))
     broken = any(each.severity == "error" for deviations in found.values() for each in deviations)
     unsure = any(undecided.values())
     if options.current().json:

@@ -19,7 +19,7 @@ from replay_cli import console, exits, options
 )
 @options.common
 def command(sql: str, index: str | None) -> int:
-    """SQL over an index: events, llm_calls, tool_calls, effects, cassettes.
+    """SQL over an index: events, llm_calls, tool_calls, effects, cassettes, deviations.
 
     One SELECT, such as "select tool, count(*) from tool_calls group by tool", in DuckDB's language; docs/corpus.md has
     the columns. The query reads the index and nothing else.

@@ -46,6 +46,7 @@ class _Size(click.ParamType[int]):
 )
 @click.option("--address", metavar="HOST:PORT", help="Of the cluster [default: what its own library finds].")
 @click.option("--junitxml", metavar="FILE", type=click.Path(dir_okay=False), help="Write a JUnit report.")
+@click.option("-i", "--index", metavar="PARQUET", help="Note what differs beside that index, as its `deviations`.")
 @click.option(
     "--time", "seconds", type=click.FloatRange(min=0.01), default=300.0, metavar="SECONDS", help="Of each. [300]"
 )
@@ -57,6 +58,7 @@ def command(
     engine: str,
     address: str | None,
     junitxml: str | None,
+    index: str | None,
     seconds: float,
     memory: int | None,
 ) -> int:
@@ -81,6 +83,10 @@ def command(
     found = causes(done)
     if junitxml is not None:
         Path(junitxml).write_bytes(junit(done))
+    if index is not None:
+        from replay.corpus.deviations import note, of_trials
+
+        note(index, "test", of_trials(done))
     if options.current().json:
         console.document(_document(done, found, took))
     else:
