@@ -13,4 +13,5 @@ pytest_plugins = [
     "tests.support.properties",
     "tests.support.tables",
     "tests.support.torture",
+    "tests.support.viewing",
 ]

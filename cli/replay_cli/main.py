@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "diff": "What differs between two recordings, and which of it is a cause.",
     "bisect": "Which of many differences made it go wrong: searched by executions, and proved by them.",
     "expect": "Whether an expectation holds of what was recorded.",
+    "view": "A recording in the browser: timeline, events, windows, memory, causes; two runs side by side.",
     "why": "What accounts for a decision or a call, ranked, with the evidence.",
     "triage": "Evidence for and against four things that may have gone wrong, and who answers for it.",
     "mcp": "An MCP server on stdin and stdout, with which a coding assistant investigates an incident.",

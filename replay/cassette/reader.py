@@ -223,7 +223,8 @@ class Reader:
         type_, _, payload = self.frames_of(number)[0]
         kind = records.kind(payload)
         if kind is None:
-            kind = (records.whole(payload) if type_ == f.EVENT else records.call(payload)).kind.encode()
+            said = records.whole(payload) if type_ == f.EVENT else records.call(payload)
+            kind = said.kind.encode("utf-8", "surrogatepass")  # a file may have what text can't
         return kind in kinds
 
     def _whole(self, number: int, payload: bytes, *, light: bool) -> Event:

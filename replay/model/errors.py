@@ -241,3 +241,9 @@ class RequestNotRecorded(ReplayError):
     """A test asked what its cassette doesn't have, and nothing is recorded (docs/pytest.md)."""
 
     slug = "request-not-recorded"
+
+
+class PortTaken(UsageError):
+    """The port that a server was to listen on can't be had."""
+
+    slug = "port-taken"

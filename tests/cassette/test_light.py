@@ -50,6 +50,17 @@ def test_kinds_are_chosen_also_where_they_have_to_be_unpacked(tmp_path: Path) ->
     assert part == [0, 1, 2, 3, 5]
 
 
+def test_a_kind_may_be_what_no_text_can_have(tmp_path: Path) -> None:
+    writer = Writer.create(tmp_path / "x.cassette", {})
+    writer.lane(0, "m")
+    writer.event(0, "\ud800" * 40, "look", "read", 9, None, [], None, None, None, 1, 0, None)
+    writer.event(0, "memory", "look", "read", 9, None, [], None, None, None, 1, 0, None)
+    writer.end({})
+    writer.close()
+    with load(tmp_path / "x.cassette") as cassette:
+        assert [each.id for each in cassette.events.light("memory")] == [1]
+
+
 def test_a_body_of_a_long_run_is_made_of_so_many_differences_at_most(tmp_path: Path) -> None:
     writer = Writer.create(tmp_path / "x.cassette", {})
     writer.lane(0, "m")
