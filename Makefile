@@ -95,7 +95,7 @@ pythons: ## the tests of the base on each CPython from 3.11 to 3.14 that is here
 release: $(VENV)/.release ## a release tried dry: built, checked, installed into an empty environment, its licences
 	@$(BIN)/python -m release
 
-fuzz: $(STAMP) ## ten minutes of altered cassettes for everything that reads them
+fuzz: $(STAMP) ## ten minutes of altered cassettes and files to import, for everything that reads them
 	@$(BIN)/python -m tests.fuzz.fuzzing $(ARGS)
 
 bench: $(VENV)/.bench ## every performance promise, measured beside its floor and its peer

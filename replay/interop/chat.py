@@ -93,9 +93,12 @@ def transcripts(data: bytes) -> list[Transcript]:
 
 
 def documents(data: bytes) -> Any:
-    """The JSON in a file: of lines a list, in which lines that aren't JSON are None."""
+    """The JSON in a file: of lines a list, in which lines that aren't a JSON object or array are None."""
     whole = loads(data)
-    return [loads(line) for line in data.splitlines() if line.strip()] if whole is None else whole
+    if whole is not None:
+        return whole
+    lines = filter(None, map(bytes.strip, data.splitlines()))
+    return [loads(line) if line[0] in b"{[" else None for line in lines]
 
 
 def _runs(whole: Any) -> list[Any]:

@@ -93,6 +93,16 @@ def data(file: Path) -> bytes:
         raise CassetteUnreadable(f"can't read {file}: {error.strerror}") from None
 
 
+def room(packed: int, most: int) -> int:
+    """How many bytes what is packed in that many may unpack to: a hundred times as many, or 16 MB; text of the kinds
+    that are imported unpacks to twenty times at most.
+
+    Args:
+        most: more than this never.
+    """
+    return min(most, max(16 << 20, 100 * packed))
+
+
 def created(out: Path) -> int:
     """A new file that nobody else can read; its descriptor.
 

@@ -170,7 +170,12 @@ def _about(event: Event, call: LLMCall | None) -> tuple[str, dict[str, Any]]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, default=repr)
+    except (TypeError, RecursionError):  # keys that JSON doesn't have
+        return repr(value)
 
 
 def _attributes(found: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,5 @@
-"""A fuzzer of everything that reads cassettes: what it does to them, what it reads, and what it calls a finding.
+"""A fuzzer of everything that reads cassettes, and of the importers (`tests.fuzz.imports`): what it does to them, what
+it reads, and what it calls a finding.
 
 Of each case it holds: readers raise members of `ReplayError` only, they end in `SECONDS`, and this process never gets
 larger than it was by more than `MEMORY`. Some cases are altered bytes; in most of them frames are altered and every
@@ -39,6 +40,7 @@ from replay.cassette.verify import verify
 from replay.cassette.writer import Writer
 from replay.model.errors import ReplayError
 from tests.cassette import forging
+from tests.fuzz import imports
 
 SECONDS = 10
 MEMORY = 256 << 20
@@ -289,9 +291,15 @@ def _finish(path: Path) -> None:
 # Running.
 
 
-def case(number: int, paths: list[Path], where: Path) -> None:
-    """Case `number`. Raises what is a finding."""
+def case(number: int, paths: list[Path], files: list[Path], where: Path) -> None:
+    """Case `number`: of every second one a file to import. Raises what is a finding."""
     chance = random.Random(number)
+    if number % 2:
+        file = chance.choice(files)
+        where = where.with_suffix(file.suffix)
+        where.write_bytes(imports.altered(file, chance, bytes_altered))
+        limited(lambda: imports.read_all(where))
+        return
     path = chance.choice(paths)
     act = chance.randrange(4)
     if act == 0:
@@ -301,8 +309,8 @@ def case(number: int, paths: list[Path], where: Path) -> None:
     else:
         data = frames_altered(path, chance)
     where.write_bytes(data)
-    _limited(lambda: read_all(where))
-    _limited(lambda: _value(payload_altered(codec.pack([1, {"a": (2, b"x")}]), chance)))
+    limited(lambda: read_all(where))
+    limited(lambda: _value(payload_altered(codec.pack([1, {"a": (2, b"x")}]), chance)))
 
 
 def _value(data: bytes) -> None:
@@ -312,20 +320,25 @@ def _value(data: bytes) -> None:
         pass
 
 
-def _limited(work: Callable[[], None]) -> None:
+def limited(work: Callable[[], None]) -> None:
+    """Raises where it takes longer than `SECONDS`, or more than `MEMORY`."""
+
     def slow(_number: int, _frame: FrameType | None) -> None:
         raise Slow(f"more than {SECONDS} s")
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    previous = signal.signal(signal.SIGALRM, slow)
-    signal.alarm(SECONDS)
-    began = time.perf_counter()
+    previous = signal.signal(signal.SIGPROF, slow), signal.signal(signal.SIGALRM, slow)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of this process: others may keep it from running
+    signal.alarm(10 * SECONDS)
+    began = time.process_time()
     try:
         work()
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, previous)
-        worst["seconds"] = max(worst["seconds"], time.perf_counter() - began)
+        signal.signal(signal.SIGPROF, previous[0])
+        signal.signal(signal.SIGALRM, previous[1])
+        worst["seconds"] = max(worst["seconds"], time.process_time() - began)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
     worst["bytes"] = max(worst["bytes"], grown)
     assert grown <= MEMORY, f"{grown >> 20} MB more memory"
@@ -334,10 +347,10 @@ def _limited(work: Callable[[], None]) -> None:
 def findings(numbers: Iterator[int]) -> Iterator[tuple[int, str]]:
     """(case, traceback) of each that fails."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = corpus(Path(folder))
+        paths, files = corpus(Path(folder)), imports.corpus(Path(folder))
         for number in numbers:
             try:
-                case(number, paths, Path(folder) / "case.cassette")
+                case(number, paths, files, Path(folder) / "case.cassette")
             except Exception:
                 yield number, traceback.format_exc()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from replay.cassette import keyring
-from tests.fuzz import fuzzing
+from tests.fuzz import fuzzing, imports
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +21,13 @@ def test_whatever_is_done_to_a_cassette(monkeypatch: pytest.MonkeyPatch) -> None
     first = random.randrange(2**40)
     found = [f"--seed {number}\n{trace}" for number, trace in fuzzing.findings(iter(range(first, first + 250)))]
     assert not found, found[0]
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("bomb", imports.BOMBS, ids=lambda bomb: bomb.name)
+def test_short_files_that_say_long_things(bomb: imports.Bomb, tmp_path: Path) -> None:
+    (tmp_path / "bomb").write_bytes(bomb())
+    fuzzing.limited(lambda: imports.read_all(tmp_path / "bomb"))
 
 
 def test_the_command(tmp_path: Path) -> None:

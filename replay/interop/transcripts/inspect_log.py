@@ -11,10 +11,12 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from replay.interop.chat import PARAMETERS, Transcript, turns_of
+from replay.interop.formats import room
 from replay.model.errors import NotImportable
 from replay.semantics.loose import arr, loads, obj, objs, string
 
@@ -66,16 +68,16 @@ def _unzipped(data: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             members = [each for each in archive.infolist() if _SAMPLE.fullmatch(each.filename)]
             names = [name for name in ("header.json", "_journal/start.json") if name in archive.namelist()]
             heads = [archive.getinfo(name) for name in names[:1]]
-            left = MOST
+            most = left = room(len(data), MOST)
             texts: list[Any] = []
             for each in (*heads, *members):
                 with archive.open(each) as member:
                     text = member.read(left + 1)  # what it says of its size isn't believed
                 left -= len(text)
                 if left < 0:
-                    raise NotImportable(f"the log unpacks to more than {MOST >> 20} MB")
+                    raise NotImportable(f"the log unpacks to more than {most >> 20} MB")
                 texts.append(loads(text))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
         what = f"the log can't be unpacked: {error}"
         raise NotImportable(what, hint="`inspect log convert --to json` writes one that can") from None
     return (obj(texts[0]) if heads else {}), objs(texts[len(heads) :])

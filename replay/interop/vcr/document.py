@@ -1,7 +1,8 @@
 """What is in a vcr file, whatever wrote it: YAML or JSON, gzipped or not, as its list of interactions.
 
 Safe: plain YAML only (libyaml where it is installed), with the tags that Python 2 gave to texts. Bounded: of what is
-packed `MOST` bytes are unpacked, and of aliases, by which a short file says a long thing, `NODES` values.
+packed a hundred times as much is unpacked, `MOST` bytes at most, and of values `NODES`, those counted again that
+aliases stand for, by which a short file says a long thing.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any, Final
 
 import yaml
 
-from replay.interop.formats import data
+from replay.interop.formats import data, room
 from replay.model.errors import CassetteUnreadable
 from replay.semantics.loose import arr, obj, objs
 
 MOST: Final = 256 << 20
-NODES: Final = 20_000_000
+NODES: Final = 500_000
 DEPTH: Final = 500
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -41,7 +42,7 @@ def interactions(path: Path) -> list[dict[str, Any]]:
     """
     raw = unpacked(path)
     try:
-        document: Any = json.loads(raw) if raw.lstrip()[:1] == b"{" else _loaded(raw.decode())
+        document: Any = _json(raw) if raw.lstrip()[:1] == b"{" else _loaded(raw.decode())
         _count(document, {})
     except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise CassetteUnreadable(f"can't read {path}: {_one_line(error)}") from None
@@ -67,22 +68,37 @@ def unpacked(path: Path) -> bytes:
         return raw
     unpacker = zlib.decompressobj(31)
     try:
-        whole = unpacker.decompress(raw, MOST)
+        most = room(len(raw), MOST)
+        whole = unpacker.decompress(raw, most)
     except zlib.error as error:
         raise CassetteUnreadable(f"can't read {path}: {error}") from None
     if unpacker.unconsumed_tail or not unpacker.eof:
-        raise CassetteUnreadable(f"{path} was cut, or unpacks to more than {MOST >> 20} MB")
+        raise CassetteUnreadable(f"{path} was cut, or unpacks to more than {most >> 20} MB")
     return whole
+
+
+def _json(raw: bytes) -> Any:
+    """What it has at most is counted first: a list takes twenty times the room of its brackets."""
+    if raw.count(b"[") + raw.count(b"{") > 4 * NODES:  # there are some in texts, too
+        raise ValueError(f"it has more than {NODES} values")
+    return json.loads(raw)
 
 
 def _loaded(text: str) -> Any:
     """libyaml's loader recurses on the C stack, and takes the process with it: so its events are counted first."""
     depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    for number, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        if number > 2 * NODES:  # a map is two events
+            raise ValueError(f"it has more than {NODES} values")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEPTH:
             raise ValueError(f"nested deeper than {DEPTH}")
-    return yaml.load(text, Loader=_Loader)
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError):
+        raise
+    except Exception as error:  # its constructors of dates, numbers and bytes raise what they come upon
+        raise ValueError(f"a value that is none: {error}") from None
 
 
 def _count(value: Any, known: dict[int, int | None]) -> int:

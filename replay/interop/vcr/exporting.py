@@ -45,8 +45,12 @@ def export(cassette: Cassette, out: Path) -> dict[str, Any]:
             if reason is not None:
                 left[reason] += 1
                 continue
-            file.write(_dumped([interaction(event)]))
-            count += 1
+            try:
+                file.write(_dumped([interaction(event)]))
+            except UnicodeEncodeError:  # half a character in an address or a header
+                left["http whose text isn't Unicode"] += 1
+            else:
+                count += 1
         if not count:
             file.seek(0)
             file.write(b"interactions: []\n")

@@ -80,12 +80,13 @@ def _exchange(number: int, request: dict[str, Any], response: dict[str, Any], cu
         *(Piece(i, "piece", body[i : i + size]) for i in range(0, len(body), size)),
         Piece(len(body), "end", None),
     )
-    head = {"status": status["code"], "reason": status.get("message") or "", "headers": headers}
+    head = {"status": int(status["code"]), "reason": _text(status.get("message") or ""), "headers": headers}
+    method, url = _text(request["method"]), _text(request["uri"])
     return _event(
         number,
         "http",
-        f"{request['method']} {request['uri']}",
-        {"method": request["method"], "url": request["uri"], "headers": _headers(request["headers"])},
+        f"{method} {url}",
+        {"method": method, "url": url, "headers": _headers(request["headers"])},
         body=None if request.get("body", request.get("parsed_body")) is None else _body(request),
         response=head if streamed else {**head, "body": body},
         pieces=pieces if streamed else (),
@@ -101,7 +102,7 @@ def _message(number: int, item: dict[str, Any]) -> Event:
         "websocket",
         f"websocket.{'send' if sent else 'recv'}",
         {"url": "wss://recorded/", "connection": 1},
-        body=payload.encode() if sent else None,
+        body=_bytes(payload) if sent else None,
         response=None if sent else payload,
     )
 
@@ -114,14 +115,16 @@ def _rpc(number: int, item: dict[str, Any]) -> Recorded:
     name = next(name for name in _RPC_METHODS if name in item)
     request, response = item[name], item[name.replace("request", "response")]
     chunks = response.get("chunks_raw")
-    pieces = (*(Piece(i, "piece", chunk) for i, chunk in enumerate(chunks)), Piece(0, "end", None)) if chunks else ()
+    pieces = (
+        (*(Piece(i, "piece", _bytes(chunk)) for i, chunk in enumerate(chunks)), Piece(0, "end", None)) if chunks else ()
+    )
     event = _event(
         number,
         "grpc",
         f"/xai_api.Chat/{_RPC_METHODS[name]}",
         {"url": f"grpc://api.x.ai/xai_api.Chat/{_RPC_METHODS[name]}"},
-        body=request["raw"],
-        response={} if chunks else {"body": response["raw"]},
+        body=_bytes(request["raw"]),
+        response={} if chunks else {"body": _bytes(response["raw"])},
         pieces=pieces,
     )
     said = [each.get("chunk", each) for each in response["chunks_json"]] if chunks else [response["json"]]
@@ -157,20 +160,32 @@ def _event(
 
 def _headers(raw: dict[str, Any]) -> list[list[str]]:
     return [
-        [name, value.decode("latin-1") if isinstance(value, bytes) else value]
+        [name, value.decode("latin-1") if isinstance(value, bytes) else str(value)]
         for name, values in raw.items()
         for value in (cast("list[str | bytes]", values) if isinstance(values, list) else [values])
-        if name.lower() != "content-encoding"
+        if _text(name).lower() != "content-encoding"
     ]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} isn't a text")
+    return value
 
 
 def _body(message: dict[str, Any]) -> bytes:
     if "parsed_body" in message:  # pydantic-ai's recorder keeps the JSON, not its bytes
-        return json.dumps(message["parsed_body"], ensure_ascii=False).encode()
+        return _bytes(json.dumps(message["parsed_body"], ensure_ascii=False))
     body = message.get("body")
     if isinstance(body, dict):
         parts = cast("dict[str, Any]", body)
         body = b64decode(parts["base64_string"]) if "base64_string" in parts else parts.get("string")
-    if isinstance(body, str):
-        body = body.encode()
-    return cast("bytes", body or b"")
+    return _bytes(body or b"")
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if not isinstance(value, bytes):
+        raise TypeError("a body that is neither text nor bytes")
+    return value
