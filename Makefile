@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup versions demo pages docs test torture plugin8 release pythons fuzz bench eval check lint types mypy pyright layers cover format clean
+.PHONY: help setup versions demo pages screenshots docs test torture plugin8 release pythons fuzz bench eval check lint types mypy pyright layers cover format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -51,6 +51,9 @@ demo: $(STAMP) ## the whole story in one command, offline
 
 pages: $(STAMP) ## README and docs with what their commands print now; ARGS=docs/tutorial.md for one
 	@$(BIN)/python -m tests.docs.walkthrough $(ARGS)
+
+screenshots: $(STAMP) ## the pictures of pages in docs/pictures, in the machine's Chromium
+	@$(BIN)/python -m tests.docs.screenshots $(ARGS)
 
 docs: $(STAMP) ## the site, into build/site (the tests build it, too)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "build/site/index.html"

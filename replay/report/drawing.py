@@ -8,6 +8,7 @@ refuted     a dotted line, a cross              masked, and it was still there
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -50,14 +51,16 @@ class Link:
 def draw(nodes: Sequence[Node], links: Sequence[Link], title: str) -> Html:
     """The graph. `title`: what it shows, for who doesn't see it."""
     lines = {node.key: _wrapped(node.text) for node in nodes}
-    heights = {node.key: _HEAD + _LINE * len(lines[node.key]) for node in nodes}
+    heights = {node.key: _head(node) + _LINE * len(lines[node.key]) for node in nodes}
     below = {link.b: link.a for link in links if link.below}
     placed = layout(heights, [(link.a, link.b) for link in links], below)
-    arrows = [_link(link, placed.boxes[link.a], placed.boxes[link.b]) for link in links]
+    leaves = Counter(link.a for link in links)
+    arrows = [_link(link, placed.boxes[link.a], placed.boxes[link.b], apart=leaves[link.a] == 1) for link in links]
     boxes = [_node(node, placed.boxes[node.key], lines[node.key]) for node in nodes]
     wide, tall = placed.width + 2 * _MARGIN, placed.height + 2 * _MARGIN
+    drawn = [_ends(), [line for line, _ in arrows], [label for _, label in arrows], boxes]
     return h(
-        "svg", h("title", title, id="graph-title"), _ends(), arrows, boxes, role="group", aria_labelledby="graph-title",
+        "svg", h("title", title, id="graph-title"), drawn, role="group", aria_labelledby="graph-title",
         viewBox=f"{-_MARGIN} {-_MARGIN} {wide} {tall}", width=wide, height=tall, cls="graph",
     )  # fmt: skip
 
@@ -100,20 +103,23 @@ def _tip(kind: Kind) -> str:
     return {"inferred": "m0 -5l8 5l-8 5", "refuted": "m0 -4l8 8m0 -8l-8 8"}.get(kind, "m0 -5l8 5l-8 5z")
 
 
-def _link(link: Link, a: Box, b: Box) -> Html:
+def _link(link: Link, a: Box, b: Box, *, apart: bool) -> tuple[Html, Html]:
+    """A line, and what is said of it. `apart`: no other one leaves `a`, so that there is room for words there."""
     if link.below:
         x = a.x + WIDTH // 2
         down = _stroke(f"M{x} {a.y + a.height}V{b.y - 2}", link.kind, f"url(#end-{link.kind})")
-        return h("g", down, h("text", link.kind, x=x + 34, y=(a.y + a.height + b.y) // 2 + 3, cls=f"label {link.kind}"))
+        return down, h("text", link.kind, x=x + 34, y=(a.y + a.height + b.y) // 2 + 3, cls=f"label {link.kind}")
     start, end = (a.x + WIDTH, a.middle), (b.x, b.middle)
     bend = max((end[0] - start[0]) // 2, 24)
     course = f"M{start[0]} {start[1]}C{start[0] + bend} {start[1]} {end[0] - bend} {end[1]} {end[0] - 2} {end[1]}"
     word = f"{link.kind} {link.label}".strip() + (" ✓" if link.kind == "confirmed" else "")
-    x, y = (start[0] + end[0]) // 2, (start[1] + end[1]) // 2
+    x, y = (start[0] + 34, start[1]) if apart else (end[0] - 38, end[1])
     words = word.split(" ", 1)
+    rises = end[1] < start[1]  # words stand on the side that the line leaves free
+    free = y + 13 if rises == apart and start[1] != end[1] else y + 6 - 12 * len(words)
     text = [h("tspan", each, x=x, dy=0 if not n else 12) for n, each in enumerate(words)]
-    label = h("text", text, x=x, y=y - 5, cls=f"label {link.kind}")
-    return h("g", _stroke(course, link.kind, f"url(#end-{link.kind})"), label)
+    label = h("text", text, x=x, y=free, cls=f"label {link.kind}")
+    return _stroke(course, link.kind, f"url(#end-{link.kind})"), label
 
 
 def _stroke(course: str, kind: Kind, end: str | None = None) -> Html:
@@ -127,12 +133,17 @@ def _node(node: Node, box: Box, lines: Sequence[str]) -> Html:
     head = h("text", node.head, x=box.x + 12, y=box.y + 20, cls="head")
     number = h("text", where, x=box.x + 12, y=box.y + 36, cls="where")
     text = [
-        h("text", line, x=box.x + 12, y=box.y + _HEAD + 10 + _LINE * n, cls="rec") for n, line in enumerate(lines)
+        h("text", line, x=box.x + 12, y=box.y + _head(node) + 10 + _LINE * n, cls="rec") for n, line in enumerate(lines)
     ]  # fmt: skip
     inside = (shape, head, number, text)
     if node.event is None:
         return h("g", inside, cls=f"node {node.role}")
     return h("a", inside, href=f"#e{node.event}", cls=f"node {node.role}")
+
+
+def _head(node: Node) -> int:
+    """Where its text begins: what has no event says none."""
+    return _HEAD if node.event is not None else _HEAD - 15
 
 
 def _wrapped(text: str, most: int = 3) -> list[str]:

@@ -148,10 +148,14 @@ def collect(cassette: Cassette, wanted: Wanted) -> Incident:
 
 
 def _pointed(judged: Triage, events: Sequence[Event]) -> Item | None:
-    """The evidence for the verdict that weighs most: calls that write before those that read."""
+    """The evidence for the verdict that weighs most: what has a score, then calls that write."""
     chosen = judged.hypotheses[judged.verdict].for_ if judged.verdict in judged.hypotheses else []
     found = chosen or [item for each in judged.hypotheses.values() for item in each.for_]
-    return max(found, key=lambda item: (events[item.event].effect == "write", item.score or 0), default=None)
+
+    def weight(item: Item) -> tuple[bool, bool, float]:
+        return item.score is not None, events[item.event].effect == "write", item.score or 0
+
+    return max(found, key=weight, default=None)
 
 
 def _last(written: Effects, calls: Mapping[int, LLMCall]) -> int | None:

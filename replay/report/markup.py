@@ -94,6 +94,7 @@ def quote(text: str, marks: Sequence[Mark] = (), *, limit: int = LONG, more: str
         limit: so many characters are shown; of a longer text also what stands around the marks.
         more: where the rest can be seen, in our words.
     """
+    text = text.rstrip("\n")
     if not text:
         return h("p", "(empty)", cls="none")
     shown: list[Html] = []

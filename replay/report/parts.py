@@ -16,9 +16,11 @@ KINDS: Final = (
 _WORDS: Final = (
     "does what the|'s text says, which is (?:un)?trusted|'s text says|, and the user didn't ask for it|is what the|"
     "asked for(?= |$)|it tells its reader to do something, which nothing did|stands in nothing it had read|"
+    "the program's code called|, and no model was seen to ask for it; the user gave|"
+    ", and no model was seen to ask for it;|came from data|"
     "nobody's words account for|the words and values of|stand in what it had read|"
     "was done before with the same arguments|"
-    "came from data, and it was let through|gave the values of|says that it reads; inside|writes$|^inside|"
+    "(?<=came from data), and it was let through|gave the values of|says that it reads; inside|writes$|^inside|"
     "^the (?=user|system)"
 )
 _ROLES: Final = (

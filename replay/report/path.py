@@ -168,6 +168,8 @@ def _shown(step: Step | int, found: Incident) -> Html:
     marks: list[Child] = []
     if first.id == found.at:
         marks.append(badge("in question", "point"))
+    if found.point is not None and first.id == found.point.cause:
+        marks.append(badge("the text in question", "point"))
     if effect is not None and (effect.inside is None or effect.inside not in found.effect_of):
         marks.append(badge("effect", "effect"))
         marks.append({True: "reversible", False: "irreversible", None: None}[effect.reversible])

@@ -85,7 +85,7 @@ def _graph(found: Incident) -> tuple[list[Node], list[Link]]:
             add(Node(middle, "The model decides", text or "", decision.event, "decision"))
         if call != f"e{decision.event}":
             written = event.id in found.effect_of
-            text = f"{decision.name} {_short(decision.arguments)}"
+            text = f"{decision.name}{_short(decision.arguments)}"
             leads = event.id if event.id not in found.calls else None
             head = "What was done" if written else "What was called"
             add(Node(call, head, text, leads, "effect" if written else "source"))
@@ -167,9 +167,10 @@ def _call(one: Explained, found: Incident) -> Html:
         if invented
         else None
     )
+    scale = "The number before a text says how much it accounts for the call, from 0 to 1." if causes else None
     name = h("h3", "Causes of ", said(decision.name or "what the model said", 60))
     none = None if causes else h("p", "Unknown: nothing that was recorded accounts for it.", cls="none")
-    return h("div", name, h("p", who), h("ol", causes, cls="causes") if causes else none, made, cls="call")
+    return h("div", name, h("p", who, " ", scale), h("ol", causes, cls="causes") if causes else none, made, cls="call")
 
 
 def _cause(cause: Cause, rank: int) -> Html:

@@ -39,9 +39,9 @@ def test_pieces_are_what_a_block_is(text: str) -> None:
 @given(TEXTS, MARKS)
 def test_a_quote_says_all_of_the_text_in_one_block(text: str, marks: list[Mark]) -> None:
     whole = parsed(quote(text, flat(marks), limit=10_000))
-    if text:
+    if text.rstrip("\n"):
         assert whole.inner[0].name == "blockquote"
-        assert whole.whole() == visible(text)
+        assert whole.whole() == visible(text.rstrip("\n"))
         assert all(each.within("rec") for each in whole.all() if each.text)
 
 
@@ -91,6 +91,7 @@ def test_what_triage_says_is_ours_but_for_the_names() -> None:
     for said_ in (
         "the words and values of x stand in what it had read",
         "the user asked for x; y came from data, and it was let through",
+        "the program's code called x, and no model was seen to ask for it; y came from data",
     ):
         assert "x" not in parsed(sentence(said_)).text
         assert parsed(sentence(said_)).text.strip().startswith("the ")
