@@ -29,7 +29,7 @@ export class List {
     this.box.addEventListener("dblclick", () => this.open());
     this.tall = 0; // reading these makes the browser lay out
     this.top = 0;
-    new ResizeObserver(() => { this.tall = this.box.clientHeight; this.draw(); }).observe(this.box);
+    new ResizeObserver(() => this.resize()).observe(this.box);
   }
 
   /** Which items are shown, of which runs. */
@@ -48,11 +48,20 @@ export class List {
     this.draw(true);
   }
 
+  /** What is selected stays in view, unless one has scrolled away from it. */
+  resize() {
+    const at = this.place.get(this.selected), top = (at ?? -1) * ROW;
+    const seen = this.tall === 0 || (top >= this.top && top < this.top + this.tall);
+    this.tall = this.box.clientHeight;
+    if (seen && at !== undefined) this.mark(this.selected);
+    this.draw();
+  }
+
   mark(item, causes = this.causes) {
     this.selected = item;
     this.causes = causes;
     const at = this.place.get(item);
-    if (at !== undefined) {
+    if (at !== undefined && this.tall > 0) {
       const top = at * ROW, scrollTop = this.top, clientHeight = this.tall;
       const away = Math.max(scrollTop - top, top + ROW - scrollTop - clientHeight);
       const most = Math.max(0, this.order.length * ROW - clientHeight);
@@ -100,6 +109,10 @@ export class List {
       const at = first + number;
       row.hidden = at >= last;
       if (!row.hidden) this.fill(row, at);
+      else if (row.id) {
+        row.removeAttribute("id"); // another row may have it now
+        row.dataset.key = "";
+      }
     });
     const shown = this.place.has(this.selected) ? `item-${this.selected}` : "";
     if (this.box.getAttribute("aria-activedescendant") !== shown) this.box.setAttribute("aria-activedescendant", shown);
@@ -118,7 +131,9 @@ export class List {
     row.setAttribute("aria-posinset", at + 1);
     row.setAttribute("aria-setsize", this.order.length);
     row.setAttribute("aria-selected", number === this.selected);
-    row.className = `${item.state}${number === this.selected ? " selected" : ""}${cause ? ` cause ${cause}` : ""}`;
+    const first = this.runs[item.a === null ? 1 : 0].rows[item.a ?? item.b];
+    const quiet = first.kind === "env" || first.effect === "draw" ? " draw" : "";
+    row.className = `${item.state}${quiet}${number === this.selected ? " selected" : ""}${cause ? ` cause ${cause}` : ""}`;
     if (this.runs.length > 1) this.both(row, item);
     else this.one(row, this.runs[0].rows[item.a]);
   }
@@ -133,7 +148,6 @@ export class List {
     put(kinds, line(event.kind, 20), kindClass(event));
     put(said, line(event.label, 160), whatClass(event));
     put(took, event.end === null ? "" : seconds(event.end - event.start));
-    if (event.kind === "env" || event.effect === "draw") row.classList.add("draw");
     if (event.inside !== null) row.classList.add("inside");
   }
 
@@ -141,7 +155,7 @@ export class List {
     const half = (side) => {
       const id = side === 0 ? item.a : item.b;
       const event = id === null ? null : this.runs[side].rows[id];
-      return event ? [cell("id", event.id), kind(event), what(event)] : [cell("id", ""), cell("kind", ""), cell("what missing", "—")];
+      return event ? [cell("id", event.id), kind(event), what(event)] : [cell("id", ""), cell("none", ""), cell("what missing", "—")];
     };
     const sign = { same: "", drawn: "", inherited: "≠", root: "◆" }[item.state];
     const name = { inherited: "differs because of a root", root: "a root: nothing before explains it" }[item.state];

@@ -22,7 +22,7 @@ const TABS = [["event", "Event", event], ["context", "Context", context], ["memo
 
 const KEYS = [
   ["j  k", "next, previous event"], ["g  G", "first, last event"], ["J  K", "next, previous that differs, failed or writes"],
-  ["/", "filter; full text of everything recorded"], ["Enter", "to the detail"], ["Esc", "back to the list; clears the filter"],
+  ["/", "filter; full text of everything recorded"], ["q", "without draws and the environment, or with them"], ["Enter", "to the detail"], ["Esc", "back to the list; clears the filter"],
   ["1 … 7", "panels: event, context, memory, why, effects, run, diff"], ["t", "timeline: steps or time"], ["+  −  0", "zoom in, out, all"],
   ["← →", "on the timeline: previous, next; ↑ ↓ lanes"], ["y", "copy a link to what is shown"], ["d", "dark or light"], ["?", "these keys"],
 ];
@@ -231,7 +231,7 @@ const ACTS = {
   "/": () => $("filter").focus(), "?": keys, t: axis, d: theme,
   "+": () => app.timeline.zoom(0.6, app.timeline.xOf(app.at)), "=": () => app.timeline.zoom(0.6, app.timeline.xOf(app.at)),
   "-": () => app.timeline.zoom(1.7, app.timeline.xOf(app.at)), 0: () => app.timeline.fit(),
-  Enter: () => $("panel").focus(), y: copy,
+  Enter: () => $("panel").focus(), y: copy, q: quiet,
   Escape: () => (focused("detail") ? $("list").focus() : app.filter ? app.go({ filter: "" }) : $("list").focus()),
 };
 
@@ -246,6 +246,14 @@ function keys() {
     h("p", { class: "note" }, "Filter: kind:llm,tool  effect:write  agent:…  lane:…  is:failed  id:10-20  -kind:file; other words are looked for everywhere."),
     h("form", { method: "dialog" }, h("button", { onclick: (event) => { event.preventDefault(); $("keys").close(); } }, "Close")));
   return $("keys").showModal();
+}
+
+const QUIET = "-kind:env,clock,entropy";
+
+/** Draws and reads of the environment: many, and seldom what one looks for. */
+function quiet() {
+  const words = app.filter.split(" ").filter((word) => word !== "");
+  app.go({ filter: (words.includes(QUIET) ? words.filter((word) => word !== QUIET) : [...words, QUIET]).join(" ") });
 }
 
 function axis() {

@@ -25,7 +25,7 @@ export async function memory(app, signal) {
 }
 
 function row(app, run, side, id, store, key, was, now) {
-  const state = !now.has(key) ? "gone" : !was.has(key) ? "new" : JSON.stringify(was.get(key)) === JSON.stringify(now.get(key)) ? "" : "changed";
+  const state = !now.has(key) ? "gone" : !was.has(key) ? (run.rows[id].effect === "read" ? "first read" : "new") : JSON.stringify(was.get(key)) === JSON.stringify(now.get(key)) ? "" : "changed";
   const value = now.has(key) ? now.get(key) : was.get(key);
   const options = {
     open: 0, hit: app.hit || app.text, rest: (path, start) => readOn("memory", { cassette: run.name, at: id + 1 }, path, start),
@@ -41,7 +41,7 @@ function row(app, run, side, id, store, key, was, now) {
     } catch (error) { history.replaceChildren(note(error.message)); }
   } }, h("summary", {}, h("span", { class: "key rec" }, line(key, 120)), state ? badge(state, state === "gone" ? "bad" : "good") : null), history);
   const old = state === "changed" ? h("div", { class: "was" }, h("span", { class: "soft" }, "before: "), tree(was.get(key), { ...options, trace: null })) : null;
-  return h("div", { class: `entry ${state}` }, more, tree(value, options), old);
+  return h("div", { class: `entry ${state === "first read" ? "new" : state}` }, more, tree(value, options), old);
 }
 
 /** One access of a key: what it was, and who decided it, what it came from, what it reached. */

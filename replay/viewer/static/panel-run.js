@@ -56,10 +56,10 @@ export async function effects(app, signal) {
   if (found.total === 0) return [note("Nothing was written to the world.")];
   const row = (each) => h("tr", { class: each.event === app.eventAt(side) ? "selected" : "" },
     h("td", {}, eventLink(app, each.event, { side, words: line(`${texts(each.kind)} ${texts(each.what)}`, 120) })),
-    h("td", {}, badge(texts(each.outcome), each.error ? "bad" : ""), each.times > 1 ? ` ×${each.times}` : ""),
-    h("td", {}, each.decided_by?.event === null || each.decided_by?.event === undefined ? h("span", { class: "soft" }, texts(each.decided_by?.link ?? "the program")) : h("span", {}, linkBadge(each.decided_by.link ?? "recorded"), " ", eventLink(app, each.decided_by.event, { side, tab: "why" }))),
-    h("td", {}, each.reversible === false ? badge("irreversible", "bad") : each.reversible ? "reversible" : ""),
-    h("td", { class: "rec" }, line(texts(each.owner ?? ""), 60)), h("td", {}, seconds(each.at)));
+    h("td", { class: "short" }, badge(texts(each.outcome), each.error ? "bad" : ""), each.times > 1 ? ` ×${each.times}` : ""),
+    h("td", {}, each.decided_by?.event === null || each.decided_by?.event === undefined ? h("span", { class: "soft" }, texts(each.decided_by?.link ?? "the program")) : h("span", {}, linkBadge(each.decided_by.link ?? "recorded"), " ", eventLink(app, each.decided_by.event, { side, tab: "context", words: line(texts(each.decided_by.name ?? app.runs[side].rows[each.decided_by.event]?.kind ?? ""), 40) }))),
+    h("td", { class: "short" }, each.reversible === false ? badge("irreversible", "bad") : each.reversible ? "reversible" : ""),
+    h("td", { class: "rec short" }, line(texts(each.owner ?? ""), 60)), h("td", { class: "short" }, seconds(each.at)));
   return [
     h("div", { class: "title" }, `${found.total} ${found.total === 1 ? "effect" : "effects"} on the world`),
     h("table", {}, h("thead", {}, h("tr", {}, ["what", "outcome", "decided by", "undone?", "owner", "at"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, found.effects.map(row))),

@@ -5,7 +5,7 @@
 
 import { h, line, say, seconds } from "./dom.js";
 
-const GUTTER = 132, RULER = 18, LEAST = 5, MOST = 18, TALLEST = 220;
+const GUTTER = 132, RULER = 18, LEAST = 5, MOST = 18, LOWEST = 72, TALLEST = 220;
 
 const KINDS = ["llm", "tool", "memory", "http", "file", "process", "mcp", "db", "gap", "output", "agent", "entry", "grpc"];
 const COLOURS = [
@@ -98,7 +98,7 @@ export class Timeline {
     const place = this.canvas.parentElement;
     const rows = this.lanes?.length ?? 1;
     this.row = Math.max(LEAST, Math.min(MOST, Math.floor((TALLEST - RULER) / Math.max(1, rows))));
-    const height = Math.min(TALLEST, RULER + Math.max(2, rows) * this.row + 4);
+    const height = Math.min(TALLEST, Math.max(LOWEST, RULER + rows * this.row + 6));
     this.width = place.clientWidth;
     this.height = height;
     const ratio = devicePixelRatio || 1;
@@ -335,7 +335,7 @@ export class Timeline {
       c.setLineDash(kind === "inferred" ? [4, 3] : kind === "refuted" ? [1, 4] : []);
       c.beginPath();
       c.moveTo(x0, y0);
-      const lift = Math.min(this.height * 0.6, 12 + Math.abs(x1 - x0) * 0.12);
+      const lift = Math.min((this.height - Math.max(y0, y1)) * 1.2, 12 + Math.abs(x1 - x0) * 0.12); // it stays in view
       c.bezierCurveTo(x0, y0 + lift, x1, y1 + lift, x1, y1);
       c.stroke();
       c.setLineDash([]);
