@@ -59,12 +59,11 @@ def proved(file: Path, folder: Path, told: Counter[str]) -> list[str]:
     with vcr.use_cassette(str(exported), record_mode="none", match_on=("method", "uri", "body")):  # pyright: ignore[reportUnknownMemberType]
         for number, asked in enumerate(http):
             told["answers"] += 1
-            if "parsed_body" not in asked["request"] and (stored[number] or b"") != _body(
-                asked["request"], packed=True
-            ):
-                told["not asked: what was asked had a secret in it"] += 1
-                continue
-            problem = _asked(asked, told)
+            body = _body(asked["request"], packed=True)
+            if "parsed_body" not in asked["request"] and (stored[number] or b"") != body:
+                told["asked with its secret replaced"] += 1
+                body = stored[number] or b""
+            problem = _asked(asked, body, told)
             if problem is None:
                 told["byte by byte"] += 1
             else:
@@ -72,10 +71,9 @@ def proved(file: Path, folder: Path, told: Counter[str]) -> list[str]:
     return wrong
 
 
-def _asked(each: dict[str, Any], told: Counter[str]) -> str | None:
+def _asked(each: dict[str, Any], body: bytes, told: Counter[str]) -> str | None:
     """Ask for it again; what is wrong with the answer."""
     request, response = each["request"], each["response"]
-    body = _body(request, packed=True)
     try:
         if request.get("body", b"") is None:  # urllib3 records no body so, httpx an empty one
             got: Any = requests.request(request["method"], request["uri"], headers=_headers(request), timeout=10)

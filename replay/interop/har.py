@@ -97,7 +97,8 @@ def entry(event: Event, began: datetime) -> dict[str, Any]:
     if event.body:
         said, packed = _text(event.body, _header(asked, "content-type"))
         mime = _header(asked, "content-type") or "application/octet-stream"
-        found["request"]["postData"] = {"mimeType": mime, "text": said, **packed}
+        # 1.2 has no encoding of what was sent; fields of one's own begin with `_`
+        found["request"]["postData"] = {"mimeType": mime, "text": said, **{f"_{k}": v for k, v in packed.items()}}
     if event.error is not None:
         found["comment"] = f"{event.error.type}: {event.error.message}"
     return found

@@ -5,23 +5,28 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import haralyzer  # type: ignore[import-untyped]
 import pytest
 from google.protobuf import json_format  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.semconv.schemas import Schemas
 
+from replay.cassette.cassette import load
 from replay.cassette.writer import Writer
 from replay.interop.otel import SCHEMA
 from tests.cli import cassettes
 from tests.support.e2e import cli, cli_json, error_line
 
-WRITTEN = Path(__file__).parents[2] / "fixtures" / "transcripts" / "written"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+WRITTEN, WIRE = FIXTURES / "transcripts" / "written", FIXTURES / "wire"
 
 
 def request_of(document: Any) -> ExportTraceServiceRequest:
@@ -65,6 +70,18 @@ def test_a_trace_that_the_proto_takes(tmp_path: Path) -> None:
     tool = next(span for span in others if span.name.startswith("execute_tool "))
     assert told(tool.attributes)["gen_ai.tool.name"] == tool.name.removeprefix("execute_tool ")
     assert any(span.status.code == 2 and "error.type" in told(span.attributes) for span in others)
+
+
+def test_names_are_those_of_the_conventions(tmp_path: Path) -> None:
+    known = {value for key, value in vars(gen_ai_attributes).items() if key.startswith("GEN_AI_")}
+    path = cassettes.write(tmp_path / "a.cassette")
+    cli_json("export", "otel", path, "-o", tmp_path / "a.json")
+    text = (tmp_path / "a.json").read_text()
+    used = set(re.findall(r'"key": "(gen_ai\.[a-z_.]+)"', text))
+    assert len(used) > 8
+    assert used <= known
+    assert not used & {"gen_ai.system", "gen_ai.prompt", "gen_ai.completion"}  # as they were once called
+    assert list(Schemas)[-1].value == SCHEMA  # the newest that is installed
 
 
 def test_what_came_in_as_a_trace_goes_out_as_the_same(tmp_path: Path) -> None:
@@ -148,4 +165,55 @@ def test_http_archive(tmp_path: Path) -> None:
     assert good["request"]["postData"] == {"mimeType": "application/json", "text": '{"a": 1}'}
     assert good["response"]["content"] == {"size": 9, "mimeType": "text/html", "text": "<p>ä</p>"}
     assert (bad["response"]["status"], bad["comment"]) == (0, "builtins.ConnectionError: refused")
-    assert bad["request"]["postData"]["encoding"] == "base64"
+    assert bad["request"]["postData"]["_encoding"] == "base64"
+
+
+HAR: dict[str, tuple[str, str]] = {
+    "log": ("version creator entries", "browser pages comment"),
+    "creator": ("name version", "comment"),
+    "entries": ("startedDateTime time request response cache timings", "pageref serverIPAddress connection comment"),
+    "request": ("method url httpVersion cookies headers queryString headersSize bodySize", "postData comment"),
+    "response": (
+        "status statusText httpVersion cookies headers content redirectURL headersSize bodySize", "comment",
+    ),
+    "headers": ("name value", "comment"),
+    "queryString": ("name value", "comment"),
+    "postData": ("mimeType", "params text comment"),
+    "content": ("size mimeType", "compression text encoding comment"),
+    "timings": ("send wait receive", "blocked dns connect ssl comment"),
+    "cache": ("", "beforeRequest afterRequest comment"),
+}  # fmt: skip
+"""Each object of HAR 1.2: the fields that it must have, and those it may have. Others begin with `_`."""
+
+
+def check_har(name: str, found: Any) -> None:
+    if isinstance(found, list):
+        for each in found:
+            check_har(name, each)
+    elif isinstance(found, dict) and name in HAR:
+        must, may = (set(fields.split()) for fields in HAR[name])
+        keys = {key for key in found if not key.startswith("_")}
+        assert must <= keys <= must | may, (name, keys)
+        for key in keys:
+            check_har(key, found[key])
+
+
+@pytest.mark.parametrize("file", sorted(WIRE.rglob("*.yaml"))[::9], ids=lambda file: file.stem)
+def test_an_archive_that_others_read(file: Path, tmp_path: Path) -> None:
+    cli_json("import", "vcr", file, "-o", tmp_path / "a.cassette")
+    told = cli_json("export", "har", tmp_path / "a.cassette", "-o", tmp_path / "a.har")["exported"]
+    document = json.loads((tmp_path / "a.har").read_text())
+    check_har("log", document["log"])
+    entries = haralyzer.HarParser(document).har_data["entries"]
+    with load(tmp_path / "a.cassette") as cassette:
+        events = [event for event in cassette.events if event.kind == "http"]
+    assert len(entries) == len(events) == told["entries"]
+    for raw, event in zip(entries, events, strict=True):
+        entry = haralyzer.HarEntry(raw)
+        assert (entry.request.method, entry.request.url) == (event.request["method"], event.request["url"])
+        assert entry.response.status == event.response["status"]
+        assert entry.startTime.tzinfo is not None
+        assert entry.time >= 0
+        content = raw["response"]["content"]
+        body = base64.b64decode(content["text"]) if content.get("encoding") else content["text"].encode()
+        assert len(body) == content["size"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.support.e2e import cli, cli_json, error_line
 
 WIRE = Path(__file__).parents[2] / "fixtures" / "wire"
 ALL = files(WIRE)
+DATA = Path(os.environ["REPLAY_EVAL_DATA"]) / "cassettes" if "REPLAY_EVAL_DATA" in os.environ else WIRE
 
 ONE: dict[str, Any] = {
     "request": {"method": "GET", "uri": "https://shop.test/a?token=s3cr3t-s3cr3t-1", "headers": {}, "body": None},
@@ -45,6 +47,16 @@ def test_recordings_of_others_come_back_and_vcrpy_replays_them(file: Path, tmp_p
 @pytest.mark.parametrize("file", ALL, ids=lambda file: file.stem)
 def test_all_of_them_do(file: Path, tmp_path: Path) -> None:
     assert proved(file, tmp_path, Counter()) == []
+
+
+@pytest.mark.torture
+def test_how_many_answers_come_back(tmp_path: Path) -> None:
+    """With REPLAY_EVAL_DATA of a whole collection."""
+    told: Counter[str] = Counter()
+    found = files(DATA)
+    assert [line for file in found for line in proved(file, tmp_path, told)] == []
+    print(dict(told))
+    assert (told["files"], told["answers"]) == (len(found), told["byte by byte"])
 
 
 def document(*found: dict[str, Any]) -> dict[str, Any]:
