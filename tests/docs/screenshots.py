@@ -12,12 +12,17 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 from playwright.sync_api import Locator, Page, sync_playwright
 
+from replay.cassette.cassette import load
+from replay.model.event import Event
 from tests.support.browser import INSTALL, executable
 from tests.support.desk import desk
 from tests.support.e2e import cli, shown
+from tests.support.viewing import viewing
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 TICKETS = ("38", "17", "41")
@@ -47,7 +52,38 @@ def _reported(place: Path) -> str:
     return file.as_uri()
 
 
-TAKEN: tuple[Taken, ...] = (report, report_graph)
+def view(page: Page, place: Path) -> Page:
+    """The viewer: the receiver of a mail, back to where it came from."""
+    mail = _mail(place)
+    return _viewed(page, [place / "41.cassette"], e=mail.id, tab="why", v=mail.request["to"])
+
+
+def view_context(page: Page, place: Path) -> Page:
+    """The window in which it was decided, in dark."""
+    page.emulate_media(color_scheme="dark")
+    return _viewed(page, [place / "41.cassette"], e=_mail(place).id, tab="context")
+
+
+def view_diff(page: Page, place: Path) -> Page:
+    """Two runs side by side."""
+    return _viewed(page, [place / "38.cassette", place / "41.cassette"], tab="diff")
+
+
+def _viewed(page: Page, paths: list[Path], **shown: Any) -> Page:
+    page.set_viewport_size({"width": 1160, "height": 600})
+    with viewing(*paths) as viewer:
+        page.goto(f"{viewer.url}#{urlencode({**shown, 'f': '-kind:env,clock,entropy'})}")
+        page.wait_for_selector("body[data-ready][data-shown]", state="attached")
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page
+
+
+def _mail(place: Path) -> Event:
+    with load(place / "41.cassette") as cassette:
+        return next(event for event in cassette.events if event.kind == "tool" and event.name == "send_mail")
+
+
+TAKEN: tuple[Taken, ...] = (report, report_graph, view, view_context, view_diff)
 
 
 def main(names: list[str]) -> None:
