@@ -27,6 +27,7 @@ from replay.queries import contents, labels
 from replay.queries.answerable import answerable
 from replay.queries.contents import Contents
 from replay.queries.related import Related, related
+from replay.queries.shapes import mapping
 from replay.semantics import LLMCall
 from replay.semantics.loose import arr
 
@@ -85,6 +86,16 @@ class Incident:
     def event(self, number: int) -> Event:
         """An event by its id."""
         return self.contents.events[number]
+
+    @property
+    def imported(self) -> bool:
+        """Whether there is no program: something else had recorded it."""
+        return mapping(self.cassette.header.get("entry")).get("type") == "import"
+
+    @property
+    def timed(self) -> bool:
+        """Whether it is known when things happened."""
+        return bool(self.contents.events) and self.contents.events[-1].at > 0
 
     @property
     def mentioned(self) -> list[int]:

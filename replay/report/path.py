@@ -131,10 +131,10 @@ def _words(event: Event) -> tuple[Child, tuple[Child, ...]]:
             return ["Changed its memory: ", name, with_, "."], ()
         case "memory":
             return ["Read its memory: ", name, with_, "."], back
-        case "mcp" | "agent" | "entry":
-            what = {"mcp": "Sent a message to a tool server: ", "agent": "Handed over to an agent: "}.get(
-                event.kind, "Was given: "
-            )
+        case "entry":
+            return ["Was given ", name, with_, "."], back
+        case "mcp" | "agent":
+            what = "Sent a message to a tool server: " if event.kind == "mcp" else "Handed over to an agent: "
             return [what, name, with_, "."], back
         case "output":
             return [
@@ -178,7 +178,12 @@ def _shown(step: Step | int, found: Incident) -> Html:
     who = [said(agent, 40), ": "] if agent else None
     return h(
         "li",
-        h("div", h("span", number, cls="number"), h("span", seconds(first.at), cls="time"), cls="when"),
+        h(
+            "div",
+            h("span", number, cls="number"),
+            h("span", seconds(first.at), cls="time") if found.timed else None,
+            cls="when",
+        ),
         h(
             "div",
             h("p", who, step.words),

@@ -45,6 +45,8 @@ def unseen(found: Incident) -> Html:
 def again(found: Incident) -> Html:
     """Commands, digest, versions, and whether the file is what was written."""
     lead = "Whoever has the recording can check this report, and execute the run again: offline, touching nothing."
+    if found.imported:
+        lead = "Whoever has the recording can check this report. It was imported: it has no program to execute again."
     return section(
         "reproduce", "How to reproduce",
         h("pre", h("code", [f"{line}\n" for line in _commands(found)]), cls="commands", tabindex=0),
@@ -56,9 +58,7 @@ def _commands(found: Incident) -> Iterator[str]:
     name = shlex.quote(one_line(found.cassette.path.name))
     yield "pip install agent-replay"
     yield f"replay verify {name}"
-    if found.cassette.header.get("entry") != {"type": "import"} and "import" not in str(
-        found.cassette.header.get("entry")
-    ):
+    if not found.imported:
         yield f"replay run {name}"
     yield f"replay show {name}"
     if found.at is not None:

@@ -107,7 +107,9 @@ def _point(found: Incident) -> Html | None:
     done: Child = None
     if effect is not None:
         undone = {True: " It is declared to be reversible.", False: " It is declared to be irreversible.", None: ""}
-        done = [" It changed something outside of the agent.", undone[effect.reversible]]
+        changed = " It changed something outside of the agent."
+        guessed = " That it changes something outside of the agent is guessed from its name."
+        done = [guessed if effect.guessed else changed, undone[effect.reversible]]
     said_ = None if not point.text else quote(point.text, limit=400)
     what = ["The agent called ", said(_name(event), 60), " (", at(event.id), ").", came, done]
     return h("div", h("p", what), said_, cls="point")
@@ -120,8 +122,9 @@ def _facts(found: Incident) -> Iterator[tuple[str, Child]]:
     final = sum(each.reversible is False for each in outer)
     yield "How sure", _certainty(found)
     yield "Program", said(_program(read.header), 200)
-    yield "Recorded", h("time", facts.local(str(read.header.get("created", ""))))
-    yield "Ended with", said(facts.outcome(read), 80)
+    yield "Imported" if found.imported else "Recorded", h("time", facts.local(str(read.header.get("created", ""))))
+    if facts.outcome(read) != "ended":
+        yield "Ended with", said(facts.outcome(read), 80)
     asked = f"{plural(len(read.events), 'event')}, {plural(count.llm, 'call')} of a model"
     yield "Size", asked + (f", {count.tokens:,} tokens" if count.tokens is not None else "")
     irreversible = f", {final} of them irreversible" if final else ""
@@ -166,7 +169,7 @@ def _missing(found: Incident) -> Html:
     if found.contents.gaps:
         said_.append(f"{plural(len(found.contents.gaps), 'crossing')} could not be stored.")
     if found.contents.blind_spots:
-        said_.append(f"{plural(len(found.contents.blind_spots), 'thing')} happened that no recorder saw.")
+        said_.append(f"It has {plural(len(found.contents.blind_spots), 'blind spot')}: what no recorder saw.")
     if not said_:
         return h("p", "Nothing is known to be missing from the recording.", cls="note good")
     words = [[each, " "] for each in said_]

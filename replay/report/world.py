@@ -144,7 +144,7 @@ def _effect(each: Effect, found: Incident, caused: list[Any]) -> Html:
     failed = [" ", said(each.error, 160)] if each.error else None
     undone = {True: "yes", False: h("b", "no"), None: "not said"}[each.reversible]
     return h(
-        "tr", h("td", at(each.event, ""), h("br"), h("small", seconds(each.at))),
+        "tr", h("td", at(each.event, ""), h("br"), h("small", seconds(each.at) if found.timed else None)),
         h("td", kind(each.kind), " ", said(each.what, 160), " ", said(given, _VALUE) if given else None, times, guessed,
           [h("div", one, cls="more") for one in more]),
         h("td", outcome, failed), h("td", who, " again, without having been asked again" if by.again else None),

@@ -46,7 +46,7 @@ def large(place: Path) -> str:
 
 @pytest.fixture(scope="module")
 def attacked(place: Path) -> str:
-    return page_of(hostile(place / "hostile.cassette", big=200_000))
+    return page_of(hostile(place / "hostile.cassette"))
 
 
 def quiet(browsed: Browsed, address: str) -> None:

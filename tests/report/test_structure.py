@@ -25,6 +25,8 @@ from tests.report.runs import injected, long
 from tests.support.e2e import cli, cli_json, error_line, shown
 from tests.support.hostile import PAYLOADS, REMOTE, hostile
 
+ROOT = Path(__file__).parents[2]
+
 
 def made(path: Path, wanted: Wanted | None = None) -> tuple[Element, Incident, str]:
     with load(path) as cassette:
@@ -137,7 +139,7 @@ def test_a_size_that_can_be_mailed(tmp_path: Path, record_property: Callable[[st
 
 def test_what_is_missing_is_said_at_once(tmp_path: Path) -> None:
     root, _, _ = made(hostile(tmp_path / "h.cassette", big=0))
-    assert "Mind what is missing. 1 crossing could not be stored. 1 thing happened that no recorder saw." in words(
+    assert "Mind what is missing. 1 crossing could not be stored. It has 1 blind spot: what no recorder saw." in words(
         named(root, "summary")
     )
     assert "Gaps: seen, but not stored" in words(named(root, "unseen"))
@@ -207,3 +209,16 @@ def test_a_policy_and_owners_are_those_of_the_files(tmp_path: Path) -> None:
     assert "no wires" in words(named(root, "expected"))
     assert "@treasury" in words(named(root, "owners"))
     assert cli("report", path, "-o", "-", "--owners", tmp_path / "none").returncode == 129
+
+
+def test_an_imported_transcript_claims_no_times_and_no_program(tmp_path: Path) -> None:
+    transcripts = sorted((ROOT / "fixtures" / "transcripts" / "agentdojo" / "runs").rglob("*.json"))
+    assert transcripts
+    done = cli("import", "chat", transcripts[0], "-o", tmp_path / "i.cassette")
+    assert done.returncode == 0, shown(done)
+    root, found, _ = made(tmp_path / "i.cassette")
+    assert (found.imported, found.timed) == (True, False)
+    assert "Imported" in words(named(root, "summary"))
+    assert " s" not in [words(each) for each in named(root, "path").all() if "time" in each.classes]
+    assert "replay run" not in words(named(root, "reproduce"))
+    assert "it has no program" in words(named(root, "reproduce"))
