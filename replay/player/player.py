@@ -2,9 +2,7 @@
 
 Rules:
 - A crossing is compared with what its lane did next in the recording: kind, name, request, body. The first difference
-  is latched in the verdict and ends the replay (`on_stop`); no exception handler of the program can undo that.
-- Then it waits until its turn has come in the total order, so that threads interleave as recorded. What can't get its
-  turn any more is a divergence that names the waiting lanes, never a hang.
+  ends the replay; else it waits until its turn has come (`turns`).
 - A crossing that had suspended its task is answered by the event loop, when the loop reaches that entry
   (`runtime.replay_loop`).
 - Handlers of signals run where the tape has their mark (`boundary.interrupts`), outside of the mutex.
@@ -14,51 +12,44 @@ Rules:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
 from types import FrameType
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from replay.boundary import interrupts, originals, sites
-from replay.boundary.door import Call, Door
+from replay.boundary import interrupts, originals
+from replay.boundary.door import Call
 from replay.boundary.lanes import TOOL, Lane, become, nobody, running, step_inside
-from replay.boundary.sources import FIXED, SOURCES
+from replay.boundary.sources import FIXED
 from replay.cassette.named import Named
 from replay.matching.compare import Request, same
 from replay.model import inside
-from replay.model.verdict import Crossing, Divergence, Escape, Verdict
+from replay.model.verdict import Verdict
 from replay.player import bodies
 from replay.player import divergence as explain
 from replay.player.answers import END, ERROR, STREAM, as_stored, fail, is_close, plainly_same, revived
 from replay.player.drift import Drifts
 from replay.player.handlers import Handlers
-from replay.player.stopped import Stopped, at_exit
-from replay.player.tape import Entry, Frame, Tape
+from replay.player.stopped import at_exit
+from replay.player.tape import Entry, Frame
+from replay.player.turns import Turns
 
 R = TypeVar("R")
 Branch = tuple[int, Callable[[Call[Any], Callable[[], Any]], Any]]
-
-_ALONE_AFTER = 0.2
-_STUCK_AFTER = 10.0
-"""Seconds without progress and without use of the processor after which a waiting lane gives up."""
 
 
 def _no_content(_: int) -> None:
     """A cassette without contents."""
 
 
-class Player(Door):
+class Player(Turns):
     """A Door over the frames of a cassette.
 
     Attributes:
-        tape: what is left of the recording. verdict: what was found so far, drifts: of drift. handlers: of signals.
-        changed: condition over all of the player's state; whoever waits for a turn waits on it.
+        drifts: what of drift was found so far. handlers: of signals.
         pending: crossings that have suspended their task: entry of the outcome → the future that the task awaits.
         new_future: makes those futures; set when asyncio is imported.
         active: the recorded part is running.
         replaced: tools whose recorded outcome isn't their body's: a fork put it there.
-        over: its own call has returned, and what that left behind may end it where the recording ends: called then.
 
     Args:
         frames: iterator of decoded frames, in file order.
@@ -92,36 +83,29 @@ class Player(Door):
         late: bool = False,
         bodies: bool = False,
     ) -> None:
-        super().__init__(seed)
-        self.tape = Tape(iter(frames), tuple(name for name, _ in SOURCES), bodies=bodies)
-        self.verdict = Verdict(until=until)
+        super().__init__(
+            frames,
+            seed=seed,
+            complete=complete,
+            facts=facts,
+            until=until,
+            daemons=daemons,
+            bodies=bodies,
+            prints=branch is None,
+            on_stop=on_stop,
+        )
         self.drifts = Drifts(self.verdict)
-        self.mutex = originals.RLock()  # entered by itself: through the condition costs five times as much
-        self.changed = originals.Condition(self.mutex)
         self.pending: dict[Entry, Any] = {}
         self._inboxes: dict[int, tuple[Any, Callable[[Any], Any]]] = {}
         self.new_future: Callable[[], Any] = _no_loop
-        self.complete = complete
         self._lenient = lenient
-        self._on_stop = on_stop
-        self.facts = facts
         self._until = until
-        self.debugger: Debugger | None = None
-        self._daemons = daemons
         self._branch = branch
         self._contents = contents
         self._bodies = bodies
-        self._tools: dict[str, str] = {}
-        self._waiting: dict[str, str] = {}
-        self._waiters = 0
         self._extra_lanes = 1_000_000
-        self.stopped = False
-        self._ended = False
         self.active = True
-        self.over: Callable[[], None] | None = None
         self.replaced: frozenset[int] = frozenset()
-        self.now = 0
-        self.call_count = 0
         self.handlers = Handlers(self)
         for name in ("draw", "cross", "pull", "emit", "acquire", "pause", "step") if late else ():
             setattr(self, name, self.handlers.then_late(getattr(self, name)))
@@ -316,70 +300,7 @@ class Player(Door):
         its_loop, deliver = self._inboxes[entry.event]
         return (lambda: deliver(revived(entry.detail[1]))) if its_loop is loop else None
 
-    def escape(self, what: str, detail: str) -> Escape:
-        """Latch an attempt to get past the door."""
-        escape = Escape(what, detail, sites.caller_site())
-        self.verdict.escapes.append(escape)
-        return escape
-
-    def stop_for(self, entry: Entry | None, reason: str, frame: FrameType | None) -> NoReturn:
-        """Latch a divergence of order at `entry` and end the replay."""
-        with nobody():
-            found = explain.of_order(self.tape, entry, reason, dict(self._waiting), frame, self.facts)
-        self.end(found)
-
-    def ran_out(self) -> NoReturn:
-        """The tape has ended while the program goes on: the cut of an unfinished recording, or a divergence."""
-        if self.over is not None:
-            self.over()
-        if self.complete:
-            self.stop_for(None, "the recording ends here, but the program waits for more", None)
-        self._cut()
-
-    def finish(self) -> Verdict:
-        """The program has ended: what the recording still expected is a divergence."""
-        with self.mutex:
-            if self.stopped:
-                return self.verdict
-            self.verdict.events = self.call_count
-            left = self.tape.left(self._daemons)
-            if left is not None:
-                if left.op == "return" and not self.complete:
-                    self.verdict.cut = True
-                else:
-                    self.verdict.divergence = explain.of_early_end(self.tape, left, self.facts)
-            else:
-                self.verdict.finished = self.complete
-                self.verdict.cut = not self.complete
-                self.verdict.gap = self.tape.stopped
-            self.stopped = self._ended = True
-            self._count()
-            return self.verdict
-
-    def differs(self, what: str, then: Any, now: Any) -> None:
-        """The part ended, but with another result or exception. The first difference stands."""
-        if self.verdict.divergence is None:
-            left = None if self.stopped else self.tape.left()
-            expected, got = Crossing(f"{what} {then!r}"), Crossing(f"{what} {now!r}")
-            event = None if left is None else left.event
-            self.verdict.divergence = Divergence(event, f"the {what} differs", expected, got)
-            self.verdict.events = self.call_count
-            self.stopped = True
-
-    def never_began(self, why: str) -> Verdict:
-        """The program has ended without reaching what is to be replayed."""
-        if self.verdict.divergence is None:
-            self.verdict.divergence = Divergence(None, why, None, None)
-        return self.verdict
-
     # -- for `bodies`, with `mutex` held -----------------------------------------------------------------------
-
-    def check(self) -> None:
-        """Called with `changed` held. Daemons that outlive the program stay here: nothing of them may show any more."""
-        if self.stopped:
-            while self._ended:
-                self._wait_for_change()
-            raise Stopped
 
     def begin(self, lane: Lane, call: Call[Any], frame: FrameType) -> Entry:
         """The call is what its lane did next, and its turn has come; or the replay ends."""
@@ -433,77 +354,7 @@ class Player(Door):
         self.handlers.interrupt(lane, None)
         return self.tape.next_of(lane.path)
 
-    def turn(self, entry: Entry) -> None:
-        """Wait until the total order reaches `entry`, then take it. Called with `changed` held."""
-        order = self.tape.order
-        if not (order and order[0] is entry) and self.tape.head() is not entry:
-            self._await_turn(entry)
-        if not self.tape.take(entry):
-            ahead = self.tape.next_of(entry.lane)
-            self.stop_for(ahead, f"lane {entry.lane} skipped something it had done in the recording", None)
-        if not order or order[0].op == "echo":
-            self._print_echoes()
-        if entry.at > self.now:
-            self.now = entry.at
-        if self._waiters:
-            self.changed.notify_all()
-
-    def _print_echoes(self) -> None:
-        """What comes next in the total order may be something that was printed inside a crossing."""
-        self.tape.head()
-        if self.tape.echoes:
-            with nobody():
-                for echo in self.tape.echoes if self._branch is None else ():
-                    label, text = echo.detail
-                    stream: Any = getattr(sys, f"__{label}__")  # the program may have put another in its place
-                    (stream.buffer if isinstance(text, bytes) else stream).write(text)
-            self.tape.echoes.clear()
-
     # -- inside ------------------------------------------------------------------------------------------------
-
-    def _count(self) -> None:
-        self.verdict.inside = self.tape.inside
-        self.verdict.bodies = len(self.tape.tools)
-
-    def _await_turn(self, entry: Entry) -> None:
-        self._waiting[entry.lane] = f"{entry.op} of event {entry.event}"
-        try:
-            self.wait(lambda: self.tape.head() is entry, entry)
-        finally:
-            self._waiting.pop(entry.lane, None)
-
-    def wait(self, ready: Callable[[], bool], entry: Entry | None, *, may_rest: bool = False) -> None:
-        """Wait until `ready()`; no progress and no use of the processor for long is a divergence, not a hang.
-
-        Args:
-            may_rest: nothing has to come: a lane that was cut, or a daemon.
-        """
-        head, used = self.tape.head(), originals.REAL_TIME.process_time()
-        while not ready():
-            self.check()
-            alone = originals.other_threads() == 0  # a thread that has just been started isn't counted yet
-            if self._wait_for_change(_ALONE_AFTER if alone else _STUCK_AFTER) or ready():
-                continue
-            if alone and originals.other_threads() == 0:
-                if may_rest:
-                    return
-                self.stop_for(self.tape.head(), "nobody is left who could take the next turn", None)
-            head_now, used_now = self.tape.head(), originals.REAL_TIME.process_time()
-            if head_now is head and used_now - used < _STUCK_AFTER / 100:
-                if not may_rest:
-                    self.stop_for(self.tape.head(), "nothing moves: lanes wait for a turn that can't come", None)
-                if not self.complete:
-                    return
-            head, used = head_now, used_now
-
-    def _wait_for_change(self, seconds: float = 10.0) -> bool:
-        lane, running.lane = running.lane, None  # a condition's own locks are not the program's
-        self._waiters += 1
-        try:
-            return self.changed.wait(seconds)
-        finally:
-            self._waiters -= 1
-            running.lane = lane
 
     async def _until_turn(self, entry: Entry | None) -> None:
         """Wait for the loop to reach `entry`; an outcome that was never recorded never comes."""
@@ -551,71 +402,6 @@ class Player(Door):
                 self._gap(explain.of_stand_in(call.name, entry.event, stand_ins[0]))
             self.drifts.stands_in(entry, call.name, stand_ins[0].type_name)
         return made
-
-    def _diverge(
-        self, lane: Lane, entry: Entry | None, what: str, call: Call[Any] | None, frame: FrameType | None
-    ) -> NoReturn:
-        if entry is None and (not self.complete or lane.path in self._daemons):
-            self._rest()
-        program = sites.program_frame(frame)
-        ended = getattr(sys, "last_value", None)  # what the interpreter prints where a program ends by it
-        if call is not None and call.kind == "output" and ended is not None:
-            what = f"{what} of {type(ended).__name__}: {ended}"
-        with nobody():  # explaining imports and locks; that is ours, not the program's
-            if call is None and entry is not None and at_exit(frame):
-                found = explain.of_early_end(self.tape, entry, self.facts)
-            else:
-                found = explain.of_call(self.tape, lane.path, entry, what, call, program, self.facts)
-            tool = self._tools.get(inside.caller(lane.path) or "")
-            if tool is not None:
-                found = replace(found, reason=f"{found.reason}, inside tool {tool}")
-        if self.debugger is not None:
-            self.debugger.stop(frame, f"here it goes another way: {found.reason}", found.event, differs=True)
-        self.end(found)
-
-    def _debug(self, frame: FrameType | None, why: str, entry: Entry) -> None:
-        """Somebody looks around, in the event's turn: all that came before has been done, by other lanes, too. Where
-        they have seen enough, the replay ends before it."""
-        assert self.debugger is not None
-        if self.tape.head() is not entry:
-            self._await_turn(entry)
-        if self.debugger.wants(entry.event) and self.debugger.stop(frame, why, entry.event, differs=False):
-            self.verdict.until = entry.event
-            self._cut(asked=True)
-
-    def _rest(self) -> NoReturn:
-        """This lane is past its end in the recording: it waits until the others are, too. A daemon waits for ever."""
-        past = not self.complete or self.over is not None
-        self.wait(lambda: self.tape.head() is None and past, None, may_rest=True)
-        if self.over is not None and self.tape.head() is None:
-            self.over()
-        self._cut()
-
-    def _cut(self, *, asked: bool = False) -> NoReturn:
-        self.verdict.cut = True
-        self.verdict.gap = None if asked else self.tape.stopped
-        self.end(None)
-
-    def _gap(self, reason: str) -> NoReturn:
-        with self.mutex:
-            self.verdict.gap = reason
-            self.end(None)
-
-    def end(self, divergence: Divergence | None) -> NoReturn:
-        self.stopped = True
-        self.verdict.events = self.call_count
-        self.verdict.divergence = divergence
-        self._count()
-        self.changed.notify_all()
-        self._on_stop(self.verdict)
-        raise Stopped
-
-
-class Debugger(Protocol):
-    """`replay.runtime.debugging`, `stepping`: whether it is to stop at an event; `stop` says whether that was all."""
-
-    def wants(self, event: int) -> bool: ...
-    def stop(self, frame: FrameType | None, why: str, event: int | None, *, differs: bool) -> bool: ...
 
 
 def _no_loop() -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 import grimp
 import pytest
@@ -15,6 +16,13 @@ def circle(imports: dict[str, set[str]]) -> list[str]:
     except CycleError as error:
         return list(error.args[1])
     return []
+
+
+def test_no_module_is_longer_than_600_lines() -> None:
+    root = Path(__file__).parents[2]
+    sources = [path for top in ("replay", "cli", "tests", "benchmarks", "evals") for path in (root / top).rglob("*.py")]
+    lengths = {str(path.relative_to(root)): path.read_text().count("\n") for path in sources}
+    assert {path: length for path, length in lengths.items() if length > 600} == {}
 
 
 def test_no_circle_when_the_program_runs() -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import replay
-from tests.e2e.test_api import start
-from tests.support.e2e import cli, shown, write
+from tests.support.e2e import cli, shown, start, write
 
 SIGNALLED = """
 import random, signal, sys, threading, time

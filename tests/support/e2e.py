@@ -117,6 +117,14 @@ def with_prompt(source: str, prompt: str) -> str:
     return changed
 
 
+def start(program: Path, *arguments: str | Path, **env: str) -> Done:
+    """The program as it is, with nothing around it."""
+    command = [sys.executable, str(program), *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, check=False, cwd=program.parent, env={**os.environ, **env}, timeout=60
+    )
+
+
 def write(path: Path, source: str) -> Path:
     """A program file."""
     path.parent.mkdir(parents=True, exist_ok=True)
