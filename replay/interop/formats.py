@@ -45,6 +45,12 @@ IMPORTERS: Final[Mapping[str, str]] = {
     "otel": "replay.interop.importing:otel",
 }
 
+_FORMS: Final = frozenset(
+    "openai anthropic langsmith langchain langfuse openinference phoenix openllmetry otlp inspect inspect-ai atif "
+    "agentdojo tau-bench swe-agent mini-swe-agent who-and-when messages transcript".split()
+)
+"""What somebody may call a form of `chat`."""
+
 EXPORTERS: Final[Mapping[str, str]] = {
     "json": "replay.interop.json.writing:export",
     "vcr": "replay.interop.vcr.exporting:export",
@@ -55,6 +61,8 @@ EXPORTERS: Final[Mapping[str, str]] = {
 
 def importer(name: str) -> Importer:
     """Raises UsageError where there is none of that name."""
+    if name in _FORMS and name not in added("importers"):
+        raise UsageError(f"no such format: {name}", hint="`replay import chat` knows its files by what is in them")
     found: Importer = _found(name, IMPORTERS, "importers")
     return found
 

@@ -10,6 +10,7 @@ Each has its place in the original in `meta["source"]`. What a transcript doesn'
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -41,16 +42,39 @@ _MISSING = (
 
 
 def runs(file: Path) -> list[Run]:
-    """The runs in a file.
+    """The runs in a file; of a directory those in all files in and below it that are known.
 
     Raises:
         CassetteMissing, CassetteUnreadable: the file. NotImportable: nothing in it is known.
     """
+    if file.is_dir():
+        found = [run for each in sorted(file.rglob("*")) if each.is_file() for run in _runs(each, data(each))]
+        if not found:
+            raise NotImportable(f"no file in {file} is of a kind that is known", hint=_KINDS)
+        return found
     original = data(file)
+    made = _runs(file, original)
+    if not made:
+        raise NotImportable(f"{file} has no messages of a kind that is known", hint=_reader(original))
+    return made
+
+
+def _runs(file: Path, original: bytes) -> list[Run]:
     found: Sequence[Transcript | Trace] = known(original, documents(original)) or transcripts(original)
-    if not found:
-        raise NotImportable(f"{file} has no messages of a kind that is known", hint="docs/import.md lists the kinds")
     return [_run(file, part, each, original) for part, each in enumerate(found)]
+
+
+_KINDS = "docs/import.md lists the kinds"
+_READERS = (
+    (re.compile(rb"\x89RPLAY|age-encryption\.org/v1"), "it is a cassette already: replay show"),
+    (re.compile(rb'(?:interactions:|\s*\{\s*"(?:version|interactions)")'), "vcr's: replay import vcr"),
+    (re.compile(rb'\s*\[?\s*\{"format": "agent-replay json'), "an export: replay import json"),
+)
+
+
+def _reader(original: bytes) -> str:
+    """Who reads a file that isn't a transcript."""
+    return next((told for form, told in _READERS if form.match(original)), _KINDS)
 
 
 def _run(file: Path, part: int, found: Transcript | Trace, original: bytes) -> Run:
@@ -76,7 +100,10 @@ def otel(file: Path) -> list[Run]:
     original = data(file)
     found = otlp.runs(original, documents(original))
     if not found:
-        raise NotImportable(f"{file} isn't OTLP JSON", hint="it has `resourceSpans`")
+        raise NotImportable(
+            f"{file} isn't OTLP JSON, which has `resourceSpans`",
+            hint="`replay import chat` reads other forms of traces",
+        )
     return [_run(file, part, each, original) for part, each in enumerate(found)]
 
 

@@ -153,6 +153,11 @@ def check_beginning(header: Mapping[str, Any], path: str) -> None:
             f"{path} is what a test asked and got: there is no program in it",
             hint="the test with @pytest.mark.replay_cassette replays it: docs/pytest.md",
         )
+    if dict(header.get("entry") or {}) == {"type": "import", "format": "vcr"}:
+        raise NotReplayable(
+            f"{path} was imported from vcr: it has no program that could be executed",
+            hint="a test with @pytest.mark.replay_cassette is answered by vcr's own file: docs/migrating.md",
+        )
     if dict(header.get("entry") or {}).get("type") == "import":
         raise NotReplayable(
             f"{path} was imported from a transcript: it has no program that could be executed",

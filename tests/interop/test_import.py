@@ -221,3 +221,30 @@ def test_what_a_name_says() -> None:
     assert [guessed(name) for name in ("get_x", "listFiles", "send_money", "x", "", "HTTPPost")] == [
         "read", "read", "write", "write", "write", "write",
     ]  # fmt: skip
+
+
+def test_a_directory_and_what_nobody_knew_in_it(tmp_path: Path) -> None:
+    (tmp_path / "in" / "deeper").mkdir(parents=True)
+    said = json.dumps([{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}])
+    (tmp_path / "in" / "a.json").write_text(said)
+    (tmp_path / "in" / "deeper" / "b.json").write_text(said)
+    (tmp_path / "in" / "notes.md").write_text("# notes")
+    done = cli("import", "chat", tmp_path / "in", "-o", tmp_path / "out")
+    assert done.returncode == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.cassette", "deeper__b.cassette"]
+    assert b"left out 1 file, such as notes.md" in done.stderr
+    (tmp_path / "empty").mkdir()
+    error_line(cli("import", "chat", tmp_path / "empty", "-o", tmp_path / "none"), "not-importable")
+
+
+def test_who_asks_the_wrong_importer_is_told_which_reads_it(tmp_path: Path) -> None:
+    out = tmp_path / "x.cassette"
+    assert "`replay import chat`" in error_line(cli("import", "langsmith", out, "-o", out), "usage", 129)
+    wire = min((TRANSCRIPTS.parent / "wire").rglob("*.yaml"))
+    assert "replay import vcr" in error_line(cli("import", "chat", wire, "-o", out), "not-importable")
+    langfuse = TRANSCRIPTS / "written" / "langfuse.json"
+    assert "`replay import chat`" in error_line(cli("import", "otel", langfuse, "-o", out), "not-importable")
+    assert "`replay import chat`" in error_line(cli("import", "vcr", langfuse, "-o", out), "cassette-unreadable")
+    assert cli("import", "vcr", wire, "-o", out).returncode == 0
+    assert "replay show" in error_line(cli("import", "chat", out, "-o", tmp_path / "y.cassette"), "not-importable")
+    assert "replay_cassette" in error_line(cli("run", out), "not-replayable")

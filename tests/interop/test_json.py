@@ -18,7 +18,10 @@ from replay.cassette import frame as f
 from replay.cassette._msgpack import ext, plain
 from replay.cassette.age import new_identity
 from replay.cassette.cassette import load
+from replay.cassette.directory import ring_of
 from replay.cassette.journal import Journal
+from replay.cassette.merging import merge
+from replay.cassette.ring import Ring
 from replay.cassette.scan import Scan
 from replay.cassette.writer import Writer
 from replay.interop import formats
@@ -243,3 +246,20 @@ def test_an_encrypted_one_stays_so(tmp_path: Path) -> None:
     assert done.returncode == 0, told(done)
     assert cli("import", "json", tmp_path / "x.jsonl", "-o", tmp_path / "y.cassette").returncode == 0
     assert (tmp_path / "y.cassette").read_bytes().startswith(b"age-encryption.org/v1")
+    done = cli("export", "json", tmp_path / "y.cassette", "-o", tmp_path / "y.jsonl", env={**os.environ, **env})
+    assert done.returncode == 0, told(done)
+    assert (tmp_path / "y.jsonl").read_bytes() == (tmp_path / "x.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("events", [5, 5000])  # it has all, and it went round
+def test_a_flight_recorders_comes_back(events: int, tmp_path: Path) -> None:
+    ring = Ring(str(tmp_path / "x.cassette"), {"name": "ring"}, 600_000)
+    ring.lane(0, "m")
+    for number in range(events):
+        ring.event(0, "tool", "t", "read", number, None, [number], b"%d" % number * 200, "k", None, 0, 0, number)
+    ring.end({"exit_code": 1})
+    ring.close()
+    path = Path(merge(ring_of(str(tmp_path / "x.cassette")), str(tmp_path / "x.cassette"), "the program failed"))
+    with load(path) as cassette:
+        assert cassette.header["ring"]["whole"] == (events == 5)
+    assert unpacked(again(path, tmp_path)) == unpacked(path)

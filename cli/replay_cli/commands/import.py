@@ -29,8 +29,9 @@ def command(format: str, files: Sequence[Path], output: str) -> int:  # noqa: A0
     FORMAT is one of:
 
     \b
-    chat    what was said: messages as OpenAI or Anthropic have them, logs of
-            benchmarks and tracing services; docs/import.md lists them all
+    chat    what was said: messages as OpenAI or Anthropic have them; exports of
+            LangSmith, Langfuse, Phoenix; logs of Inspect, SWE-agent, AgentDojo,
+            tau-bench; told by what is in a file; a directory of them
     json    what `replay export json` wrote
     otel    traces in OTLP JSON
     vcr     vcrpy's YAML or JSON, gzipped or not; a directory of them
@@ -43,6 +44,8 @@ def command(format: str, files: Sequence[Path], output: str) -> int:  # noqa: A0
     """
     reads = formats.importer(format)
     found = [run for file in files for run in reads(file)]
+    if not options.current().quiet:
+        _left_out(files, {run.file for run in found})
     target = Path(output)
     single = len(found) == 1 and not target.is_dir() and not output.endswith(os.sep)
     if not single and target.suffix == SUFFIX:
@@ -60,6 +63,15 @@ def command(format: str, files: Sequence[Path], output: str) -> int:  # noqa: A0
     if options.current().json:
         console.document({"imported": made})
     return exits.SAME
+
+
+def _left_out(places: Sequence[Path], taken: set[Path]) -> None:
+    """Of directories: how many files nobody knew."""
+    for place in places:
+        left = [file for file in place.rglob("*") if file.is_file() and file not in taken] if place.is_dir() else []
+        if left:
+            first = min(left).relative_to(place)
+            click.echo(one_line(f"replay: {place}: left out {plural(len(left), 'file')}, such as {first}"), err=True)
 
 
 def _directory(path: Path) -> None:

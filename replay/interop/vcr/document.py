@@ -53,7 +53,9 @@ def interactions(path: Path) -> list[dict[str, Any]]:
     found: Any = obj(document).get("interactions")
     items = objs(found)
     if not isinstance(found, list) or len(items) < len(arr(found)):
-        raise CassetteUnreadable(f"{path} has no list of `interactions`: it isn't vcr's")
+        raise CassetteUnreadable(
+            f"{path} has no list of `interactions`: it isn't vcr's", hint="`replay import chat` reads transcripts"
+        )
     return items
 
 
