@@ -49,7 +49,8 @@ def test_no_event_is_executed(page: Browsed, viewer: Viewer, place: Path) -> Non
     opened(page, viewer)
     for number in events(place):
         press(page, "j")
-        settled(page)
+        if number < 22 or number % 5 == 0:  # behind those it is one payload after the other, in the same place
+            settled(page)
         if number % 5 == 0:
             said = page.page.locator("#panel").inner_text()
             assert not [sign for sign in UNSEEN if sign in said], number
@@ -105,6 +106,26 @@ def test_what_comes_through_the_address_is_text_too(page: Browsed, viewer: Viewe
         )
         opened(page, viewer, f"#{given}")
         assert page.page.locator("#filter").input_value() == text.strip()
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "document.body.innerHTML = '<i>'",
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.pwned = 1'}))",
+    ],
+)
+def test_the_policy_would_stop_what_slipped_through(browsed: Browsed, viewer: Viewer, attempt: str) -> None:
+    opened(browsed, viewer)
+    browsed.page.evaluate(f"try {{ {attempt} }} catch (error) {{ console.error(String(error)) }}")
+    assert browsed.page.evaluate("window.pwned ?? null") is None
+    assert browsed.errors
+
+
+def test_nothing_can_be_fetched_from_elsewhere(browsed: Browsed, viewer: Viewer) -> None:
+    opened(browsed, viewer)
+    assert browsed.page.evaluate("fetch('http://attacker.invalid/').then(() => 'sent', () => 'stopped')") == "stopped"
+    assert any("Content Security Policy" in error for error in browsed.errors)
 
 
 def test_answers_of_the_server_are_no_pages(page: Browsed, viewer: Viewer) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from replay.cassette.cassette import load
+from replay.cassette.writer import Writer
 from replay.viewer import Viewer
 from tests.support.browser import Browsed
 from tests.support.viewing import opened, press, settled, texts, viewing
 
 Where = dict[str, int]
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "cassettes" / "v1"
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +151,27 @@ def test_the_filter_looks_at_everything_recorded(page: Browsed, bad: Viewer, whe
 def test_the_filter_has_fields(page: Browsed, bad: Viewer, query: str, kinds: set[str]) -> None:
     opened(page, bad, f"#f={query}")
     assert set(texts(page, "[role=option]:not([hidden]) .kind")) == kinds
+
+
+def test_what_a_recording_does_not_have_is_said(page: Browsed) -> None:
+    with viewing(FIXTURES / "torn.cassette") as viewer:
+        opened(page, viewer)
+        page.page.wait_for_selector("#unseen:not(.hidden)")
+        assert re.fullmatch(r"damaged · 1 gap( · \d+ blind spots?)?", page.page.locator("#unseen").inner_text())
+        page.page.locator("#unseen").click()
+        settled(page, "0 run")
+        assert "can be read" in page.page.locator("#panel .facts").inner_text()
+
+
+def test_a_recording_of_nothing(page: Browsed, tmp_path: Path) -> None:
+    writer = Writer.create(tmp_path / "empty.cassette", {"name": "empty"})
+    writer.end({})
+    writer.close()
+    with viewing(tmp_path / "empty.cassette") as viewer:
+        page.page.goto(viewer.url)
+        page.page.wait_for_selector("body[data-ready]", state="attached")
+        press(page, "j", "k", "G", "J", "t", "+", "2", "q")
+        assert "Nothing was recorded" in page.page.locator("#panel").inner_text()
 
 
 def test_draws_can_be_left_out(page: Browsed, bad: Viewer, where: Where) -> None:

@@ -46,6 +46,8 @@ def test_everything_has_the_headers(viewer: Viewer) -> None:
     for path in (f"/{viewer.token}/", f"/{viewer.token}/main.js", f"/{viewer.token}/api/runs", "/", "/nothing"):
         _, headers, _ = ask(viewer, path)
         assert HEADERS.items() <= headers.items()
+        assert headers["Cache-Control"] == "no-store"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "python" not in headers["Server"].lower()
 
 

@@ -60,6 +60,7 @@ class App {
     });
     this.tabs();
     this.facts();
+    this.unseen().catch((error) => say(error.message));
     this.order = this.items.map((_, at) => at);
     this.timeline.set(this.runs, this.items);
     this.list.set(this.runs, this.items, this.order);
@@ -78,6 +79,21 @@ class App {
   facts() {
     const text = this.runs.map((each) => `${each.rows.length.toLocaleString("en")} events · ${each.lanes.length} ${each.lanes.length === 1 ? "lane" : "lanes"}`).join("  ⇄  ");
     $("facts").textContent = this.diff === null ? text : `${text} · ${this.diff.identical ? "no difference" : `${this.diff.total} roots, ${this.diff.inherited} inherited`}`;
+  }
+
+  /** What the recordings don't have is said where everybody sees it, and leads to the panel that has it in full. */
+  async unseen() {
+    const found = await Promise.all(this.runs.map((each) => ask("blindspots", { cassette: each.name })));
+    const count = (name) => found.reduce((sum, each) => sum + (each[name].of ?? each[name].length), 0);
+    const parts = [];
+    if (found.some((each) => each.damage !== null)) parts.push("damaged");
+    else if (found.some((each) => each.problem !== null)) parts.push("incomplete");
+    for (const [name, one] of [["gaps", "gap"], ["blind_spots", "blind spot"]]) {
+      const many = count(name);
+      if (many > 0) parts.push(`${many} ${one}${many === 1 ? "" : "s"}`);
+    }
+    $("unseen").textContent = parts.join(" · ");
+    $("unseen").classList.toggle("hidden", parts.length === 0);
   }
 
   /** The item that an event is in; of draws, which aren't compared, the one before. */
@@ -308,6 +324,7 @@ $("filter").addEventListener("input", () => {
   app.typing = setTimeout(() => app.go({ filter: $("filter").value.trim(), hit: app.hit, value: app.value }), 80);
 });
 $("help").addEventListener("click", keys);
+$("unseen").addEventListener("click", () => app.go({ tab: "run" }, { push: true }));
 $("axis").addEventListener("click", axis);
 $("theme").addEventListener("click", theme);
 

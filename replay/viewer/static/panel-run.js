@@ -19,7 +19,7 @@ async function about(app, shown, side, signal) {
     h("div", { class: "title rec" }, line(texts(head.program), 300)),
     facts(
       ["recording", `${texts(head.cassette)}, ${head.status}`], ["ended", texts(head.ended)], ["events", `${head.recorded}`],
-      ["problem", texts(head.problem ?? spots.damage ?? "")], ["blind spots", `${head.blind_spots}`], ["gaps", `${head.gaps}`],
+      ["problem", texts(spots.damage ?? head.problem ?? "")], ["blind spots", `${head.blind_spots}`], ["gaps", `${head.gaps}`],
       ["processes", items(head.children).length ? `${items(head.children).length} started by it` : ""],
     ),
     section("Verdict", verdict),
