@@ -239,7 +239,8 @@ def test_a_directory_and_what_nobody_knew_in_it(tmp_path: Path) -> None:
 
 def test_who_asks_the_wrong_importer_is_told_which_reads_it(tmp_path: Path) -> None:
     out = tmp_path / "x.cassette"
-    assert "`replay import chat`" in error_line(cli("import", "langsmith", out, "-o", out), "usage", 129)
+    named = cli("import", "langsmith", out, "-o", out)
+    assert (named.returncode, b"`replay import chat` knows" in named.stderr) == (129, True)
     wire = min((TRANSCRIPTS.parent / "wire").rglob("*.yaml"))
     assert "replay import vcr" in error_line(cli("import", "chat", wire, "-o", out), "not-importable")
     langfuse = TRANSCRIPTS / "written" / "langfuse.json"
