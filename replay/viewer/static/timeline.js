@@ -1,4 +1,5 @@
-// The timeline: a canvas with a lane per task or thread. Drag on the ruler scrubs, drag on the lanes pans, the wheel zooms.
+// The timeline: a canvas with a lane per task or thread. Drag on the ruler scrubs, drag on the lanes pans
+// (scrubs, too, where all is in view), the wheel zooms.
 //
 // x is the position in the list ("steps": every event is equally wide, two runs stand aligned) or the time of the
 // recording. Drawn anew per frame, only what is in view, and of what falls on the same pixel of a lane only one.
@@ -386,7 +387,7 @@ export class Timeline {
       if (this.items.length === 0 || event.button !== 0) return;
       const [x, y] = place(event);
       this.canvas.setPointerCapture(event.pointerId);
-      held = { x, from: this.from, scrub: y < RULER || event.shiftKey, moved: false };
+      held = { x, from: this.from, scrub: y < RULER || event.shiftKey || this.to - this.from >= this.end, moved: false };
       if (held.scrub) this.select(this.at(x, y));
     });
     this.canvas.addEventListener("pointermove", (event) => {
