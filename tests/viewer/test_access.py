@@ -34,7 +34,7 @@ def serious(browsed: Browsed, where: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_axe_finds_nothing_serious(browsed: Browsed, both: Viewer, colours: Literal["light", "dark"]) -> None:
     browsed.page.emulate_media(color_scheme=colours)
-    opened(browsed, both, "#b=32")
+    opened(browsed, both, "#b=32&f=kind:tool")
     assert not serious(browsed, "html")
     for place in PANELS if colours == "light" else PANELS[2:4]:
         opened(browsed, both, place)
