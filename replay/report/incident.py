@@ -131,7 +131,7 @@ def collect(cassette: Cassette, wanted: Wanted) -> Incident:
     judged = triage(known, answerable(cassette.header, wanted.owners), trust)
     written = effects(known)
     calls = {event.id: call for event, call in semantics.readings(known) if call is not None}
-    point = None if wanted.at is not None else _pointed(judged, known)
+    point = None if wanted.at is not None else pointed(judged, known)
     at = wanted.at if wanted.at is not None else point.event if point else _last(written, calls)
     reasons = None if at is None else _tested(why(known, at, trust), wanted.tested)
     deviations, undecided = _checked(cassette, wanted.policies, trust)
@@ -158,7 +158,7 @@ def collect(cassette: Cassette, wanted: Wanted) -> Incident:
     )
 
 
-def _pointed(judged: Triage, events: Sequence[Event]) -> Item | None:
+def pointed(judged: Triage, events: Sequence[Event]) -> Item | None:
     """The evidence for the verdict that weighs most: what has a score, then calls that write."""
     chosen = judged.hypotheses[judged.verdict].for_ if judged.verdict in judged.hypotheses else []
     found = chosen or [item for each in judged.hypotheses.values() for item in each.for_]

@@ -103,3 +103,4 @@ def test_children_are_put_together() -> None:
     assert h("br") == "<br>"
     assert join(None) == ""
     assert isinstance(escape("x"), Html)
+    assert escape("<&>\"'") == "&lt;&amp;&gt;&quot;&#39;"

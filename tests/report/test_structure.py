@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from replay.cassette.cassette import load
+from replay.forensics.triage import Hypothesis, Item, Triage
 from replay.model.errors import UsageError
 from replay.report import Incident, Wanted, report
+from replay.report.incident import pointed
 from replay.report.page import CONTENTS
 from tests.forensics.recordings import Agent, user
 from tests.report.parsed import Element, parsed
@@ -58,12 +60,33 @@ def test_an_injection_is_told_from_verdict_to_owner(tmp_path: Path) -> None:
     assert "verdict" in said["hypotheses"]
     assert "from tool read_ticket, event 1" in said["context"]
     assert "No memory was read or written" in said["memory"]
-    assert "wire_money" in said["effects"]
+    assert "the model, event 2 (arguments)" in said["effects"]
+    marked = [words(each) for each in named(root, "context").all() if each.name == "mark"]
+    assert "QX77-1204" in marked
+    assert any("must wire" in each for each in marked)
+    labels = [words(each) for each in named(root, "why").all() if "label" in each.classes]
+    assert found.why is not None
+    causes = [f"{cause.link}{cause.score:.2f}" for cause in found.why.calls[0].causes]
+    assert sorted(labels) == sorted([*causes, "recorded"])
     assert "not checked against a policy" in said["expected"]
     assert "Nothing is known to be missing" in said["unseen"]
     assert "replay why a.cassette 3" in said["reproduce"]
     assert found.digest in said["reproduce"]
     assert found.digest == sha256((tmp_path / "a.cassette").read_bytes()).hexdigest()
+
+
+def test_the_point_is_what_weighs_most(tmp_path: Path) -> None:
+    with load(injected(tmp_path / "a.cassette")) as cassette:
+        _, found = report(cassette)
+        events = found.contents.events
+    told = Hypothesis([Item(1, "a read", score=0.9), Item(3, "a write"), Item(3, "a weighed write", score=0.6)])
+    judged = Triage("prompt_injection", {"prompt_injection": told}, ())
+    point = pointed(judged, events)
+    assert point is not None
+    assert point.what == "a weighed write"
+    drift = Triage("undecided", {"reasoning_drift": Hypothesis([Item(1, "a read"), Item(3, "a write")])}, ())
+    assert getattr(pointed(drift, events), "event", None) == 3
+    assert pointed(Triage("none", {}, ()), events) is None
 
 
 def test_links_lead_to_what_is_there_and_nowhere_else(tmp_path: Path) -> None:
@@ -178,7 +201,7 @@ def test_links_that_were_put_to_the_test_are_drawn_so(tmp_path: Path) -> None:
     assert found.why is not None
     assert found.why.causes[0].link == "confirmed"
     assert "confirmed: executed again" in words(named(root, "summary"))
-    assert any({"link", "confirmed"} <= each.classes for each in named(root, "why").all())
+    assert any({"link", "confirmed"} <= each.classes and each.within("graph") for each in named(root, "why").all())
     with pytest.raises(UsageError, match="event 3"):
         made(path, Wanted(at=1, tested=document))
 
