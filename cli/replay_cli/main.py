@@ -51,7 +51,7 @@ COMMANDS: dict[str, str] = {
     "textconv": "A cassette as text, for `git diff` and `git log -p`; `replay init` tells git.",
     "init": "Set this repository up for cassettes: git shows them as text, pytest collects them.",
     "index": "Many cassettes as one Parquet file.",
-    "query": "SQL over an index: events, llm_calls, tool_calls, effects, cassettes.",
+    "query": "SQL over an index: events, llm_calls, tool_calls, effects, cassettes, deviations.",
     "demo": "A support agent refunds a customer twice: record it, replay it, see why, fix it.",
 }
 
