@@ -24,13 +24,12 @@ _QUIET: Final = frozenset({"order", "clock", "entropy", "env"})
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: the events that it is, and what it says. `weight`: whether it is told where not all can be."""
+    """One step: the events that it is, and what it says."""
 
     events: list[Event]
     words: Child
     more: tuple[Child, ...] = ()
     look: str = "plain"
-    weight: int = 0
 
 
 def path(found: Incident) -> Html:
@@ -54,7 +53,7 @@ def _kept(steps: list[Step], found: Incident) -> list[Step | int]:
 
     def rank(n: int) -> tuple[int, int]:
         mine = any(event.id in named for event in steps[n].events)
-        return (0 if mine else 1 if n < 8 or n >= len(steps) - 4 else 2 - steps[n].weight * 0), abs(n - place)
+        return (0 if mine else 1 if n < 8 or n >= len(steps) - 4 else 2), abs(n - place)
 
     chosen = set(sorted(range(len(steps)), key=rank)[:MOST])
     kept: list[Step | int] = []
@@ -112,9 +111,9 @@ def _step(event: Event, found: Incident) -> Step:
             said(call.request_model or call.dialect, 60),
             f", giving it {plural(len(call.messages), 'message')}.",
         ]
-        return Step([event], words, (*more, *_ending(event)), "model", 1)
+        return Step([event], words, (*more, *_ending(event)), "model")
     what, rest = _words(event)
-    return Step([event], what, (*rest, *_ending(event)), "effect" if event.id in found.effect_of else "plain", 1)
+    return Step([event], what, (*rest, *_ending(event)), "effect" if event.id in found.effect_of else "plain")
 
 
 def _words(event: Event) -> tuple[Child, tuple[Child, ...]]:

@@ -153,6 +153,16 @@ def test_every_row_is_in_the_file_once_and_those_that_are_spoken_of_without_a_sc
     assert len(document) < 1_000_000
 
 
+def test_of_a_long_run_the_steps_that_matter_are_told(tmp_path: Path) -> None:
+    root, found, _ = made(long(tmp_path / "l.cassette", 260))
+    steps = [each for each in named(root, "path").all() if "step" in each.classes]
+    told = {each.attributes["href"] for step in steps for each in step.all() if each.name == "a"}
+    assert {f"#e{number}" for number in [0, *found.mentioned]} <= told
+    left = [int(each[1]) for step in steps if (each := re.match(r"(\d+) steps? left out here", words(step)))]
+    assert len(steps) - len(left) == 160
+    assert sum(left) == len(found.contents.events) - 160
+
+
 def test_a_size_that_can_be_mailed(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     _, found, document = made(long(tmp_path / "l.cassette", 500))
     size = len(document.encode())
