@@ -19,10 +19,13 @@ from replay import expect
 from replay.cassette import frame as f
 from replay.cassette.cassette import load
 from replay.cassette.continued import Continued
+from replay.cassette.header import entropy
 from replay.cassette.layout import Record
 from replay.cassette.reader import Reader
+from replay.cassette.redact import Redactor
 from replay.cassette.redact.rules import Rules
 from replay.cassette.redact.scanning import scan
+from replay.corpus.redacting import redacted
 from replay.expect.subject import of_header
 from replay.model.errors import CassetteExists, UsageError
 
@@ -53,6 +56,7 @@ class Promoted:
         test, cassette: the files. expression: what the test asks.
         kept, events: how many events the cassette has, and how many the incident had.
         why: why the incident breaks the expectation.
+        redacted: how many secrets were taken out, though the recording had them.
     """
 
     test: Path
@@ -61,6 +65,7 @@ class Promoted:
     kept: int
     events: int
     why: str
+    redacted: int = 0
 
 
 def promote(
@@ -81,8 +86,8 @@ def promote(
 
     Raises:
         CassetteMissing and the other errors of reading; ExpressionInvalid.
-        UsageError: the expectation holds of the recording, or can't be decided; there are secrets in what would be
-            written. CassetteExists: one of the files is there.
+        UsageError: the expectation holds of the recording, or can't be decided, or only a secret decides it; a secret
+            can't be taken out. CassetteExists: one of the files is there.
 
     Example:
         promote("incident.cassette", "tests/incidents", "tool refund called at most 1").test
@@ -107,14 +112,12 @@ def promote(
             raise CassetteExists(f"{path} exists already", hint="choose another --name")
     test.parent.mkdir(parents=True, exist_ok=True)
     try:
-        kept = _written(Path(incident), cassette, header, expected, kept, events)
-        leaks = list(scan(cassette, rules))
+        kept = _written(os.fspath(incident), cassette, header, expected, kept, events, None)
+        leaks = len(list(scan(cassette, rules)))
         if leaks:
-            first = leaks[0]
-            raise UsageError(
-                f"{len(leaks)} secrets would go with it, such as {first.shown} ({first.detector}, event {first.event})",
-                hint="record with --redact, or `replay scan` shows them",
-            )
+            cassette.unlink()
+            kept = _written(os.fspath(incident), cassette, header, expected, kept, events, rules or Rules())
+            _check(cassette, expected, rules)
         asked = f"{expression} or diverged" if _simple(expression) else f"({expression}) or diverged"
         expect.parse(asked)
         title = f"{_program(header) or name}, recorded {_day(header)}: not {expression}".replace('"""', "'''")
@@ -131,7 +134,7 @@ def promote(
     except BaseException:
         cassette.unlink(missing_ok=True)
         raise
-    return Promoted(test, cassette, asked, kept, events, judged.why)
+    return Promoted(test, cassette, asked, kept, events, judged.why, leaks)
 
 
 def _least(recording: Any, expected: expect.Expression) -> int:
@@ -151,31 +154,68 @@ def _least(recording: Any, expected: expect.Expression) -> int:
     return low
 
 
+def _check(cassette: Path, expected: expect.Expression, rules: Rules | None) -> None:
+    """That a redacted cassette has no secrets, and still shows what it is kept for."""
+    left = list(scan(cassette, rules))
+    if left:
+        first = left[0]
+        raise UsageError(
+            f"{len(left)} secrets can't be taken out, such as {first.shown} ({first.detector}, event {first.event}, "
+            f"{first.where})",
+            hint="record with --redact; `replay scan` shows them",
+        )
+    with load(cassette) as part:
+        if expect.judge(expected, expect.recorded(part)).holds is not False:
+            raise UsageError(
+                "without its secrets the recording doesn't break the expectation",
+                hint="name what isn't a secret: the expectation would be in the test, too",
+            )
+
+
 def _written(
-    incident: Path, out: Path, header: dict[str, Any], expected: expect.Expression, kept: int, events: int
+    incident: str,
+    out: Path,
+    header: dict[str, Any],
+    expected: expect.Expression,
+    kept: int,
+    events: int,
+    redacting: Rules | None,
 ) -> int:
-    """Writes the cassette, cut where that is enough; how many events it has."""
+    """Writes the cassette, cut where that is enough, without its secrets where there are rules; how many events it
+    has.
+    """
     if kept < events:
-        _cut(os.fspath(incident), out, header, kept)
+        _copied(incident, out, header, kept, redacting)
         with load(out) as part:
-            if expect.judge(expected, expect.recorded(part)).holds is False:
+            if redacting is not None or expect.judge(expected, expect.recorded(part)).holds is False:
                 return len(part.events)
         out.unlink()
+    if redacting is not None:
+        _copied(incident, out, header, None, redacting)
+        return events
     with open(out, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as copy:
-        copy.write(incident.read_bytes())
+        copy.write(Path(incident).read_bytes())
     return events
 
 
-def _cut(source: str, out: Path, header: dict[str, Any], count: int) -> None:
-    """The first events of a recording, as one that was interrupted there: it replays to its cut."""
+def _copied(source: str, out: Path, header: dict[str, Any], count: int | None, redacting: Rules | None) -> None:
+    """The first events of a recording, as one that was interrupted there: it replays to its cut. None: all, and its
+    end.
+    """
+    redactor = None if redacting is None else Redactor(entropy(16), redacting)
     with Reader.open(source) as reader:
         writer = Continued.create(
             out,
             {**{key: value for key, value in header.items() if key not in _NEW}, "promoted": {"id": header.get("id")}},
+            redactor,
         )
         assert isinstance(writer, Continued)
         try:
-            writer.copy(_until(reader.frames(), count))
+            frames = reader.frames() if count is None else _until(reader.frames(), count)
+            writer.copy(frames if redactor is None else redacted(reader, frames, redactor))
+            if count is None and reader.outcome is not None:
+                writer.end(reader.outcome)
+                writer.seal()
             writer.flush()
         finally:
             writer.close()

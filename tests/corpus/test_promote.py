@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import replay
+from replay.cassette.redact.rules import Rules
+from replay.cassette.redact.scanning import scan
 from replay.corpus.promotion import promote
 from replay.launch import record_command
 from replay.model.errors import CassetteExists, UsageError
@@ -101,12 +103,64 @@ def test_a_test_that_would_never_fail_is_none(incident: Path, tmp_path: Path) ->
     assert wrong.returncode == exits.USAGE
 
 
-def test_secrets_stay_where_they_are(incident: Path, tmp_path: Path) -> None:
+SECRETIVE = """
+import os
+import replay
+
+KEY = os.environ.get("SHOP_SERIAL", "")
+
+@replay.tool(effect="read")
+def lookup(order):
+    return {"order": order, "mail": "bob.jones@shop-mail.com", "card": "4111 1111 1111 1111"}
+
+@replay.tool(effect="write")
+def mail(to, text, serial):
+    return {"sent": to}
+
+known = lookup("A-1")
+for attempt in range(2):
+    mail(known["mail"], "about CUST-77: " + known["card"], KEY)
+print("done", known["mail"])
+raise SystemExit(3)
+"""
+
+
+@pytest.mark.parametrize("rule", ["tool mail called at most 1", "tool mail called at most 1 and exit == 0"])
+def test_secrets_stay_behind_and_the_test_still_replays(
+    rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHOP_SERIAL", "serial-0815")
+    (tmp_path / "support.py").write_text(SECRETIVE)
+    (tmp_path / "none.toml").write_text('off = ["email", "card"]\n')
+    (tmp_path / "rules.toml").write_text('[regex]\ncustomer = "CUST-\\\\d+"\nserial = "serial-\\\\d+"\n')
+    record = [sys.executable, "-m", "replay_cli", "record", "-q", "-o", "i.cassette", "--redact", "none.toml"]
+    subprocess.run([*record, "--", "python", "support.py"], check=False, capture_output=True)
+    said = document("promote", "i.cassette", "--to", "tests", "--expect", rule, "--redact", "rules.toml", cwd=tmp_path)
+    assert (said["now"], said["redacted"] > 0) == ("fails", True)
+    made = tmp_path / said["cassette"]
+    assert list(scan(made, Rules.load(tmp_path / "rules.toml"))) == []
+    with replay.load(made) as kept:
+        events = list(kept.events)
+        for secret in ("bob.jones", "4111", "CUST-77", "serial-0815"):
+            assert secret not in repr(events)
+        (looked,) = (event for event in events if event.name == "lookup")
+        mailed = {event.response["sent"] for event in events if event.name == "mail" and event.kind == "tool"}
+        assert mailed == {looked.response["mail"]}  # equal ones are equal still
+    buggy = pytest_in(tmp_path)
+    assert (buggy.returncode, "1 failed" in buggy.stdout) == (1, True), buggy.stdout + buggy.stderr
+    (tmp_path / "support.py").write_text(SECRETIVE.replace("range(2)", "range(1)"))
+    fixed = pytest_in(tmp_path)
+    assert (fixed.returncode, "1 passed" in fixed.stdout) == (0, True), fixed.stdout + fixed.stderr
+
+
+def test_what_only_a_secret_decides_is_no_test(incident: Path, tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text('[regex]\norder = "A-1"\n')
+    said = 'no tool refund(order == "A-1")'
     found = command(
-        "promote", incident, "--to", tmp_path / "t", "--expect", RULE, "--redact", tmp_path / "rules.toml", cwd=tmp_path
+        "promote", incident, "--to", tmp_path / "t", "--expect", said, "--redact", tmp_path / "rules.toml", cwd=tmp_path
     )
-    assert (found.returncode, "secret" in found.stderr) == (exits.USAGE, True), found.stderr
+    assert (found.returncode, "without its secrets" in found.stderr) == (exits.USAGE, True), found.stderr
     assert [each.name for each in (tmp_path / "t").iterdir()] == []
 
 

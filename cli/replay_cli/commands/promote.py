@@ -28,8 +28,8 @@ from replay_cli.render.text import one_line, plural
 def command(incident: str, to: str, expression: str, name: str | None, redact: str | None) -> int:
     """An incident as a regression test: a cassette, and a test that fails on the code it shows.
 
-    The cassette is cut behind what decides that EXPR doesn't hold. Nothing is written if `replay scan` finds a secret
-    in it, or if EXPR holds of the recording. What the test comes to with the present code is said.
+    The cassette is cut behind what decides that EXPR doesn't hold, and secrets in it are replaced. Nothing is written
+    if one can't be, or if EXPR holds of the recording. What the test comes to with the present code is said.
 
         \b
         replay promote latest --to tests/incidents --expect 'tool refund called at most 1'
@@ -47,12 +47,15 @@ def command(incident: str, to: str, expression: str, name: str | None, redact: s
                 "expression": made.expression,
                 "events": {"kept": made.kept, "of": made.events},
                 "why": made.why,
+                "redacted": made.redacted,
                 "now": now,
             }
         )
     else:
         click.echo(one_line(f"{made.test}: {made.expression}"))
         click.echo(one_line(f"{made.cassette}: {made.kept} of {plural(made.events, 'event')}; {made.why}"))
+        if made.redacted:
+            click.echo(f"{plural(made.redacted, 'secret')} replaced")
         click.echo(f"with the present code the test {now}")
     return exits.SAME
 
