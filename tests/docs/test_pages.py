@@ -28,10 +28,20 @@ NOT_RUN: dict[str, str] = {
 }
 """Pages whose commands can't be run here, and why."""
 
+LONG = {"fixtures/agents/README.md"}
+"""Pages that take a minute; tests/frameworks and tests/e2e record and replay the same programs whenever tests run."""
+
 SHOWN = {page.relative_to(ROOT).as_posix(): page for page in pages() if shows_commands(page.read_text("utf-8"))}
 
 
-@pytest.mark.parametrize("name", [name for name in SHOWN if Path(name).name not in NOT_RUN])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.torture] if name in LONG else [])
+        for name in SHOWN
+        if Path(name).name not in NOT_RUN
+    ],
+)
 def test_every_command_prints_what_the_page_shows(name: str) -> None:
     text = SHOWN[name].read_text("utf-8")
     steps, _, _ = play(text)
