@@ -252,8 +252,11 @@ def _patch_uuid(module: Any) -> None:
 def _patch_platform(module: Any) -> None:
     """`platform.processor()`, which every SDK asks for its user agent, starts a process to find out."""
     kind: Any = getattr(module, "_Processor", None)
-    if kind is not None and hasattr(kind, "from_subprocess"):
-        kind.from_subprocess = staticmethod(_asker("platform.processor", kind.from_subprocess))
+    if kind is None or not hasattr(kind, "from_subprocess"):
+        return
+    kind.from_subprocess = staticmethod(_asker("platform.processor", functools.cache(kind.from_subprocess)))
+    if sys.version_info >= (3, 12):  # its cache has no lock any more: which threads find it empty is chance
+        module.uname_result.processor = property(lambda _self: module._unknown_as_blank(kind.get()))
 
 
 def _patch_hostname(module: Any) -> None:

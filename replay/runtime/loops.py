@@ -303,7 +303,7 @@ def _one_crossing(name: str, shutdown: Any) -> Any:
             return
         lanes.become(None)
         try:
-            await shutdown(self, *args)
+            await shutdown(self)  # without the limit that CPython 3.12 gives it: no timer of a replay waits
         finally:
             lanes.become(lane)
 
