@@ -209,7 +209,8 @@ def normal(line: str) -> str:
 
 def surroundings() -> dict[str, str]:
     """Environment of the shell: this environment's commands, nothing that says how we are tested."""
-    ours = ("REPLAY", "PYTHONHASH", "PYTEST", "OPENAI_", "ANTHROPIC_", "GIT_")
+    # pytest writes longer lines where CI is set
+    ours = ("REPLAY", "PYTHONHASH", "PYTEST", "OPENAI_", "ANTHROPIC_", "GIT_", "CI", "BUILD_NUMBER")
     env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     env |= {"COLUMNS": "100", "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "FIXTURES": str(ROOT / "fixtures")}
     # git asks for a name; a reader's pytest has no plugins but ours
