@@ -107,7 +107,7 @@ def main() -> NoReturn:
 def _failed(error: Exception, *, verbose: bool) -> int:
     from replay.model.errors import ExpressionInvalid, ReplayError
 
-    if verbose:
+    if verbose and not isinstance(error, (ReplayError, click.ClickException)):
         import traceback
 
         traceback.print_exc()

@@ -62,10 +62,11 @@ def of_outcome(outcome: Mapping[str, Any] | None) -> dict[str, Any]:
     if outcome is None:
         return {}
     raised: Any = outcome.get("exception")
-    text = None if raised is None else f"{raised['type']}: {raised['message']}".removeprefix("builtins.")
+    if isinstance(raised, Mapping):
+        raised = f"{raised.get('type')}: {raised.get('message')}".removeprefix("builtins.")
     return {
         "exit": outcome.get("exit_code", Absent.UNKNOWN),
-        "exception": text,
+        "exception": None if raised is None else str(raised),
         "result": outcome.get("result", Absent.MISSING),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from replay.policy.baseline import Deviation
 from replay.policy.run import observe
 from replay.queries import contents, labels
 from replay_cli import console, exits, options
+from replay_cli.render.lines import say
 from replay_cli.render.text import one_line, plural
 
 
@@ -105,15 +107,18 @@ def _print(found: dict[str, list[Deviation]], undecided: dict[str, dict[str, str
         errors = sum(each.severity == "error" for each in deviations)
         unsure = undecided[path]
         mark = "✗" if errors else "?" if unsure else "✓"
-        out.print(
-            f"{mark} {one_line(path)}: {plural(errors, 'error')}, {len(deviations) - errors} more", soft_wrap=True
-        )
+        say(out, f"{mark} {one_line(path)}: {_counted(deviations)}")
         for each in shown:
             where = "" if each.event is None else f"event {each.event} "
             surprise = "" if each.bits is None else f" ({each.bits:.1f} bits)"
-            out.print(
-                f"  {each.severity:<7} {where}{one_line(each.rule)}{surprise}: {one_line(each.why, 400)}",
-                soft_wrap=True,
-            )
+            say(out, f"  {each.severity:<7} {where}{one_line(each.rule)}{surprise}: {one_line(each.why, 400)}")
         for rule, why in unsure.items():
-            out.print(f"  undecided {one_line(rule)}: {one_line(why, 300)}", soft_wrap=True)
+            say(out, f"  undecided {one_line(rule)}: {one_line(why, 300)}")
+
+
+def _counted(deviations: list[Deviation]) -> str:
+    """`1 error, 2 warnings, 3 notes (--verbose)`: of what there is none isn't said."""
+    counts = Counter(each.severity for each in deviations)
+    told = [plural(counts[name], name) for name in ("error", "warning", "note") if counts[name]]
+    hidden = " (--verbose shows them)" if counts["note"] and not options.current().verbose else ""
+    return f"{', '.join(told)}{hidden}" if told else "as expected"

@@ -37,7 +37,7 @@ def _here() -> int:
         console.document({**summary(), "libraries": [each.to_json() for each in found]})
         return exits.SAME
     for name, value in summary().items():
-        click.echo(f"{name + ':':<12}{value}")
+        console.tell(f"{name + ':':<12}{value}")
     for state, headline in (
         ("seam", "recorded, by a seam"),
         ("named", "not recorded: native, named as a blind spot when it is imported"),
@@ -47,16 +47,16 @@ def _here() -> int:
         ),
     ):
         _list(headline, [each for each in found if each.state == state])
-    click.echo("everything else is recorded where it uses Python's own clocks, chance, files, threads and asyncio;")
-    click.echo("replay doctor -- CMD says what one program reads besides")
+    console.tell("everything else is recorded where it uses Python's own clocks, chance, files, threads and asyncio;")
+    console.tell("replay doctor -- CMD says what one program reads besides")
     return exits.SAME
 
 
 def _list(headline: str, libraries: list[Library]) -> None:
     if libraries:
-        click.echo(f"{headline}:")
+        console.tell(f"{headline}:")
     for each in libraries:
-        click.echo(one_line(f"  {each.name} {each.version}  {each.why}".rstrip()))
+        console.tell(one_line(f"  {each.name} {each.version}  {each.why}".rstrip()))
 
 
 def _program(cmd: tuple[str, ...]) -> int:
@@ -65,7 +65,7 @@ def _program(cmd: tuple[str, ...]) -> int:
         console.document(diagnosis.to_json())
     else:
         for line in _lines(diagnosis):
-            click.echo(line if line.startswith("    ") else one_line(line))
+            console.tell(line if line.startswith("    ") else one_line(line))
     if not diagnosis.sound:
         return exits.DIFFERENT
     return exits.CANNOT_JUDGE if diagnosis.gaps else exits.SAME

@@ -33,5 +33,5 @@ def command(cassette: str, expression: str) -> int:
         console.document({"cassette": path, "expression": expect.show(parsed), **judged.to_json()})
     else:
         for line in expected_lines(parsed, judged):
-            click.echo(line)
+            console.tell(line)
     return exit_code(judged)

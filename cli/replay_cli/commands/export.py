@@ -40,7 +40,7 @@ def command(format: str, cassette: str, output: str) -> int:  # noqa: A002 - as 
         console.document({"exported": {"path": output, "format": format, **told}})
     else:
         counts = ", ".join(f"{value} {name}" for name, value in told.items() if isinstance(value, int))
-        click.echo(one_line(f"{output}: {counts}"))
+        console.tell(one_line(f"{output}: {counts}"))
         for each in told.get("lost", ()):
             click.echo(one_line(f"replay: left out: {each}"), err=True)
     return exits.SAME

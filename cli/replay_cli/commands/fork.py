@@ -68,10 +68,10 @@ def command(
     Exits with 0 when the program came to its end, with 125 when the fork stopped before.
 
         \b
-        replay fork bad.cassette --at 8 --set state=shipped --then live -o what-if.cassette
-        replay fork bad.cassette --at 7 --prompt "Never refund twice." --then live
+        replay fork bad.cassette --at 8 --set state=shipped -o if.cassette
+        replay fork bad.cassette --at 7 --prompt "Never twice." --then live
         replay fork bad.cassette --at 8 --drop --then "python fake_model.py"
-        replay diff bad.cassette what-if.cassette
+        replay diff bad.cassette if.cassette
     """
     chosen = options.current()
     path = os.fspath(resolve(cassette))

@@ -59,7 +59,7 @@ def command(format: str, files: Sequence[Path], output: str) -> int:  # noqa: A0
             {"path": str(path), "from": str(run.file), "part": run.part, "format": run.format, "events": events}
         )
         if not options.current().json:
-            click.echo(one_line(f"{path}: {events} events, {run.format}"))
+            console.tell(one_line(f"{path}: {events} events, {run.format}"))
     if options.current().json:
         console.document({"imported": made})
     return exits.SAME

@@ -43,5 +43,5 @@ def command(places: tuple[str, ...], output: str | None, workers: int) -> int:
     else:
         for path, problem in problems:
             click.echo(one_line(f"replay: {path}: {problem}"), err=True)
-        click.echo(f"{where}: {plural(events, 'event')} of {plural(len(paths), 'cassette')}")
+        console.tell(f"{where}: {plural(events, 'event')} of {plural(len(paths), 'cassette')}")
     return exits.CANNOT_JUDGE if problems else exits.SAME

@@ -41,7 +41,7 @@ def command(tests: str) -> int:
         console.document({"root": str(root), "changed": found})
     else:
         for each in found or ["nothing to do: all of it is set up"]:
-            click.echo(one_line(each))
+            console.tell(one_line(each))
     return exits.SAME
 
 

@@ -34,7 +34,7 @@ def command(directory: Path | None, where: str | None) -> int:
 
         \b
         replay ls --where 'tool refund called at least 2 or raises'
-        replay ls --where 'tags.env == "prod" and created starts with "2026-11"'
+        replay ls --where 'tags.env == "prod" and raises'
     """
     wanted = None if where is None else expect.parse(where)
     place = directory or default_directory()
@@ -57,7 +57,8 @@ def command(directory: Path | None, where: str | None) -> int:
     elif rows:
         from replay_cli.render.listing import listing
 
-        console.results(unknown=_WHOLE).print(listing(rows))
+        out = console.results(unknown=_WHOLE)
+        out.print(listing(rows, out.width))
     elif not options.current().quiet and not undecided:
         click.echo(f"no cassettes in {place}" + ("" if wanted is None else " of which that holds"), err=True)
     if undecided and not options.current().quiet:

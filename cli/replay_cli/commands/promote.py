@@ -32,7 +32,8 @@ def command(incident: str, to: str, expression: str, name: str | None, redact: s
     if one can't be, or if EXPR holds of the recording. What the test comes to with the present code is said.
 
         \b
-        replay promote latest --to tests/incidents --expect 'tool refund called at most 1'
+        replay promote latest --to tests/incidents \\
+            --expect 'tool refund called at most 1'
     """
     rules_file = redact or settings.current().redact
     made = promote(
@@ -52,11 +53,11 @@ def command(incident: str, to: str, expression: str, name: str | None, redact: s
             }
         )
     else:
-        click.echo(one_line(f"{made.test}: {made.expression}"))
-        click.echo(one_line(f"{made.cassette}: {made.kept} of {plural(made.events, 'event')}; {made.why}"))
+        console.tell(one_line(f"{made.test}: {made.expression}"))
+        console.tell(one_line(f"{made.cassette}: {made.kept} of {plural(made.events, 'event')}; {made.why}"))
         if made.redacted:
-            click.echo(f"{plural(made.redacted, 'secret')} replaced")
-        click.echo(f"with the present code the test {now}")
+            console.tell(f"{plural(made.redacted, 'secret')} replaced")
+        console.tell(f"with the present code the test {now}")
     return exits.SAME
 
 

@@ -29,9 +29,9 @@ def command(cassette: str, output: str) -> int:
         )
     else:
         for hole in done.holes:
-            click.echo(one_line(f"bytes {hole.offset} to {hole.offset + hole.size}: {hole.reason}"))
+            console.tell(one_line(f"bytes {hole.offset} to {hole.offset + hole.size}: {hole.reason}"))
         lost = f", {plural(len(done.lost), 'event')} lost ({_ranges(done.lost)})" if done.lost else ""
-        click.echo(one_line(f"{output}: {plural(done.events, 'event')}{lost}{'' if done.ended else ', unfinished'}"))
+        console.tell(one_line(f"{output}: {plural(done.events, 'event')}{lost}{'' if done.ended else ', unfinished'}"))
     return exits.DIFFERENT if done.lost or done.holes else exits.SAME
 
 

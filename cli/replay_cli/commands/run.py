@@ -151,9 +151,9 @@ def command(
         for line in verdict_lines(
             result, agreed, lenient=match == "lenient", verbose=chosen.verbose, until=pdb if until is None else until
         ):
-            click.echo(line if line.startswith("    ") else one_line(line))
+            console.tell(line if line.startswith("    ") else one_line(line))
         for line in expected_lines(expected, said) if said is not None and expected is not None else ():
-            click.echo(line)
+            console.tell(line)
         for line in gone_on(result, then, cmd, output).lines:
             click.echo(one_line(line), err=True)
     if not cmd and not chosen.quiet:

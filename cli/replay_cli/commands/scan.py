@@ -46,7 +46,7 @@ def command(paths: tuple[str, ...], redact: str | None) -> int:
     if options.current().json:
         console.document({"files": files, "found": found, "problems": problems})
     elif not options.current().quiet:
-        click.echo(f"{plural(files, 'file')} searched, {plural(len(found), 'secret')} found")
+        console.tell(f"{plural(files, 'file')} searched, {plural(len(found), 'secret')} found")
     return exits.DIFFERENT if found else exits.CANNOT_JUDGE if problems else exits.SAME
 
 
@@ -64,4 +64,4 @@ def _files(paths: tuple[str, ...]) -> Iterator[Path]:
 def _say(path: Path, leak: Leak) -> None:
     if not options.current().json:
         where = leak.where if leak.event is None else f"event {leak.event}, {leak.where}"
-        click.echo(one_line(f"{path}: {where}: {leak.detector}: {leak.shown} ({leak.size} bytes)"))
+        console.tell(one_line(f"{path}: {where}: {leak.detector}: {leak.shown} ({leak.size} bytes)"))

@@ -29,5 +29,5 @@ def command(cassette: str, key: str) -> int:
     if options.current().json:
         console.document(found)
     else:
-        click.echo(one_line(f"{path}: signed by {found['key']}"))
+        console.tell(one_line(f"{path}: signed by {found['key']}"))
     return exits.SAME

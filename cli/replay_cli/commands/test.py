@@ -20,6 +20,7 @@ from replay.model.errors import CassetteMissing
 from replay.options import size
 from replay_cli import console, exits, options
 from replay_cli.places import all_in
+from replay_cli.render.lines import say
 from replay_cli.render.text import one_line, plural
 
 _SHOWN = 3
@@ -111,14 +112,14 @@ def _print(done: Sequence[Trial], found: Sequence[Cause], took: float) -> None:
     out = console.results()
     for cause in found:
         mark = "✗" if cause.status == "different" else "?"
-        out.print(f"{mark} {len(cause.cassettes)} × {one_line(cause.summary)}", soft_wrap=True)
+        say(out, f"{mark} {len(cause.cassettes)} × {one_line(cause.summary)}")
         if cause.first.reason:
-            out.print(f"    {one_line(cause.first.reason, 300)}", soft_wrap=True)
+            say(out, f"    {one_line(cause.first.reason, 300)}")
         if cause.first.likely:
-            out.print(f"    likely cause: {one_line(cause.first.likely, 300)}", soft_wrap=True)
+            say(out, f"    likely cause: {one_line(cause.first.likely, 300)}")
         shown = cause.cassettes if options.current().verbose else cause.cassettes[:_SHOWN]
         for path in shown:
-            out.print(f"    replay run {one_line(path)}", soft_wrap=True)
+            say(out, f"    replay run {one_line(path)}")
         if len(shown) < len(cause.cassettes):
             out.print(f"    … {len(cause.cassettes) - len(shown)} more (--verbose shows all)")
     status = Counter(each.status for each in done)
@@ -126,6 +127,6 @@ def _print(done: Sequence[Trial], found: Sequence[Cause], took: float) -> None:
     parts = [f"{status['same']} same"]
     parts += [f"{status[name]} {name}" for name in ("different", "unjudged") if status[name]]
     why = f" ({plural(len(found), 'reason')})" if found else ""
-    out.print(f"{mark} {plural(len(done), 'cassette')} in {took:.1f} s: {', '.join(parts)}{why}", soft_wrap=True)
+    say(out, f"{mark} {plural(len(done), 'cassette')} in {took:.1f} s: {', '.join(parts)}{why}")
     for reason, count in Counter(each.why_alone for each in done if each.why_alone).most_common():
-        out.print(f"  {count} in a process started for it: {one_line(reason)}", soft_wrap=True)
+        say(out, f"  {count} in a process started for it: {one_line(reason)}")

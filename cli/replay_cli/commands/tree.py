@@ -93,11 +93,12 @@ def _tree(node: dict[str, Any], nodes: Sequence[dict[str, Any]]) -> dict[str, An
 def _show(node: dict[str, Any], nodes: Sequence[dict[str, Any]], first: str, rest: str) -> None:
     fork = node["fork"]
     how = plural(node["events"], "event")
-    how += f", exit code {node['exit_code']}" if node["finished"] else ", unfinished"
+    ended = "" if node["exit_code"] is None else f", exit code {node['exit_code']}"
+    how += ended if node["finished"] else ", unfinished"
     words = [] if fork is None else [*([] if fork["at"] is None else [f"at {fork['at']}"]), *fork["edits"]]
     since = f"  {', '.join(words)}" if words else ""
     orphan = "" if fork is None or first else "  (its parent isn't here)"
-    click.echo(one_line(f"{first}{Path(node['cassette']).name}{since}  {how}{orphan}"))
+    console.tell(one_line(f"{first}{Path(node['cassette']).name}{since}  {how}{orphan}"))
     below = _below(node, nodes)
     for each in below:
         last = each is below[-1]

@@ -42,12 +42,12 @@ def command(cassette: str, key: str | None) -> int:
         whole = {**dataclasses.asdict(report), "signatures": signatures, "tampered": code == exits.DIFFERENT}
         console.document(whole)
     elif report.intact:
-        click.echo(one_line(f"{report.path}: {_state(report)}, {plural(report.events, 'event')}, nothing altered"))
+        console.tell(one_line(f"{report.path}: {_state(report)}, {plural(report.events, 'event')}, nothing altered"))
         if report.chain is not None:
             guarded = "" if not report.unchained else f" (the last {plural(report.unchained, 'event')}: checksums only)"
-            click.echo(f"sha256 {report.chain}{guarded}")
+            console.tell(f"sha256 {report.chain}{guarded}")
         for line in _signed(report, trusted):
-            click.echo(line)
+            console.tell(line)
     if not report.intact:
         _say(report, tampered=code == exits.DIFFERENT)
     return code

@@ -57,7 +57,8 @@ def command(cassette: str, event: int, intervene: bool, policy: str | None, **gi
         \b
         replay why run.cassette 7
         replay why run.cassette 7 --intervene --model live --samples 20 -n 4
-        replay why run.cassette 7 --intervene --model 'python model.py' --argument recipient
+        replay why run.cassette 7 --intervene --argument recipient \\
+            --model 'python model.py'
     """
     if not intervene and any(given.values()):
         name = next(name for name, value in given.items() if value)

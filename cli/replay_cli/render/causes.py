@@ -12,6 +12,7 @@ from replay.bisect.spans import MISSING
 from replay.cassette.named import Named
 from replay.matching import words
 from replay.queries.shapes import mapping
+from replay_cli.render.lines import say
 from replay_cli.render.text import block, one_line, plural
 
 _SHOWN = 200
@@ -21,15 +22,15 @@ def print_causes(console: Console, found: Bisected) -> None:
     """The causes of each set, and what was executed to know it."""
     causes = found.causes
     if causes.premise != "holds":
-        console.print(Text(f"✗ nothing to search: {one_line(found.why)}"), soft_wrap=True)
+        say(console, Text(f"✗ nothing to search: {one_line(found.why)}"))
     for number in range(len(causes.sets)):
         its = [cause for cause in found.named if cause.set == number]
-        console.print(Text(_headline(number, len(its), found), style="bold"), soft_wrap=True)
+        say(console, Text(_headline(number, len(its), found), style="bold"))
         for cause in its:
             for line in _lines(cause):
-                console.print(line, soft_wrap=True)
+                say(console, line)
     for said in _proof(found):
-        console.print(Text(said, style="dim"), soft_wrap=True)
+        say(console, Text(said, style="dim"))
 
 
 def _headline(number: int, count: int, found: Bisected) -> str:

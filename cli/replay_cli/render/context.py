@@ -8,6 +8,7 @@ from rich.text import Text
 from replay.diff.window import Shift
 from replay.forensics.context import Context, Origin, Row
 from replay.queries.words.brief import brief
+from replay_cli.render.lines import say
 from replay_cli.render.text import block, one_line, plural
 
 _WIDTH = 400
@@ -20,20 +21,20 @@ def show(console: Console, found: Context, *, diff: bool, verbose: bool) -> None
     counted = f" · {' + '.join(used)} tokens" if used else " · the provider counted no tokens"
     agent = f" · agent {one_line(found.agent)}" if found.agent else ""
     title = f"event {found.event} · {one_line(call.request_model or 'model')}{agent}"
-    console.print(Text(f"{title} · {plural(len(found.rows), 'message')}{counted}", style="bold"), soft_wrap=True)
+    say(console, Text(f"{title} · {plural(len(found.rows), 'message')}{counted}", style="bold"))
     if diff:
         _changes(console, found, verbose=verbose)
         return
     if found.system:
         console.print(Text("system", style="bold"))
-        console.print(Text(_said(found.system, verbose=verbose)), soft_wrap=True)
+        say(console, Text(_said(found.system, verbose=verbose)))
     if call.tools:
-        console.print(f"tools: {', '.join(one_line(tool.name) for tool in call.tools)}", soft_wrap=True)
+        say(console, f"tools: {', '.join(one_line(tool.name) for tool in call.tools)}")
     for row in found.rows:
-        console.print(Text(f"{row.number:>3} {one_line(row.role)} · {_from(row)}", style="bold"), soft_wrap=True)
-        console.print(Text(_said(row.text, verbose=verbose)), soft_wrap=True)
+        say(console, Text(f"{row.number:>3} {one_line(row.role)} · {_from(row)}", style="bold"))
+        say(console, Text(_said(row.text, verbose=verbose)))
     for warning in call.warnings:
-        console.print(f"! {one_line(warning)}", soft_wrap=True)
+        say(console, f"! {one_line(warning)}")
 
 
 def _from(row: Row) -> str:
@@ -60,9 +61,9 @@ def _changes(console: Console, found: Context, *, verbose: bool) -> None:
         return
     console.print(f"since event {found.previous}:" if found.changes or found.other else f"as at event {found.previous}")
     for name, (one, other) in found.other.items():
-        console.print(Text(f"  {one_line(name)}: {one_line(brief(one))} → {one_line(brief(other))}"), soft_wrap=True)
+        say(console, Text(f"  {one_line(name)}: {one_line(brief(one))} → {one_line(brief(other))}"))
     for each in found.changes:
-        console.print(Text(_shift(each, verbose=verbose)), soft_wrap=True)
+        say(console, Text(_shift(each, verbose=verbose)))
 
 
 _WORD = {"injected": "entered", "dropped": "left"}

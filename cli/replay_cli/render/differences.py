@@ -16,6 +16,7 @@ from replay.diff.steps import Step
 from replay.diff.window import Shift
 from replay.matching import words
 from replay.queries.words.describe import describe
+from replay_cli.render.lines import say
 from replay_cli.render.text import block, one_line, plural
 
 _CONTEXT = 1
@@ -34,26 +35,24 @@ _CELL = 110
 def print_diff(console: Console, found: Diff, *, verbose: bool) -> None:
     """Causes first, since there are few; then where they stand in both runs."""
     if found.identical:
-        console.print(f"✓ the same: {plural(len(found.pairs), 'step')}{_also(found)}", soft_wrap=True)
+        say(console, f"✓ the same: {plural(len(found.pairs), 'step')}{_also(found)}")
         return
     follows = f", and {plural(found.inherited, 'later difference')} that follow{'' if found.inherited != 1 else 's'}"
-    console.print(
-        f"✗ {plural(len(found.roots), 'cause')}{follows if found.inherited else ''}{_also(found)}", soft_wrap=True
-    )
+    say(console, f"✗ {plural(len(found.roots), 'cause')}{follows if found.inherited else ''}{_also(found)}")
     for number, root in enumerate(found.roots, 1):
         for line in _root(number, root, verbose=verbose):
-            console.print(line, soft_wrap=True)
+            say(console, line)
     for window in found.windows if verbose else found.windows[:1]:
-        console.print(f"  the model's window, a:{window.a} b:{window.b}:", soft_wrap=True)
+        say(console, f"  the model's window, a:{window.a} b:{window.b}:")
         for shift in window.shifts if verbose else window.shifts[:_SHOWN]:
-            console.print(Text(f"     {_shift(shift)}"), soft_wrap=True)
+            say(console, Text(f"     {_shift(shift)}"))
         if len(window.shifts) > _SHOWN and not verbose:
             more = len(window.shifts) - _SHOWN
-            console.print(Text(f"     and {plural(more, 'more message')} (--verbose)", style="dim"), soft_wrap=True)
+            say(console, Text(f"     and {plural(more, 'more message')} (--verbose)", style="dim"))
     for name, (one, other) in _shown_surroundings(found, verbose=verbose):
-        console.print(Text(f"  {one_line(name)}: {_value(one)} -> {_value(other)}", style="dim"), soft_wrap=True)
+        say(console, Text(f"  {one_line(name)}: {_value(one)} -> {_value(other)}", style="dim"))
     for name, (one, other) in found.ends.items():
-        console.print(f"  ended otherwise: {one_line(name)} {_value(one)} -> {_value(other)}", soft_wrap=True)
+        say(console, f"  ended otherwise: {one_line(name)} {_value(one)} -> {_value(other)}")
     console.print(_table(found, verbose=verbose))
 
 

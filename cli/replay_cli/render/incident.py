@@ -15,6 +15,7 @@ from replay import semantics
 from replay.queries import facts, plain
 from replay.queries.contents import Contents
 from replay.semantics.incident import Incident, Recording, incident, merged
+from replay_cli.render.lines import say
 from replay_cli.render.rows import Cell, Said, print_rows
 from replay_cli.render.text import one_line, plural
 from replay_cli.render.timeline import Row, rows, said
@@ -53,11 +54,11 @@ def document(trace: str, found: Sequence[Contents], prices: semantics.Prices) ->
 def show(console: Console, trace: str, found: Sequence[Contents], prices: semantics.Prices, *, verbose: bool) -> None:
     """The recordings, numbered, and what happened in them in order of time."""
     _, how = _related(found)
-    console.print(Text(f"trace {trace}: {plural(len(found), 'recording')}", style="bold"))
+    say(console, Text(f"trace {trace}: {plural(len(found), 'recording')}", style="bold"))
     near = Path(os.path.commonpath([each.path.parent for each in found]))
     for number, each in enumerate(found):
         said = f"  [{number}] {_name(each)}  {each.path.relative_to(near)}  {facts.summary(each)}"
-        console.print(Text(one_line(said), style="dim"))
+        say(console, Text(one_line(said), style="dim"))
     console.print()
     print_rows(
         console, ("seconds", "in", "event", "kind", "what"), _told(found, how, prices, verbose=verbose), fold=verbose
@@ -67,7 +68,7 @@ def show(console: Console, trace: str, found: Sequence[Contents], prices: semant
         console.print()
         for number, each in losses:
             told = f"  [{number}] {plural(len(each.gaps), 'gap')}, {plural(len(each.blind_spots), 'blind spot')}"
-            console.print(Text(f"{told}: replay show {each.path.relative_to(near)}", style="yellow"))
+            say(console, Text(f"{told}: replay show {each.path.relative_to(near)}", style="yellow"))
 
 
 def _told(

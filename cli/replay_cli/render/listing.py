@@ -20,31 +20,38 @@ _NUMBERS = frozenset({"events", "llm", "tools", "tokens", "blind"})
 _INTERPRETER = re.compile(r"^/\S*/(?=python)")  # where it lies is the same on every line
 
 
-def listing(rows: Iterable[Mapping[str, Any]]) -> Table:
+_NARROW = 100
+"""Columns of a terminal below which times have no year, and outcomes are cut."""
+
+
+def listing(rows: Iterable[Mapping[str, Any]], width: int) -> Table:
     """One line for each cassette. `blind` counts blind spots and gaps; the program is cut first where room is short."""
-    lines = list(_lines(rows, ""))
+    narrow = width < _NARROW
+    lines = list(_lines(rows, "", narrow=narrow))
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     for name in _COLUMNS:
         # rich takes room from columns that may wrap; the cells themselves forbid it, so they are cut
         justify: Literal["left", "right"] = "right" if name in _NUMBERS else "left"
-        table.add_column(name, justify=justify, no_wrap=name not in _CUT)
+        most = 12 if narrow and name == "outcome" else None
+        least = 12 if narrow and name == "cassette" else None
+        table.add_column(name, justify=justify, no_wrap=name not in _CUT, max_width=most, min_width=least)
     for line in lines:
         table.add_row(*line)
     return table
 
 
-def _lines(rows: Iterable[Mapping[str, Any]], above: str) -> Iterator[list[Text]]:
+def _lines(rows: Iterable[Mapping[str, Any]], above: str, *, narrow: bool) -> Iterator[list[Text]]:
     """A recording, and below it those of the processes that it started: `above` is the path to them."""
     for row in rows:
-        yield _line(row, above) if "events" in row else _broken(row, above)
-        yield from _lines(row.get("children", ()), f"{above}{_name(row)}.d/")
+        yield _line(row, above, narrow=narrow) if "events" in row else _broken(row, above)
+        yield from _lines(row.get("children", ()), f"{above}{_name(row)}.d/", narrow=narrow)
 
 
-def _line(row: Mapping[str, Any], above: str) -> list[Text]:
+def _line(row: Mapping[str, Any], above: str, *, narrow: bool) -> list[Text]:
     bad = row["status"] == "torn" or row["outcome"] not in ("exit 0", "ended")
     losses = row["blind_spots"] + row["gaps"]
     return [
-        _text(local(row["created"])[:16]),
+        _text(local(row["created"])[5 if narrow else 0 : 16]),
         _text(row["outcome"], "bold red" if bad else ""),
         _text(str(row["events"])),
         _text("" if row["llm"] is None else str(row["llm"])),

@@ -13,17 +13,18 @@ from replay.queries.contents import Contents
 from replay.queries.words import mcp
 from replay.queries.words.describe import money
 from replay.semantics import Prices
+from replay_cli.render.lines import say
 from replay_cli.render.text import one_line, plural
 from replay_cli.render.timeline import timeline
 
 
 def print_path(console: Console, found: Contents, prices: Prices | None = None, *, verbose: bool) -> None:
     """Heading, timeline, gaps and blind spots; an unfinished recording says so first and last."""
-    console.print(Text(one_line(facts.program(found.header)), style="bold"))
-    console.print(Text(one_line(facts.summary(found)), style="dim"))
+    say(console, Text(one_line(facts.program(found.header)), style="bold"))
+    say(console, Text(one_line(facts.summary(found)), style="dim"))
     unfinished = facts.unfinished(found)
     if unfinished:
-        console.print(Text(unfinished, style="bold red"))
+        say(console, Text(unfinished, style="bold red"))
     console.print()
     timeline(console, found.events, prices, verbose=verbose)
     _cost(console, found, prices or {})
@@ -32,7 +33,7 @@ def print_path(console: Console, found: Contents, prices: Prices | None = None, 
     _losses(console, found)
     if unfinished:
         console.print()
-        console.print(Text(f"… {unfinished}", style="bold red"))
+        say(console, Text(f"… {unfinished}", style="bold red"))
 
 
 def _cost(console: Console, found: Contents, prices: Prices) -> None:
@@ -41,36 +42,36 @@ def _cost(console: Console, found: Contents, prices: Prices) -> None:
         paid = [amount for amount in costs if amount is not None]
         without = f"; {plural(len(costs) - len(paid), 'call')} without a price" if len(paid) < len(costs) else ""
         console.print()
-        console.print(Text(f"cost {money(sum(paid))} for {plural(len(paid), 'call')}{without}"))
+        say(console, Text(f"cost {money(sum(paid))} for {plural(len(paid), 'call')}{without}"))
 
 
 def _children(console: Console, found: Contents) -> None:
     if found.children:
         console.print()
-        console.print(Text("child processes: each has a recording of its own", style="bold"))
+        say(console, Text("child processes: each has a recording of its own", style="bold"))
         for child in found.children:
             where = os.path.relpath(child.path, found.path.parent)
-            console.print(Text(one_line(f"  {where}  {child.how}  {facts.program(child.header)}")))
+            say(console, Text(one_line(f"  {where}  {child.how}  {facts.program(child.header)}")))
 
 
 def _findings(console: Console, found: Contents) -> None:
     if found.tool_changes:
         console.print()
-        console.print(Text("findings", style="bold yellow"))
+        say(console, Text("findings", style="bold yellow"))
         for change in found.tool_changes:
-            console.print(Text(one_line(f"  {mcp.change(change)}")))
+            say(console, Text(one_line(f"  {mcp.change(change)}")))
 
 
 def _losses(console: Console, found: Contents) -> None:
     if found.gaps:
         console.print()
-        console.print(Text("gaps: seen, but not stored", style="bold red"))
+        say(console, Text("gaps: seen, but not stored", style="bold red"))
         for gap in found.gaps:
-            console.print(Text(one_line(f"  event {gap.event} {gap.name}: {gap.reason}")))
+            say(console, Text(one_line(f"  event {gap.event} {gap.name}: {gap.reason}")))
     if found.blind_spots:
         console.print()
-        console.print(Text("blind spots: what no seam saw", style="bold yellow"))
+        say(console, Text("blind spots: what no seam saw", style="bold yellow"))
         for spot in found.blind_spots:
             times = f" ×{spot.count}" if spot.count > 1 else ""
             site = f"  at {spot.site}" if spot.site else ""
-            console.print(Text(one_line(f"  {spot.what}: {spot.detail}{times}{site}")))
+            say(console, Text(one_line(f"  {spot.what}: {spot.detail}{times}{site}")))

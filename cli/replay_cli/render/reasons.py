@@ -14,6 +14,7 @@ from replay.forensics.triage import Item, Triage
 from replay.forensics.why import Cause, Evidence, Explained, Why
 from replay.queries.words.brief import brief
 from replay_cli.render import trials
+from replay_cli.render.lines import say
 from replay_cli.render.text import one_line
 
 if TYPE_CHECKING:
@@ -29,15 +30,15 @@ _STYLES = {"recorded": "green", "inferred": "yellow", "confirmed": "bold red", "
 def print_why(console: Console, found: Why, tested: Intervened | None = None, *, verbose: bool) -> None:
     """One tree for each call. `tested`: what came of putting causes to the test."""
     if found.inside is not None:
-        console.print(f"event {found.event} happened inside the tool of event {found.inside}:", soft_wrap=True)
+        say(console, f"event {found.event} happened inside the tool of event {found.inside}:")
     for number, one in enumerate(found.calls):
         console.print(_tree(found, one, () if tested is None else tuple(tested.findings(number)), verbose=verbose))
         if tested is not None and number in tested.together:
             for line in trials.together(tested.together[number]):
-                console.print(line, soft_wrap=True)
+                say(console, line)
     if tested is not None:
         for line in trials.summary(tested):
-            console.print(line, soft_wrap=True)
+            say(console, line)
 
 
 def _tree(found: Why, one: Explained, findings: Sequence[Finding | None], *, verbose: bool) -> Tree:
@@ -131,7 +132,7 @@ _ITEMS = 5
 def print_triage(console: Console, found: Triage, *, verbose: bool) -> None:
     """The verdict, the evidence, the owners."""
     said = "nothing speaks for any of the four" if found.verdict == "none" else found.verdict.replace("_", " ")
-    console.print(Text(f"verdict: {said}", "bold"))
+    say(console, Text(f"verdict: {said}", "bold"))
     for name, each in found.hypotheses.items():
         tree = Tree(Text(name.replace("_", " "), "bold red" if name == found.verdict else "bold"))
         for sign, items, style in (("+", each.for_, "yellow"), ("-", each.against, "green")):
@@ -144,9 +145,9 @@ def print_triage(console: Console, found: Triage, *, verbose: bool) -> None:
         if each.for_ or each.against:
             console.print(tree)
     for owner in found.owners:
-        console.print(Text(one_line(f"owner: {owner.owner}  event {owner.event}, {owner.what} ({owner.by})")))
+        say(console, Text(one_line(f"owner: {owner.owner}  event {owner.event}, {owner.what} ({owner.by})")))
     if found.path and not found.owners:
-        console.print(Text("owners: none are known of what is on the causal path", "dim"))
+        say(console, Text("owners: none are known of what is on the causal path", "dim"))
 
 
 def _item(sign: str, item: Item, style: str) -> Text:

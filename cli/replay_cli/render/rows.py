@@ -21,6 +21,9 @@ _TOGETHER: Final = 1000
 """Rows that have columns of equal width; those of later ones are as wide at least."""
 
 _LEAST: Final = 20
+_WIDEST: Final = 16
+"""Cells of any column but the last."""
+
 _RIGHT: Final = frozenset(("event", "seconds"))
 
 
@@ -40,6 +43,7 @@ def print_rows(
     titles = [(name, "dim") for name in head]
     first = True
     while batch := list(islice(waiting, _TOGETHER)):
+        batch = [([(clipped(text, _WIDEST), style) for text, style in cells], said) for cells, said in batch]
         for cells, _ in batch:
             widths = [max(width, cell_len(text)) for width, (text, _) in zip(widths, cells, strict=True)]
         if first:

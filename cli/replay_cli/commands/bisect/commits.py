@@ -107,7 +107,7 @@ def command(
         console.document(document)
     else:
         for line in culprit_lines(document):
-            click.echo(one_line(line))
+            console.tell(one_line(line))
     return exits.DIFFERENT if found.first_bad is not None else exits.CANNOT_JUDGE
 
 
