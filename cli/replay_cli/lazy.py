@@ -21,12 +21,21 @@ class Commands(click.Group):
     Args:
         table: name -> what it is for.
         package: where the modules are: `<name>`, with `-` as `_`; the click command of each is `command`.
+        questions: the same table in groups, each with its heading, for --help.
     """
 
-    def __init__(self, *args: Any, table: Mapping[str, str], package: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        table: Mapping[str, str],
+        package: str,
+        questions: Mapping[str, Mapping[str, str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._table = table
         self._package = package
+        self._questions = questions or {"Commands:": table}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._table)
@@ -56,5 +65,7 @@ class Commands(click.Group):
         return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(self._table.items()))
+        for question, members in self._questions.items():
+            formatter.write(f"\n{question}\n")  # a section's heading would get a colon
+            with formatter.indentation():
+                formatter.write_dl(list(members.items()))

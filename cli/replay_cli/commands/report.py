@@ -46,7 +46,8 @@ def command(cassette: str, output: str, file: str | None, earlier: tuple[str, ..
 
         \b
         replay report run.cassette -o incident.html
-        replay report run.cassette -o - --at 31 --owners OWNERS --policy policy.yaml > incident.html
+        replay report run.cassette -o - --at 31 \\
+            --owners OWNERS --policy policy.yaml > incident.html
     """
     if output != "-" and os.path.lexists(output) and not force:
         raise CassetteExists(

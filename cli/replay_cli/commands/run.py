@@ -92,7 +92,8 @@ def command(
         \b
         replay run incident.cassette
         replay run incident.cassette -- python fixed_agent.py
-        replay run incident.cassette --on-divergence continue -o fixed.cassette -- python fixed_agent.py
+        replay run incident.cassette --on-divergence continue \\
+            -o fixed.cassette -- python fixed_agent.py
         replay run incident.cassette --allow connect:127.0.0.1:8080
         replay run incident.cassette --run-tools
         replay run incident.cassette --pdb 17
