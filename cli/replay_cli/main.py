@@ -126,7 +126,7 @@ def main() -> NoReturn:
 def _failed(error: Exception, *, verbose: bool) -> int:
     from replay.model.errors import ExpressionInvalid, ReplayError
 
-    if verbose and not isinstance(error, (ReplayError, click.ClickException)):
+    if verbose:
         import traceback
 
         traceback.print_exc()

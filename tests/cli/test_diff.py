@@ -61,7 +61,7 @@ def test_two_runs_that_are_the_same(good: Path, tmp_path: Path) -> None:
 
 
 def test_one_cause_and_what_follows(good: Path, bad: Path) -> None:
-    done = replay("diff", good, bad)
+    done = replay("diff", good, bad, COLUMNS="120")
     assert (done.returncode, done.stderr) == (exits.DIFFERENT, "")
     first, cause, change, *rest = done.stdout.splitlines()
     assert first.startswith("✗ 1 cause, and 1 later difference that follows (1 differs only in times")

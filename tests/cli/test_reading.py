@@ -259,7 +259,7 @@ def test_a_recording_by_the_name_it_was_given(tmp_path: Path) -> None:
 
 
 def test_verify_whole(sealed: Path) -> None:
-    done = replay("verify", sealed)
+    done = replay("verify", sealed, COLUMNS="300")
     assert (done.returncode, done.stderr) == (exits.SAME, "")
     assert done.stdout.startswith(f"{sealed}: whole, 9 events, nothing altered\nsha256 ")
     shown = document("verify", sealed)
@@ -372,10 +372,10 @@ def test_a_signed_recording(tmp_path: Path, sealed: Path) -> None:
     done = replay("keygen", tmp_path / "mine")
     assert done.returncode == exits.SAME
     fingerprint = done.stdout.split()[-1]
-    assert "not signed" in replay("verify", sealed).stdout
+    assert "not signed" in replay("verify", sealed, COLUMNS="300").stdout
     assert replay("verify", sealed, "--key", tmp_path / "mine.pub").returncode == exits.DIFFERENT
     assert fingerprint in replay("seal", sealed, "--sign", tmp_path / "mine").stdout
-    assert "--key says whom to trust" in replay("verify", sealed).stdout
+    assert "--key says whom to trust" in replay("verify", sealed, COLUMNS="300").stdout
     done = replay("verify", sealed, "--key", tmp_path / "mine.pub")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (
         exits.SAME,

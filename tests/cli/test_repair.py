@@ -11,7 +11,7 @@ from tests.cli.test_reading import document, replay
 
 def test_a_whole_one_is_copied(tmp_path: Path) -> None:
     path, out = cassettes.write(tmp_path / "x.cassette"), tmp_path / "copy.cassette"
-    done = replay("repair", path, "-o", out)
+    done = replay("repair", path, "-o", out, COLUMNS="300")
     assert (done.returncode, done.stdout) == (exits.SAME, f"{out}: 9 events\n")
     assert replay("verify", out).returncode == exits.SAME
 
