@@ -65,7 +65,7 @@ def test_a_corpus_holds_until_the_code_changes_and_equal_causes_are_one(place: P
     suite = ET.fromstring((place / "report.xml").read_bytes())
     assert [suite.get(name) for name in ("tests", "failures", "errors")] == ["4", "3", "1"]
     assert len({failure.get("message") for failure in suite.iter("failure")}) == 1
-    shown = command("test", "corpus", cwd=place)
+    shown = command("test", "corpus", cwd=place, COLUMNS="300")
     assert f"✗ 3 × {found['causes'][0]['cause']}" in shown.stdout
     assert "replay run corpus/A1.cassette" in shown.stdout
 
