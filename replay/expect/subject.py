@@ -62,8 +62,9 @@ def of_outcome(outcome: Mapping[str, Any] | None) -> dict[str, Any]:
     if outcome is None:
         return {}
     raised: Any = outcome.get("exception")
-    if isinstance(raised, Mapping):
-        raised = f"{raised.get('type')}: {raised.get('message')}".removeprefix("builtins.")
+    if isinstance(raised, dict):
+        said: dict[str, Any] = raised  # pyright: ignore[reportUnknownVariableType]
+        raised = f"{said.get('type')}: {said.get('message')}".removeprefix("builtins.")
     return {
         "exit": outcome.get("exit_code", Absent.UNKNOWN),
         "exception": None if raised is None else str(raised),
