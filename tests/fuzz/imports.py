@@ -4,6 +4,8 @@ Most cases alter the document and not its bytes: values of other kinds in places
 depth, texts that no text should be. Some are bombs: short files that say long things.
 """
 
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import gzip

@@ -1,5 +1,7 @@
 """`export otel` and `export har`: valid by OpenTelemetry's own proto and by HAR's rules, and nothing made up."""
 
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import base64
@@ -204,12 +206,13 @@ def test_an_archive_that_others_read(file: Path, tmp_path: Path) -> None:
     told = cli_json("export", "har", tmp_path / "a.cassette", "-o", tmp_path / "a.har")["exported"]
     document = json.loads((tmp_path / "a.har").read_text())
     check_har("log", document["log"])
-    entries = haralyzer.HarParser(document).har_data["entries"]
+    reader: Any = haralyzer
+    entries: list[Any] = reader.HarParser(document).har_data["entries"]
     with load(tmp_path / "a.cassette") as cassette:
         events = [event for event in cassette.events if event.kind == "http"]
     assert len(entries) == len(events) == told["entries"]
     for raw, event in zip(entries, events, strict=True):
-        entry = haralyzer.HarEntry(raw)
+        entry = reader.HarEntry(raw)
         assert (entry.request.method, entry.request.url) == (event.request["method"], event.request["url"])
         assert entry.response.status == event.response["status"]
         assert entry.startTime.tzinfo is not None
