@@ -117,6 +117,7 @@ def test_a_call_of_kind_gap_is_a_gap(path: Path) -> None:
     writer.close()
     with load(path) as cassette:
         assert [event.id for event in cassette.gaps] == [gap]
+        assert cassette.reader.signatures == []
 
 
 def test_a_large_frame(path: Path) -> None:

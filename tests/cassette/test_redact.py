@@ -207,6 +207,7 @@ def test_without_the_sieve_every_long_word_is_looked_at(word: bytes) -> None:
     texts = Texts(Pseudonyms(b""), sieve=Sieve(PATTERNS, after=sys.maxsize))
     assert texts.suspect(b"about " + word + b" and")
     assert not texts.suspect(b"no digits and nothing else to look at")
+    assert texts.suspect(b"at 1795479116 call +49 89 1234567"), "also behind a second since 1970"
     for digits in (
         b"1 a 2 b 3 c 4 d 5 e 6 f 7 g 8",
         b"1.2.3.4.5.6.7.8.9.0.1.2.3.4.5",

@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.model.visible import block, one_line, plural, size
+from replay.model.visible import block, one_line, pieces, plural, size
 
 ANYTHING = st.text(st.characters(codec=None, exclude_categories=()))  # lone surrogates too
 
@@ -49,3 +49,18 @@ def test_what_attackers_use_becomes_visible() -> None:
 def test_counts_and_sizes() -> None:
     assert [plural(count, "event") for count in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
     assert [size(count) for count in (0, 999, 1000, 1549, 3_249_999)] == ["0 B", "999 B", "1.0 kB", "1.5 kB", "3.2 MB"]
+
+
+def test_pieces_tell_what_was_made_visible() -> None:
+    found = list(pieces("a\tb\x00c\r\n\x1b"))
+    assert found == [("a\tb", False), ("\\x00", True), ("c", False), ("\n", False), ("\\x1b", True)]
+    assert list(pieces("")) == []
+
+
+@given(ANYTHING)
+def test_pieces_are_all_of_it(text: str) -> None:
+    shown = "".join(piece for piece, _ in pieces(text))
+    assert not any(
+        unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in shown.replace("\n", "").replace("\t", "")
+    )
+    assert shown.count("\n") == text.count("\n")
