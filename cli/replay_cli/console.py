@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -54,18 +53,13 @@ def _console(*, stderr: bool, unknown: int = 100) -> Console:
         emoji=False,
         highlight=False,
         soft_wrap=False,
-        width=None if knows_width(stderr=stderr) else unknown,
+        width=None if options.knows_width(stderr=stderr) else unknown,
     )
-
-
-def knows_width(*, stderr: bool) -> bool:
-    """A terminal, or whoever set COLUMNS."""
-    return (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
 
 
 def tell(line: str) -> None:
     """A line of a result that may be shown, in no colour."""
-    if knows_width(stderr=False):
+    if options.knows_width(stderr=False):
         from replay_cli.render.lines import rows
 
         line = "\n".join(rows(line, shutil.get_terminal_size().columns, whole=options.current().verbose))

@@ -6,6 +6,7 @@ The flags may stand before the command or after it: `replay --json ls` and `repl
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -57,6 +58,11 @@ def fresh(_ctx: click.Context, _param: click.Parameter, output: str | None) -> s
 
         raise CassetteExists(f"{output} exists already", hint="nothing is overwritten; choose another -o")
     return output
+
+
+def knows_width(*, stderr: bool) -> bool:
+    """Whether somebody says how wide a line may be: a terminal, or whoever set COLUMNS."""
+    return (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in os.environ
 
 
 def current() -> Options:

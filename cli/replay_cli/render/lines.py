@@ -100,9 +100,7 @@ def _clipped(text: str, width: int) -> str:
 
 def _width(console: Console) -> int | None:
     """None: nobody says."""
-    from replay_cli.console import knows_width
-
-    return console.width if knows_width(stderr=False) else None
+    return console.width if options.knows_width(stderr=False) else None
 
 
 def in_colours(console: Console) -> bool:
