@@ -395,7 +395,7 @@ def _when_lines(expression: str, found: When, *, scan: bool) -> list[str]:
     if found.found.event is None:
         if scan:
             return [f"{shown} is true at none of {asked}"]
-        said = f"{shown} isn't true at event {found.at_end}, the last one"
+        said = f"{shown} isn't true at event {found.found.before}, the last one where it can be told"
         return [f"{said}; whether it was before: when --scan {shown}"]
     said = (
         f"{shown} is true from event {found.found.event} on"
@@ -404,5 +404,5 @@ def _when_lines(expression: str, found: When, *, scan: bool) -> list[str]:
     )
     before = "" if found.found.before is None else f", not at {found.found.before}"
     assumed = "" if scan else "; taken for granted that it stays true (when --scan looks at each)"
-    errors = "" if not found.errors else f"; it raised at {found.errors} of them, which counts as not true"
+    errors = "" if not found.errors else f"; it can't be told at {found.errors} of them ({one_line(found.error or '')})"
     return [f"{said}{before}: {asked} looked at{errors}{assumed}"]

@@ -62,13 +62,11 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """The answer to `when`. errors: how often the expression raised (that counts as not true); of one: the exception.
-    `at_end`: the last event that was looked at."""
+    """The answer to `when`. errors: how often it raised, so that nothing could be told; error: the last of them."""
 
     found: search.Found
     errors: int
     error: str | None
-    at_end: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +218,7 @@ class Session:
         began = self.position
         errors: list[str] = []
 
-        def holds(event: int) -> bool:
+        def holds(event: int) -> bool | None:
             if told is not None:
                 told(event)
             self.goto(event)
@@ -229,6 +227,7 @@ class Session:
                 errors.append(value.error)
                 if value.kind in ("SyntaxError", "LimitReached"):
                     raise _Pointless
+                return None
             return value.truth
 
         try:
@@ -236,12 +235,12 @@ class Session:
             events = self._reachable()
             found = (search.scan if scan else search.halve)(events, holds)
         except _Pointless:
-            events, found = [], search.Found(None, None, len(errors))
+            found = search.Found(None, None, len(errors))
         except BaseException:
             self.goto(began)
             raise
         self.goto(began if found.event is None else found.event)
-        return When(found, len(errors), next(iter(errors[-1:]), None), events[-1] if events else None)
+        return When(found, len(errors), next(iter(errors[-1:]), None))
 
     # -- inside ------------------------------------------------------------------------------------------------
 
