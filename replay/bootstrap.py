@@ -29,7 +29,8 @@ class Spec(TypedDict):
     `environ` has the variables to put back before the program sees them; `part`: only a block or a call is replayed.
     A recording goes to `cassette` itself (`take`), or to a new one in the folder of its children; `parent` says whose.
     A replay of a child goes the way of `descend` ([event, cassette], …), from its first ancestor's `cassette`.
-    `pdb`: the event at which the debugger stops. `stepping`: who asks it to stop where (`replay.runtime.stepping`).
+    `pdb`: the event at which the debugger stops; `debugpy`: it is an editor's, and listens at (host, port).
+    `stepping`: who asks it to stop where (`replay.runtime.stepping`).
     `bodies`: the bodies of tools are run. `contents`: files to read instead of recorded contents, by event.
     `allow`: holes in the sandbox; `channel`: descriptor to whoever answers for the kernel's walls;
     `audit`: listen to the interpreter's audit events; `trace`: where the values of the program's lines go;
@@ -49,6 +50,7 @@ class Spec(TypedDict):
     lenient: NotRequired[bool]
     until: NotRequired[int | None]
     pdb: NotRequired[int | None]
+    debugpy: NotRequired[tuple[str, int] | None]
     stepping: NotRequired[dict[str, int]]
     bodies: NotRequired[bool]
     contents: NotRequired[dict[str, str]]

@@ -35,6 +35,7 @@ from replay.player.stopped import STOPPED
 from replay.player.strict import StrictPlayer
 from replay.player.tape import Frame
 from replay.runtime import around, chance, descent, facts, files, inputs, locks, outputs, threads, tracebacks
+from replay.runtime.attaching import Attached
 from replay.runtime.attempts import Log
 from replay.runtime.debugging import Debugger
 from replay.runtime.holes import Hole, Holes, addresses
@@ -188,6 +189,8 @@ class ReplayedProcess(descent.Descent):
         self._build_walls()
         self._log.add("wall", name="audit")
         self._sandbox.install()
+        if isinstance(self._debugger, Attached):
+            self._debugger.wait()
 
     def _build_walls(self) -> None:
         """The kernel's, which stay: not on the way to a child, which may be another process."""
@@ -239,10 +242,13 @@ class ReplayedProcess(descent.Descent):
             json.dump(document, file, default=repr)
 
 
-def _debugger(spec: Mapping[str, Any]) -> Debugger | Stepper | None:
+def _debugger(spec: Mapping[str, Any]) -> Debugger | Stepper | Attached | None:
     """What stops it at events, if anything does."""
     if spec.get("stepping") is not None:
         return Stepper(**spec["stepping"])
+    if spec.get("debugpy") is not None:
+        host, port = spec["debugpy"]
+        return Attached(host, port, spec.get("pdb"))
     return None if spec.get("pdb") is None else Debugger(spec["pdb"])
 
 

@@ -47,6 +47,7 @@ def run(
     start: Start | None = None,
     remove: Callable[[str], None] = scratches.remove,
     pdb: int | None = None,
+    debugpy: tuple[str, int] | None = None,
 ) -> Run:
     """Re-execute what a cassette recorded: offline, without side effects, in a process of its own.
 
@@ -68,6 +69,7 @@ def run(
         contents: files whose contents the program reads instead of the recorded ones, by the events that opened those.
         pdb: stop in the debugger at that event, and where it differs; it listens to our standard input. The first
             attempt is the only one.
+        debugpy: (host, port) at which the process waits for an editor's debugger instead; `pdb` is where it stops.
         start: how its process begins; for itself, without limits, by default (`replay.launch.starting`).
         remove: how its scratch directory goes away in the end; at once, by default (`replay.launch.scratch`).
 
@@ -90,7 +92,7 @@ def run(
                 run(
                     copy, command=command, match=match, until=until, output=output, cwd=cwd, allow=allow, trace=trace,
                     run_tools=run_tools, again=again, modules=modules, contents=contents, start=start,
-                    remove=remove, pdb=pdb,
+                    remove=remove, pdb=pdb, debugpy=debugpy,
                 ),
                 cassette=url,
             )  # fmt: skip
@@ -99,14 +101,14 @@ def run(
     def attempt(bodies: bool) -> Run:
         return _attempt(
             path, command, match, until, output, cwd, allow, trace, bodies, modules, contents or {},
-            start or alone(Limits()), remove, pdb,
+            start or alone(Limits()), remove, pdb, debugpy,
         )  # fmt: skip
 
     has_bodies = INSIDE in (header_at(path) or {}).get("flags", ())
     if run_tools and not has_bodies:
         raise InsideNotRecorded(f"{path} doesn't say what happened inside its tools", hint=_OLDER)
     first = attempt(bool(run_tools))
-    settled = run_tools is not None or pdb is not None
+    settled = run_tools is not None or pdb is not None or debugpy is not None
     if settled or not has_bodies or not first.answered or not first.differs:
         return first
     if again is not None:
@@ -148,6 +150,7 @@ def _attempt(
     start: Start,
     remove: Callable[[str], None],
     pdb: int | None,
+    debugpy: tuple[str, int] | None,
 ) -> Run:
     from replay.cassette.reader import Reader
     from replay.model.verdict import Verdict
@@ -183,6 +186,7 @@ def _attempt(
             "lenient": match == "lenient",
             "until": until,
             "pdb": at,
+            "debugpy": debugpy,
             "bodies": bodies,
             "contents": {str(event): file for event, file in contents.items()},
             "allow": list(allow),

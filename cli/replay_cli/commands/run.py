@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Literal
 
 import click
@@ -18,6 +19,23 @@ from replay_cli.render.expected import exit_code, expected_lines
 from replay_cli.render.text import one_line
 
 
+def listening(_ctx: click.Context, _param: click.Parameter, given: str | None) -> tuple[str, int] | None:
+    """The address of `--debugpy`."""
+    if given is None:
+        return None
+    host, _, port = given.rpartition(":")
+    host = host.strip("[]") or "127.0.0.1"
+    try:
+        loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise click.BadParameter(f"{host} isn't loopback: whoever reaches a debugger can do anything in the program")
+    if not port.isdigit() or int(port) > 65535:
+        raise click.BadParameter(f"{port!r} is no port")
+    return host, int(port)
+
+
 @click.command("run")
 @click.argument("cassette", callback=options.named)
 @click.argument("cmd", nargs=-1, type=click.UNPROCESSED)
@@ -29,6 +47,13 @@ from replay_cli.render.text import one_line
     metavar="N",
     help="Stop in the debugger, in the program's own code, at event N, and where it goes another way.",
 )
+@click.option(
+    "--debugpy",
+    callback=listening,
+    metavar="[HOST:]PORT",
+    help="Wait for an editor's debugger (VS Code) there, on loopback, before the program's first line.",
+)
+@click.option("--at", type=click.IntRange(min=0), metavar="N", help="With --debugpy: stop at event N, too.")
 @click.option(
     "--match",
     type=click.Choice(["strict", "lenient"]),
@@ -69,6 +94,8 @@ def command(
     cmd: tuple[str, ...],
     until: int | None,
     pdb: int | None,
+    debugpy: tuple[str, int] | None,
+    at: int | None,
     match: Literal["strict", "lenient"],
     then: Literal["stop", "continue", "live"],
     output: str | None,
@@ -97,9 +124,14 @@ def command(
         replay run incident.cassette --allow connect:127.0.0.1:8080
         replay run incident.cassette --run-tools
         replay run incident.cassette --pdb 17
+        replay run incident.cassette --debugpy 5678 --at 17
         replay run incident.cassette --expect 'tool refund called at most 1'
     """
     chosen = options.current()
+    if at is not None and debugpy is None:
+        raise click.UsageError("--at is where --debugpy stops")
+    if debugpy is not None and (pdb is not None or times > 1):
+        raise click.UsageError("--debugpy shows one execution, to an editor: without --pdb and --times")
     if pdb is not None and (times > 1 or chosen.quiet):
         raise click.UsageError("--pdb shows one execution: without --times and --quiet")
     expected = None if expression is None else expectations.parse(expression)
@@ -117,7 +149,8 @@ def command(
             command=cmd or None,
             match=match,
             until=until,
-            pdb=pdb,
+            pdb=pdb if debugpy is None else at,
+            debugpy=debugpy,
             output=printed,
             allow=allow,
             run_tools=run_tools,
