@@ -46,6 +46,11 @@ _TRACING: Final = {
     "_pydev_bundle.pydev_monkey": ("_NewThreadStartupWithTrace.__init__",),
 }
 """What the interpreter calls in the program's threads."""
+_LEFT_OUT: Final = {
+    "pydevd_tracing": "set_trace_to_threads",
+    "_pydevd_bundle.pydevd_daemon_thread": "_patch_threading_to_hide_pydevd_threads",
+}
+"""Tracing by C, and what rewrites functions of `threading`, which are ours."""
 
 
 class Attached:
@@ -74,9 +79,13 @@ class Attached:
             api.set_dont_trace_start_end_patterns(debugger, _ours(), ("debugpy_launcher.py",))
             said = f"replay: waiting for a debugger at {self._address[0]}:{port}\n"
             originals.os_write(2, said.encode())
-            try: self._debugpy.wait_for_client()
+            try:
+                self._debugpy.wait_for_client()
             except BaseException:
-                import traceback; originals.os_write(2, traceback.format_exc()[:6000].encode()); raise
+                import traceback
+
+                originals.os_write(2, traceback.format_exc()[:6000].encode())
+                raise
 
     def stop(self, frame: FrameType | None, why: str, event: int | None, *, differs: bool) -> bool:
         """Let somebody look around. Who has seen enough disconnects: the replay goes on."""
@@ -116,8 +125,8 @@ def _imported() -> Any:
         for module, names in _TRACING.items():
             for name in names:
                 _wrap(import_module(module), name)
-        import_module("pydevd_tracing").set_trace_to_threads = _cannot
-        import_module("_pydevd_bundle.pydevd_daemon_thread")._patch_threading_to_hide_pydevd_threads = _cannot
+        for module, name in _LEFT_OUT.items():
+            setattr(import_module(module), name, _cannot)
     except ImportError as error:
         hint = "pip install 'agent-replay[debugpy]' where the program runs"
         raise NotReplayable(f"debugpy can't be imported: {error}", hint=hint) from None
@@ -138,8 +147,12 @@ def _ending_as_nobody() -> Generator[None]:
     """What is registered in the block for the interpreter's end is done in no lane there."""
     import atexit
 
-    register: Any = atexit.register
-    setattr(atexit, "register", lambda function, *args, **more: register(_by_nobody(function), *args, **more))  # noqa: B010
+    register = atexit.register
+
+    def outside(function: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        return register(_by_nobody(function), *args, **more)
+
+    setattr(atexit, "register", outside)  # noqa: B010
     try:
         yield
     finally:

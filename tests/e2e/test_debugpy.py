@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def cassette(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def _replay(cassette: Path, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], Editor]]:
+def _replay(cassette: Path, *words: str) -> Generator[tuple[subprocess.Popen[bytes], Editor]]:
     """A replay that waits for a debugger, and one who is connected to it."""
     command = [e2e.REPLAY, "run", str(cassette), "--debugpy", "0", *words]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -153,8 +154,6 @@ def test_what_does_not_go_together(cassette: Path, words: list[str]) -> None:
 
 def test_without_debugpy_nothing_is_run(cassette: Path, tmp_path: Path) -> None:
     e2e.write(tmp_path / "debugpy.py", "raise ImportError('broken')")
-    import os
-
     done = e2e.cli("run", cassette, "--debugpy", "0", env={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert done.returncode == 125, e2e.shown(done)
     assert b"agent-replay[debugpy]" in done.stderr, e2e.shown(done)

@@ -128,12 +128,7 @@ def command(
         replay run incident.cassette --expect 'tool refund called at most 1'
     """
     chosen = options.current()
-    if at is not None and debugpy is None:
-        raise click.UsageError("--at is where --debugpy stops")
-    if debugpy is not None and (pdb is not None or times > 1):
-        raise click.UsageError("--debugpy shows one execution, to an editor: without --pdb and --times")
-    if pdb is not None and (times > 1 or chosen.quiet):
-        raise click.UsageError("--pdb shows one execution: without --times and --quiet")
+    _check_debuggers(pdb, debugpy, at, often=times > 1)
     expected = None if expression is None else expectations.parse(expression)
     printed: Literal["stderr", "discard", "inherit"] = (
         "stderr" if chosen.json else "discard" if chosen.quiet or times > 1 else "inherit"
@@ -193,6 +188,15 @@ def command(
     if not cmd and not chosen.quiet:
         _note_other_program(result)
     return code
+
+
+def _check_debuggers(pdb: int | None, debugpy: tuple[str, int] | None, at: int | None, *, often: bool) -> None:
+    if at is not None and debugpy is None:
+        raise click.UsageError("--at is where --debugpy stops")
+    if debugpy is not None and (pdb is not None or often):
+        raise click.UsageError("--debugpy shows one execution, to an editor: without --pdb and --times")
+    if pdb is not None and (often or options.current().quiet):
+        raise click.UsageError("--pdb shows one execution: without --times and --quiet")
 
 
 def _note_other_program(result: Run) -> None:
