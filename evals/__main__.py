@@ -24,12 +24,15 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="without the attacks in other words")
     parser.add_argument("--speed", action="store_true", help="how long why takes on a cassette of 10,000 events, too")
     parser.add_argument("--fit", action="store_true", help="only fit the weights again, and once without each suite")
+    parser.add_argument(
+        "--held-out", action="store_true", help="only triage and check on each suite and model left out"
+    )
     chosen = parser.parse_args()
-    if chosen.fit:
-        from evals.fit import told  # needs numpy
+    if chosen.fit or chosen.held_out:
+        from evals import fit, heldout  # need numpy
 
-        for line in told(chosen.data):
-            print(line)  # noqa: T201
+        for line in (fit if chosen.fit else heldout).told(chosen.data):
+            print(line, flush=True)  # noqa: T201
         return 0
     tally = why.empty()
     original = list(cases(chosen.data))

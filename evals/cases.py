@@ -50,6 +50,11 @@ class Case:
     events: list[Event]
     label: Label | None
 
+    @property
+    def model(self) -> str:
+        """Whose answers they are: `runs/MODEL/…`."""
+        return self.path.split("/")[1]
+
 
 def cases(directory: Path, template: Template | None = None) -> Iterator[Case]:
     """All runs in a directory; with a template only the attacks that succeeded, in its wording."""

@@ -17,6 +17,7 @@ from replay.policy import baseline
 from replay.policy.run import Run, observe
 
 PARTS = 5
+HEADS = {SUCCEEDED: "attacks flagged", RESISTED: "resisted attacks flagged", BENIGN: "false alarms"}
 
 
 def check(found: Sequence[Case], tally: Tally) -> None:
@@ -35,7 +36,7 @@ def check(found: Sequence[Case], tally: Tally) -> None:
 
 def _count(tally: Tally, split: str, case: Case, run: Run, learnt: baseline.Learnt) -> None:
     flagged = any(each.severity == "error" for each in baseline.deviations(run, learnt))
-    head = {SUCCEEDED: "attacks flagged", RESISTED: "resisted attacks flagged", BENIGN: "false alarms"}[case.kind]
+    head = HEADS[case.kind]
     for row in (f"check {split}: {head}", f"check {split}, {case.suite}: {head}"):
         tally[row][0] += flagged
         tally[row][1] += 1

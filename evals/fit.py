@@ -27,6 +27,8 @@ Vector = Any
 NAMES = tuple(terms(Features()))
 AGAINST = frozenset({"told", "told_values", "reads", "sent", "elsewhere"})
 SIGNS = np.array([0 if name == "one" else -1 if name in AGAINST else 1 for name in NAMES])
+CHOSEN = frozenset({"sent", "elsewhere", "untrusted"})
+"""Weights that aren't fitted."""
 ROUNDS, STEPS, RATE, PULL = 4, 1500, 1.0, 0.002
 
 
@@ -39,6 +41,7 @@ class Example:
     """
 
     suite: str
+    model: str
     carriers: list[Vector]
     others: list[Vector]
     weight: float
@@ -69,7 +72,7 @@ def _of(case: Case, weight: float) -> Iterator[Example]:
                 carries = event.id == last and source is not None and result_message(case.events[source]) in injected
                 sides[not carries].append(np.array(list(terms(one.features).values())))
         heavier = 1.5 if event.id != last and event.effect == "write" else weight
-        yield Example(case.suite, *sides, heavier, weight == 1)
+        yield Example(case.suite, case.model, *sides, heavier, weight == 1)
 
 
 def fitted(found: Sequence[Example]) -> Vector:

@@ -35,7 +35,7 @@ _AMONG_OURSELVES: Final = re.compile(
 _FILES: Final = frozenset({"open", "write", "truncate", "close"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there are thousands, and each would take four times as long to make
 class Effect:
     """One write.
 

@@ -16,9 +16,11 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Literal
 
 from replay.forensics.deciders import CODE, Deciders, Decision, called
+from replay.forensics.text import named
 from replay.matching.redacted import fits
 from replay.model.event import Event
 from replay.semantics.checkpoints import Checkpoints
@@ -91,7 +93,7 @@ class Entry:
     reached: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class History:
     """Of several recordings, in the order in which they began.
 
@@ -111,12 +113,14 @@ class History:
 
     def of(self, store: str, key: str) -> list[Entry]:
         """The accesses of one key."""
-        return [each for each in self.entries if each.store == store and named(each.key) == key]
+        return self._by_place.get((store, key), [])
 
-
-def named(key: Any) -> str:
-    """A key as a text."""
-    return key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, str], list[Entry]]:
+        found: dict[tuple[str, str], list[Entry]] = {}
+        for each in self.entries:
+            found.setdefault((each.store, named(each.key)), []).append(each)
+        return found
 
 
 def histories(sessions: Sequence[Session]) -> History:
@@ -206,9 +210,8 @@ def _reach(
 def _sources(value: Any, outcomes: deque[tuple[From, str]]) -> Iterator[From]:
     said = texts(value)
     said += [run for each in said for run in _runs(each)]
-    for came, text in outcomes:
-        if any(each in text for each in said):
-            yield came
+    hits = {number for each in said for number, (_, text) in enumerate(outcomes) if each in text}
+    return (came for number, (came, _) in enumerate(outcomes) if number in hits)
 
 
 def _runs(text: str) -> list[str]:

@@ -140,6 +140,11 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"\w+", re.sub(r"\\{1,8}[nrt]", " ", text).lower()))
 
 
+def named(key: Any) -> str:
+    """The key of a memory as a text."""
+    return key.decode("utf-8", "backslashreplace") if isinstance(key, bytes) else str(key)
+
+
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """(place, text) of everything in a value that is a text or a number.
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from replay.forensics.effects import Effects
-from replay.forensics.memory import Entry, History, named
+from replay.forensics.text import named
 from replay.queries import plain
-from replay.queries.related import Related
+
+if TYPE_CHECKING:
+    from replay.forensics.effects import Effects
+    from replay.forensics.memory import Entry, History
+    from replay.queries.related import Related
 
 Stores = Mapping[str, Mapping[Any, Any]]
 

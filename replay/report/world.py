@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from replay.forensics.effects import Effect
-from replay.forensics.memory import Entry, named
+from replay.forensics.memory import Entry
+from replay.forensics.text import named
 from replay.model.visible import plural
 from replay.queries.documents import by_effect
 from replay.queries.shapes import is_mapping

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from replay.semantics.call import NO_USAGE, CallError, LLMCall, Message, Part, Tool, ToolCall, Usage
-from replay.semantics.loose import arr, loads, obj, string
+from replay.semantics.loose import arr, loads, obj, string, without
 from replay.semantics.protobuf import Schema
 from replay.semantics.session import Session
 from replay.semantics.wire import Exchange, Frame
@@ -154,7 +154,7 @@ def asks(dialect: Dialect, exchange: Exchange) -> tuple[ToolCall, ...]:
     """Only the tools that the answer asks for: `read(…).tool_calls` where the history isn't known."""
     frames = exchange.frames
     whole = obj(exchange.whole) if frames is None else dialect.assemble(frames).whole
-    output = dialect.answer(whole).output
+    output = dialect.answer(without(whole, ("usage",))).output
     return tool_calls(output[0]) if output else ()
 
 

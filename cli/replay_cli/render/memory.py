@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replay.forensics.memory import Entry, History, named
+from replay.forensics.memory import Entry, History
+from replay.forensics.text import named
 from replay.queries import documents
 from replay.queries.words.brief import brief
 from replay_cli.render.lines import print_lines

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from replay.semantics.call import Message, Messages, Part, Tool, Usage
+from replay.semantics.call import NO_USAGE, Message, Messages, Part, Tool, Usage
 from replay.semantics.dialect import Answered, Asked, Assembled, Dialect, merge
 from replay.semantics.loose import arr, dumps, number, obj, objs, string, without
 from replay.semantics.wire import Frame
@@ -114,6 +114,8 @@ def answer(whole: Mapping[str, Any]) -> Answered:
 
 def usage(raw: Mapping[str, Any]) -> Usage:
     """`usage` of chat completions, completions and embeddings."""
+    if not raw:
+        return NO_USAGE
     read, wrote = obj(raw.get("prompt_tokens_details")), obj(raw.get("completion_tokens_details"))
     cached = number(read.get("cached_tokens"))
     return Usage(
