@@ -59,8 +59,8 @@ class Editor:
         return str(self.ask("evaluate", expression=expression, frameId=frame, context="watch")["result"])
 
     def go(self, stopped: Message, how: str = "continue") -> None:
-        """`continue`, `next`, `stepIn` or `stepOut`."""
-        self.ask(how, threadId=stopped["thread"])
+        """`continue`, `next`, `stepIn` or `stepOut`; a program that ends by it may be gone before it is answered."""
+        self.send(how, threadId=stopped["thread"])
 
     def ask(self, command: str, **arguments: Any) -> Message:
         """A request's answer."""
