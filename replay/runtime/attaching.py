@@ -79,13 +79,7 @@ class Attached:
             api.set_dont_trace_start_end_patterns(debugger, _ours(), ("debugpy_launcher.py",))
             said = f"replay: waiting for a debugger at {self._address[0]}:{port}\n"
             originals.os_write(2, said.encode())
-            try:
-                self._debugpy.wait_for_client()
-            except BaseException:
-                import traceback
-
-                originals.os_write(2, traceback.format_exc()[:6000].encode())
-                raise
+            self._debugpy.wait_for_client()
 
     def stop(self, frame: FrameType | None, why: str, event: int | None, *, differs: bool) -> bool:
         """Let somebody look around. Who has seen enough disconnects: the replay goes on."""
